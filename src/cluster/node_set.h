@@ -1,0 +1,71 @@
+// NodeSet: the nodes of one save_path, asked at once and waited for once, with their shared health. Layer: cluster.
+// Belongs to one process and thread; lives over requests, with its connections.
+#ifndef CLUSTERED_SESSION_CLUSTER_NODE_SET_H_
+#define CLUSTERED_SESSION_CLUSTER_NODE_SET_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "src/base/clock.h"
+#include "src/base/counters.h"
+#include "src/base/save_path.h"
+#include "src/cluster/health.h"
+#include "src/cluster/node.h"
+
+namespace clustered_session {
+
+class NodeSet {
+ public:
+  struct Member {
+    NodeAddress address;
+    std::unique_ptr<Node> node;
+    NodeHealth* health = nullptr;  // in shared memory, outlives the set; null: always healthy
+    uint32_t hash = 0;             // NodeNameHash
+  };
+  struct Read {
+    uint32_t node = 0;  // index of the member
+    NodeReply reply;
+  };
+  struct WriteTarget {
+    uint32_t node = 0;
+    NodeToken expected;
+  };
+
+  NodeSet(std::vector<Member> members, Duration retry_interval, const Clock* clock, Counters* counters);
+
+  size_t size() const { return members_.size(); }
+  bool empty() const { return members_.empty(); }
+  const Member& member(uint32_t index) const { return members_[index]; }
+  const std::vector<NodeAddress>& addresses() const { return addresses_; }
+
+  // Whether the node is not known to fail, without asking it.
+  bool Healthy(uint32_t index) const;
+
+  // Asks all `nodes` at once; one wait. A node that health says to skip, or the second mention of one, is kSkipped.
+  std::vector<Read> ReadAll(const std::vector<uint32_t>& nodes, std::string_view key, TimePoint deadline);
+
+  // Writes to all `targets` at once; one wait. Replies in the order of `targets`.
+  std::vector<NodeReply> WriteAll(const std::vector<WriteTarget>& targets, std::string_view key, std::string_view value,
+                                  std::chrono::seconds ttl, TimePoint deadline);
+
+  // One line per node that changed its state through this worker since the last call: for the log.
+  std::vector<std::string> TakeEvents();
+
+ private:
+  bool MayAsk(uint32_t index);
+  void Report(uint32_t index, const NodeReply& reply);
+
+  std::vector<Member> members_;
+  std::vector<NodeAddress> addresses_;
+  Duration retry_interval_;
+  const Clock* clock_;
+  Counters* counters_;
+  std::vector<std::string> events_;
+};
+
+}  // namespace clustered_session
+
+#endif  // CLUSTERED_SESSION_CLUSTER_NODE_SET_H_

@@ -1,0 +1,77 @@
+// LocalStore: this server's copies of sessions, in shared memory for all its workers. Layer: local.
+// Created once in the parent process (MINIT) before the workers are forked; usable by every process and thread after.
+// No call blocks on I/O; a mutex is held for microseconds, never over an allocation of the caller's or an engine call.
+// A worker that dies in the middle of a call leaves a shard that the next caller repairs: no hang, no torn payload.
+#ifndef CLUSTERED_SESSION_LOCAL_LOCAL_STORE_H_
+#define CLUSTERED_SESSION_LOCAL_LOCAL_STORE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "src/base/clock.h"
+#include "src/base/counters.h"
+#include "src/base/result.h"
+#include "src/base/session_key.h"
+#include "src/local/entry.h"
+
+namespace clustered_session {
+
+class SessionLocks;
+
+class LocalStore {
+ public:
+  static constexpr size_t kMemoryMin = 1u << 20;  // bytes
+
+  // What the status shows; a snapshot without a common lock.
+  struct Usage {
+    size_t memory = 0;         // bytes of the whole segment
+    size_t payload_memory = 0; // bytes of it that can hold payloads
+    size_t payload_used = 0;   // bytes of it that do, with their rounding
+    size_t entries = 0;
+    size_t entries_max = 0;
+    size_t unreplicated = 0;   // entries that must not be evicted
+  };
+
+  // Maps an anonymous shared segment of `memory` bytes, `shared_extra` of which (64-byte aligned, zeroed) are the
+  // caller's own: see Extra(). Opens no file and no descriptor.
+  // Errors: kInvalidArgument (memory < kMemoryMin, or too small for shared_extra), kNoMemory (mmap failed).
+  static Result<std::unique_ptr<LocalStore>> Create(size_t memory, size_t shared_extra);
+  virtual ~LocalStore() = default;
+
+  // The entry of `key` and its payload, if it is here and has not expired. Counts as a use for the eviction order.
+  // `payload` is only written on true; it may be null. A payload whose checksum fails is a miss and is removed.
+  virtual bool Lookup(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) = 0;
+
+  // Inserts or replaces. On kTooLarge (over PayloadMax()) and kNoMemory (everything else is unreplicated) an older
+  // entry of the key has been removed, so that a stale one is never served.
+  virtual Status Put(const SessionKey& key, const Entry& entry, std::string_view payload, TimePoint now) = 0;
+
+  // Replaces the entry but keeps the payload, if the stored version and epoch are still `expected`'s.
+  // False: nothing changed.
+  virtual bool Update(const SessionKey& key, const Entry& expected, const Entry& entry) = 0;
+
+  // Removes; false if it was not there.
+  virtual bool Erase(const SessionKey& key) = 0;
+
+  // Removes up to `limit` expired entries that are not unreplicated; returns how many.
+  virtual size_t RemoveExpired(TimePoint now, size_t limit) = 0;
+
+  virtual size_t PayloadMax() const = 0;  // bytes: a quarter of the payload memory
+  virtual Usage GetUsage() const = 0;
+
+  virtual Counters& counters() = 0;
+  virtual SessionLocks& locks() = 0;
+
+  // The random number of this server between two starts, made with the segment; never 0.
+  virtual uint64_t instance() const = 0;
+
+  // The caller's own shared memory (node health): `shared_extra` zeroed bytes.
+  virtual void* Extra() = 0;
+};
+
+}  // namespace clustered_session
+
+#endif  // CLUSTERED_SESSION_LOCAL_LOCAL_STORE_H_
