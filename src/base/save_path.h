@@ -1,0 +1,41 @@
+// The grammar of session.save_path. Layer: base.
+//   save_path = "" | node *("," node)        "" is single-server mode
+//   node      = [name "="] address
+//   address   = host [":" port [":" weight]] | "[" ipv6 "]" [":" port [":" weight]] | "unix:" path [":0"] [":" weight]
+//   name      = 1*16 of A-Z a-z 0-9          absent: a tag derived from the address
+// Spaces around nodes are ignored. The php-memcached forms "host:11211" and "host:11211:1" are in it as they stand.
+#ifndef CLUSTERED_SESSION_BASE_SAVE_PATH_H_
+#define CLUSTERED_SESSION_BASE_SAVE_PATH_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "src/base/result.h"
+
+namespace clustered_session {
+
+inline constexpr uint32_t kNodesMax = 64;           // nodes in one save_path
+inline constexpr size_t kSavePathLengthMax = 8192;  // bytes
+inline constexpr size_t kNodeNameLengthMax = 16;    // bytes
+inline constexpr uint16_t kDefaultPort = 11211;
+inline constexpr uint32_t kWeightMax = 1000;
+
+struct NodeAddress {
+  std::string name;       // given, or derived
+  std::string host;       // name, IPv4, or IPv6 without brackets; empty for a unix socket
+  uint16_t port = 0;      // 0 for a unix socket
+  std::string unix_path;  // absolute; empty for TCP
+  uint32_t weight = 1;    // 1..kWeightMax
+
+  bool is_unix() const { return !unix_path.empty(); }
+  std::string ToString() const;  // "host:port", "[v6]:port" or "unix:/path", for people and for NodeNameHash
+};
+
+// Errors: kInvalidArgument, whose message names the part by its position and says what is wrong with it.
+Result<std::vector<NodeAddress>> ParseSavePath(std::string_view save_path);
+
+}  // namespace clustered_session
+
+#endif  // CLUSTERED_SESSION_BASE_SAVE_PATH_H_

@@ -1,0 +1,35 @@
+// SessionKey: the 128-bit keyed hash of namespace and session ID under which a session is stored, here and on the nodes.
+// Layer: base. A dump of a node's keys or of the shared memory gives no session ID away. Value type.
+#ifndef CLUSTERED_SESSION_BASE_SESSION_KEY_H_
+#define CLUSTERED_SESSION_BASE_SESSION_KEY_H_
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+namespace clustered_session {
+
+struct SessionKey {
+  std::array<uint8_t, 16> bytes{};
+
+  friend bool operator==(const SessionKey&, const SessionKey&) = default;
+
+  // Uniformly distributed; choose shards and buckets with its bits.
+  uint64_t Hash64() const {
+    uint64_t hash;
+    std::memcpy(&hash, bytes.data(), sizeof hash);
+    return hash;
+  }
+};
+
+// BLAKE2b-128 of `space` and `session_id` (both length-prefixed), keyed with `secret` (0 or 16..64 bytes).
+SessionKey HashSessionId(std::string_view secret, std::string_view space, std::string_view session_id);
+
+// `prefix` + 22 characters of unpadded base64url: the item's key on every node.
+std::string StorageKey(std::string_view prefix, const SessionKey& key);
+
+}  // namespace clustered_session
+
+#endif  // CLUSTERED_SESSION_BASE_SESSION_KEY_H_
