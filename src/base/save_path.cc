@@ -1,5 +1,5 @@
-// Parses session.save_path, so that every layer sees checked, canonical and unique nodes. Layer: base. Pure; thread-safe.
-// Hosts are made lower case and IPv6 addresses canonical: two spellings of one node must give one derived name everywhere.
+// Parses session.save_path, so that every layer sees checked, canonical and unique nodes. Layer: base. Thread-safe.
+// Hosts are made lower case and IPv6 addresses canonical: two spellings of one node must give one derived name.
 #include "src/base/save_path.h"
 
 #include <arpa/inet.h>
@@ -118,8 +118,8 @@ class NodeParser {
   }
 
   Status RefuseScheme() const {
-    static constexpr std::string_view kForeign[] = {"tcp",   "udp",      "tls",       "ssl",  "redis", "rediss",
-                                                    "http",  "https",    "memcache",  "file", "sasl",  "valkey"};
+    static constexpr std::string_view kForeign[] = {"tcp",  "udp",   "tls",      "ssl",  "redis", "rediss",
+                                                    "http", "https", "memcache", "file", "sasl",  "valkey"};
     const size_t colon = rest_.find(':');
     if (colon == std::string_view::npos) return {};
     const std::string_view scheme = rest_.substr(0, colon);
@@ -249,7 +249,7 @@ Result<std::vector<NodeAddress>> ParseSavePath(std::string_view save_path) {
     if (more) save_path.remove_prefix(comma + 1);
 
     const std::string where = "save_path: node " + std::to_string(nodes.size() + 1) + " (" + Quote(part) + "): ";
-    if (nodes.size() == kNodesMax) return Invalid(where + "at most " + std::to_string(kNodesMax) + " nodes are allowed");
+    if (nodes.size() == kNodesMax) return Invalid(where + "at most " + std::to_string(kNodesMax) + " are allowed");
     NodeParser parser(part);
     Result<NodeAddress> node = parser.Parse();
     if (!node.ok()) return Invalid(where + node.error().message());

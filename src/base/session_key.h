@@ -1,4 +1,4 @@
-// SessionKey: the 128-bit keyed hash of namespace and session ID under which a session is stored, here and on the nodes.
+// SessionKey: the 128-bit keyed hash of namespace and session ID under which a session is stored, here and on nodes.
 // Layer: base. A dump of a node's keys or of the shared memory gives no session ID away. Value type.
 #ifndef CLUSTERED_SESSION_BASE_SESSION_KEY_H_
 #define CLUSTERED_SESSION_BASE_SESSION_KEY_H_
