@@ -16,9 +16,9 @@
 namespace clustered_session {
 namespace {
 
-constexpr size_t kHostLengthMax = 253;                                // bytes, of a DNS name
+constexpr size_t kHostLengthMax = 253;                                    // bytes, of a DNS name
 constexpr size_t kUnixPathLengthMax = sizeof(sockaddr_un::sun_path) - 1;  // bytes; the rest is for the NUL
-constexpr size_t kDerivedNameLength = 6;                              // characters of 5 bits
+constexpr size_t kDerivedNameLength = 6;                                  // characters of 5 bits
 constexpr char kForms[] = "write host:port, [IPv6]:port or unix:/path";
 
 bool IsAlnum(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }

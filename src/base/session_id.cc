@@ -70,7 +70,8 @@ std::string SanitizeServerId(std::string_view host_name) {
   const bool numeric = std::all_of(host_name.begin(), host_name.end(), [](char c) { return IsDigit(c) || c == '.'; });
   if (!numeric) host_name = host_name.substr(0, host_name.find('.'));
   std::string out(host_name.substr(0, kServerIdLengthMax));
-  std::replace_if(out.begin(), out.end(), [](char c) { return !IsServerIdCharacter(c); }, '-');
+  std::replace_if(
+      out.begin(), out.end(), [](char c) { return !IsServerIdCharacter(c); }, '-');
   if (std::none_of(out.begin(), out.end(), IsAlnum)) return "server";
   return out;
 }

@@ -1,0 +1,219 @@
+// What session.save_path may say and what it must not. Mirrors src/base/save_path.h.
+#include "src/base/save_path.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <string>
+
+namespace clustered_session {
+namespace {
+
+using Catch::Matchers::Contains;
+
+NodeAddress ParseOne(const std::string& text) {
+  auto nodes = ParseSavePath(text);
+  INFO(text << ": " << (nodes.ok() ? "" : nodes.error().message()));
+  REQUIRE(nodes.ok());
+  REQUIRE(nodes->size() == 1);
+  return nodes->front();
+}
+
+std::string ErrorOf(const std::string& text) {
+  auto nodes = ParseSavePath(text);
+  INFO(text);
+  REQUIRE_FALSE(nodes.ok());
+  CHECK(nodes.error().code() == ErrorCode::kInvalidArgument);
+  const std::string& message = nodes.error().message();
+  CHECK(std::all_of(message.begin(), message.end(), [](char c) { return c >= 0x20 && c < 0x7f; }));
+  CHECK(message.size() < 500);
+  return message;
+}
+
+TEST_CASE("an empty save_path has no nodes, which is single-server mode") {
+  auto nodes = ParseSavePath("");
+  REQUIRE(nodes.ok());
+  CHECK(nodes->empty());
+}
+
+TEST_CASE("every written form of an address gives its host, port, path and weight") {
+  struct Row {
+    const char* text;
+    const char* host;
+    int port;
+    const char* unix_path;
+    uint32_t weight;
+    const char* shown;
+  };
+  const Row row = GENERATE(values<Row>({
+      {"host:11211", "host", 11211, "", 1, "host:11211"},
+      {"host:11211:1", "host", 11211, "", 1, "host:11211"},
+      {"host", "host", 11211, "", 1, "host:11211"},
+      {"host:1:1000", "host", 1, "", 1000, "host:1"},
+      {"host:65535", "host", 65535, "", 1, "host:65535"},
+      {"  host:5  ", "host", 5, "", 1, "host:5"},
+      {"Web_1.Example.COM:5", "web_1.example.com", 5, "", 1, "web_1.example.com:5"},
+      {"redis:6379", "redis", 6379, "", 1, "redis:6379"},
+      {"10.0.0.1:7:3", "10.0.0.1", 7, "", 3, "10.0.0.1:7"},
+      {"[::1]", "::1", 11211, "", 1, "[::1]:11211"},
+      {"[::1]:5", "::1", 5, "", 1, "[::1]:5"},
+      {"[0:0:0:0:0:0:0:1]:5:9", "::1", 5, "", 9, "[::1]:5"},
+      {"[FE80::A]:5", "fe80::a", 5, "", 1, "[fe80::a]:5"},
+      {"unix:/run/m.sock", "", 0, "/run/m.sock", 1, "unix:/run/m.sock"},
+      {"unix:/run/m.sock:0", "", 0, "/run/m.sock", 1, "unix:/run/m.sock"},
+      {"unix:/run/m.sock:0:4", "", 0, "/run/m.sock", 4, "unix:/run/m.sock"},
+      {"unix:/run/m.sock:4", "", 0, "/run/m.sock", 4, "unix:/run/m.sock"},
+      {"unix:///run/m.sock", "", 0, "/run/m.sock", 1, "unix:/run/m.sock"},
+      {"unix:/run/a=b", "", 0, "/run/a=b", 1, "unix:/run/a=b"},
+      {"/run/m.sock", "", 0, "/run/m.sock", 1, "unix:/run/m.sock"},
+      {"/run/m.sock:0", "", 0, "/run/m.sock", 1, "unix:/run/m.sock"},
+  }));
+  const NodeAddress node = ParseOne(row.text);
+  INFO(row.text);
+  CHECK(node.host == row.host);
+  CHECK(node.port == row.port);
+  CHECK(node.unix_path == row.unix_path);
+  CHECK(node.weight == row.weight);
+  CHECK(node.is_unix() == !node.unix_path.empty());
+  CHECK(node.ToString() == row.shown);
+}
+
+TEST_CASE("a given name stands before any form of address") {
+  CHECK(ParseOne("m1=host:5").name == "m1");
+  CHECK(ParseOne("m1=host:5").host == "host");
+  CHECK(ParseOne("B=[::1]:5").name == "B");
+  CHECK(ParseOne("u=unix:/run/m.sock").name == "u");
+  CHECK(ParseOne("u=/run/a=b").unix_path == "/run/a=b");
+  CHECK(ParseOne("abcdefgh12345678=host").name == "abcdefgh12345678");
+}
+
+TEST_CASE("a derived name is fixed by the address alone, on every server and in every release") {
+  // Session IDs out there hold these names: a change of this literal loses the placement of all of them.
+  CHECK(ParseOne("10.0.0.1").name == "ob4vkj");
+  CHECK(ParseOne("10.0.0.1:11211:7").name == "ob4vkj");
+  CHECK(ParseOne("HOST:1").name == ParseOne("host:1").name);
+  CHECK(ParseOne("[0::1]:5").name == ParseOne("[::1]:5").name);
+  CHECK(ParseOne("/run/m.sock").name == ParseOne("unix:/run/m.sock:0:3").name);
+  CHECK(ParseOne("host:1").name != ParseOne("host:2").name);
+
+  for (int port = 1; port < 2000; port++) {
+    const std::string name = ParseOne("h:" + std::to_string(port)).name;
+    REQUIRE(name.size() == 6);
+    REQUIRE(name.find_first_not_of("abcdefghijklmnopqrstuvwxyz234567") == std::string::npos);
+  }
+}
+
+TEST_CASE("nodes keep the order in which they are written") {
+  auto nodes = ParseSavePath(" m2=b:1 , m1=a:1,c ");
+  REQUIRE(nodes.ok());
+  REQUIRE(nodes->size() == 3);
+  CHECK((*nodes)[0].name == "m2");
+  CHECK((*nodes)[1].name == "m1");
+  CHECK((*nodes)[2].host == "c");
+}
+
+TEST_CASE("a mistake is refused with the node's position, its text and what is wrong") {
+  struct Row {
+    std::string text;
+    const char* message;
+  };
+  const Row row = GENERATE(values<Row>({
+      {"10.0.0.2,10.0.0.1:99999", "save_path: node 2 (\"10.0.0.1:99999\"): port must be 1 to 65535"},
+      {"a:65536", "node 1 (\"a:65536\"): port must be 1 to 65535"},
+      {"a:0", "port must be 1 to 65535"},
+      {"a:", "port must be 1 to 65535"},
+      {"a:-1", "port must be 1 to 65535"},
+      {"a:+1", "port must be 1 to 65535"},
+      {"a:012", "port must be 1 to 65535"},
+      {"a:1x", "port must be 1 to 65535"},
+      {"a:99999999999999999999", "port must be 1 to 65535"},
+      {"a::1", "brackets"},
+      {"a:1:0", "weight must be 1 to 1000"},
+      {"a:1:1001", "weight must be 1 to 1000"},
+      {"a:1:", "weight must be 1 to 1000"},
+      {"a:1:-5", "weight must be 1 to 1000"},
+      {"unix:/s:11211", "weight must be 1 to 1000"},
+      {"unix:/s:0:0", "weight must be 1 to 1000"},
+      {"a,,b", "node 2 (\"\"): is empty"},
+      {"a,", "node 2 (\"\"): is empty"},
+      {",a", "node 1 (\"\"): is empty"},
+      {",", "node 1 (\"\"): is empty"},
+      {"  ", "node 1 (\"\"): is empty"},
+      {"tcp://10.0.0.1:11211", "unknown scheme \"tcp\"; the only one is unix:"},
+      {"redis:host:6379", "unknown scheme \"redis\"; the only one is unix:"},
+      {"memcached://h", "unknown scheme \"memcached\"; the only one is unix:"},
+      {"UNIX:/run/m.sock", "unknown scheme \"UNIX\"; the only one is unix:"},
+      {"::1", "an IPv6 address needs brackets, such as [::1]:11211"},
+      {"fe80::1:11211", "an IPv6 address needs brackets"},
+      {"1:2:3:4:5:6:7:8", "an IPv6 address needs brackets"},
+      {"[::1", "']' of the IPv6 address is missing"},
+      {"[::g]", "must be an IPv6 address"},
+      {"[10.0.0.1]", "must be an IPv6 address"},
+      {"[fe80::1%eth0]", "without a zone"},
+      {"[]", "must be an IPv6 address"},
+      {"[::1]5", "only :port may follow"},
+      {"[::1]:0", "port must be 1 to 65535"},
+      {"10.0.0.256", "an IPv4 address has four numbers"},
+      {"10.1", "an IPv4 address has four numbers"},
+      {"11211", "an IPv4 address has four numbers"},
+      {"unix:", "a unix socket needs an absolute path"},
+      {"unix:run", "a unix socket needs an absolute path"},
+      {"unix:/", "a unix socket needs an absolute path"},
+      {"/", "a unix socket needs an absolute path"},
+      {"unix:/" + std::string(107, 'a'), "at most 107 bytes"},
+      {":11211", "its host is missing"},
+      {"m1=:11211", "its host is missing"},
+      {"m1=", "has no address"},
+      {"=a", "its name must be 1 to 16 of A-Z a-z 0-9"},
+      {"m-1=a", "its name must be 1 to 16 of A-Z a-z 0-9"},
+      {"abcdefgh123456789=a", "its name must be 1 to 16 of A-Z a-z 0-9"},
+      {"a=b=c", "its host must be a name"},
+      {"a/b", "its host must be a name"},
+      {"-a", "its host must be a name"},
+      {".a", "its host must be a name"},
+      {"a..b", "its host must be a name"},
+      {"a;b", "its host must be a name"},
+      {std::string(254, 'a'), "its host name has at most 253 bytes"},
+      {"PERSISTENT=pool host:11211", "PERSISTENT= prefix is not known"},
+      {"a:1 b:2", "nodes are separated by ','"},
+      {"a\tb", "(\"a\\x09b\"): control characters are not allowed"},
+      {"a\n", "control characters are not allowed"},
+      {std::string("a\0b", 3), "(\"a\\x00b\"): control characters are not allowed"},
+      {"unix:/run/\x7f", "control characters are not allowed"},
+      {"h\xc3\xb6st", "(\"h\\xc3\\xb6st\"): its host must be a name"},
+      {"m1=a,m1=b", "node 2 (\"m1=b\"): its name is already node 1's"},
+      {"a:11211,b,A", "node 3 (\"A\"): its address is already node 1's"},
+      {"m1=a,m2=a", "its address is already node 1's"},
+      {"[::1],[0::1]", "its address is already node 1's"},
+      {"/run/s,unix:/run/s:0", "its address is already node 1's"},
+      {"10.0.0.1,ob4vkj=b", "its derived name \"ob4vkj\" is already node 1's; name the nodes"},
+      {"ob4vkj=b,10.0.0.1", "its derived name \"ob4vkj\" is already node 1's; name the nodes"},
+  }));
+  CHECK_THAT(ErrorOf(row.text), Contains(row.message));
+}
+
+TEST_CASE("a path of the longest length a socket takes is accepted") {
+  CHECK(ParseOne("unix:/" + std::string(106, 'a')).unix_path.size() == 107);
+}
+
+TEST_CASE("a save_path of 10,000 characters is refused by its length and is not repeated in the message") {
+  const std::string message = ErrorOf(std::string(10000, 'a'));
+  CHECK(message == "save_path: is 10000 bytes long, at most 8192 are allowed");
+}
+
+TEST_CASE("a message shows at most 64 characters of the part it refuses") {
+  const std::string message = ErrorOf(std::string(5000, '!'));
+  CHECK(std::count(message.begin(), message.end(), '!') == 64);
+  CHECK_THAT(message, Contains("!...\")"));
+}
+
+TEST_CASE("64 nodes are accepted and 65 are not") {
+  std::string text = "h1";
+  for (int i = 2; i <= 64; i++) text += ",h" + std::to_string(i);
+  auto nodes = ParseSavePath(text);
+  REQUIRE(nodes.ok());
+  CHECK(nodes->size() == 64);
+  CHECK_THAT(ErrorOf(text + ",h65"), Contains("node 65 (\"h65\"): at most 64 are allowed"));
+}
+
+}  // namespace
+}  // namespace clustered_session
