@@ -1,0 +1,20 @@
+# A visitor's browser for shell scripts. Sourced after processes.sh.
+
+client_folder=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
+
+# visit <url> [field=value]...: one request with the cookies of $jar; sets reply_http, reply_error, reply_user,
+# reply_cart, reply_server, reply_pid, reply_session, reply_waits, reply_ms and reply_affinity.
+visit() {
+  local answer
+  answer=$(php -n "$client_folder/request.php" "$jar" "$@") || die "the client failed"
+  eval "$answer"
+  say_verbose "$* -> HTTP $reply_http, session $reply_session, affinity $reply_affinity, $reply_ms ms $reply_error"
+}
+
+# visit_with <cookie jar> <url> [field=value]...: the same with a copy of other cookies, which stay as they are.
+visit_with() {
+  local jar=$run_folder/cookies.copy
+  cp "$1" "$jar"
+  shift
+  visit "$@"
+}
