@@ -1,0 +1,17 @@
+// NodeNameHash: how shared memory names a node. Layer: cluster. Pure.
+#include "src/cluster/node.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+namespace clustered_session {
+
+uint32_t NodeNameHash(std::string_view name, std::string_view address) {
+  // A newline is in neither part, so that no name and address can be mistaken for another pair.
+  const std::string identity = std::string(name) + '\n' + std::string(address);
+  const uint64_t hash = XXH3_64bits(identity.data(), identity.size());
+  const uint32_t folded = static_cast<uint32_t>(hash ^ (hash >> 32));
+  return folded != 0 ? folded : 1;  // 0 marks a free slot
+}
+
+}  // namespace clustered_session

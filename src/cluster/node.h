@@ -1,0 +1,75 @@
+// Node: one memcached server as the core sees it. Layer: cluster. The only seam between the protocol and the network:
+// memcached_node.cc implements it with libmemcached, tests implement it with a simulation.
+//
+// Two steps per operation, so that several nodes are asked at once and waited for once: Start*() sends and does not wait
+// for the answer; Finish*() waits for it. At most one operation is under way per node. A Node belongs to one process and
+// one thread; after fork() the child opens connections of its own.
+//
+// A write is conditional always and is read back in the same round trip: it is acknowledged only if the answer shows the
+// very bytes that were sent. What else the answer shows is what the next attempt needs: the other writer's record and its token.
+#ifndef CLUSTERED_SESSION_CLUSTER_NODE_H_
+#define CLUSTERED_SESSION_CLUSTER_NODE_H_
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "src/base/clock.h"
+
+namespace clustered_session {
+
+// The CAS token of an item. It holds only on the incarnation (a node process between start and end) that gave it.
+struct NodeToken {
+  uint64_t cas = 0;          // 0 = none: the item is expected to be absent
+  uint32_t incarnation = 0;  // 0 = unknown
+
+  bool known() const { return cas != 0; }
+  friend bool operator==(const NodeToken&, const NodeToken&) = default;
+};
+
+enum class NodeStatus : uint8_t {
+  kHit,      // read: `value` and `token` are the item's
+  kMiss,     // read: no such item
+  kStored,   // write: the node holds the bytes that were sent; `token` is theirs
+  kConflict, // write: the node holds something else, in `value` and `token`
+  kRefused,  // write: the node did not store it and holds what `value` shows, or nothing (out of memory, too large)
+  kTooLarge, // write: larger than the node's item_size_max (`size_max`); nothing was sent
+  kError,    // no answer: refused, timed out, closed, or not the protocol; `error` says which in one line
+  kSkipped,  // health says not to ask this node now
+};
+
+struct NodeReply {
+  NodeStatus status = NodeStatus::kSkipped;
+  std::string value;
+  NodeToken token;
+  uint64_t size_max = 0;  // bytes, with kTooLarge
+  std::string error;      // one line, with kError: names the node; no key, no payload
+};
+
+class Node {
+ public:
+  virtual ~Node() = default;
+
+  // The name in session IDs and in messages; unique in a save_path.
+  virtual const std::string& name() const = 0;
+  // host:port or unix:/path, for people.
+  virtual const std::string& address() const = 0;
+
+  // Asks for the item. `deadline` bounds all of the operation, connecting included.
+  virtual void StartRead(std::string_view key, TimePoint deadline) = 0;
+  virtual NodeReply FinishRead() = 0;
+
+  // Stores `value` if the item is still the one that `expected` names (or absent, if it names none, or if the token is of
+  // another incarnation than the node's), for `ttl`, and reads it back. `key` and `value` must outlive Finish.
+  virtual void StartWrite(std::string_view key, std::string_view value, std::chrono::seconds ttl,
+                          const NodeToken& expected, TimePoint deadline) = 0;
+  virtual NodeReply FinishWrite() = 0;
+};
+
+// A stable 32-bit name of a node for shared memory, never 0: of name and address, so that a replaced node is another one.
+uint32_t NodeNameHash(std::string_view name, std::string_view address);
+
+}  // namespace clustered_session
+
+#endif  // CLUSTERED_SESSION_CLUSTER_NODE_H_

@@ -1,0 +1,80 @@
+// What one request's session works with: settings, the local store, the nodes, the clock. Layer: session.
+// Built by the caller (the PHP glue, the simulation); nothing here is owned.
+#ifndef CLUSTERED_SESSION_SESSION_CONTEXT_H_
+#define CLUSTERED_SESSION_SESSION_CONTEXT_H_
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "src/base/clock.h"
+#include "src/base/session_id.h"
+#include "src/base/session_key.h"
+#include "src/cluster/node_set.h"
+#include "src/local/local_store.h"
+#include "src/record/merge.h"
+
+namespace clustered_session {
+
+enum class AffinityMode : uint8_t {
+  kCookie,    // the client's affinity cookie says which server served it last
+  kBalancer,  // the operator vouches that the balancer routes a session to one server
+};
+
+enum class LockMode : uint8_t {
+  kNone,   // requests of one session run side by side; conflicts are resolved at write
+  kLocal,  // one request per session among the workers of this server
+};
+
+enum class ConflictRule : uint8_t { kMerge, kMine, kTheirs };
+
+struct SessionSettings {
+  std::string server_id;
+  std::string prefix = "cs:";
+  uint32_t copies = 2;  // at least 1; more than there are nodes means all
+  Duration local_trust = std::chrono::seconds(10);
+  Duration retry_interval = std::chrono::seconds(2);
+  Duration takeover_grace = std::chrono::seconds(60);
+  AffinityMode affinity = AffinityMode::kCookie;
+  LockMode lock = LockMode::kLocal;
+  Duration lock_wait = std::chrono::seconds(30);
+  Duration connect_timeout = std::chrono::milliseconds(100);
+  Duration operation_timeout = std::chrono::milliseconds(250);
+  ConflictRule on_conflict = ConflictRule::kMerge;
+  PayloadFormat format = PayloadFormat::kPhp;
+};
+
+// One line for the log or for the user. Holds no secret, payload or full session ID.
+struct Notice {
+  bool warning = true;  // false: for the server's log only
+  std::string text;
+};
+
+// A session whose destruction waits for its successor's record (session_regenerate_id(true)).
+struct DeferredDestroy {
+  std::string session_id;
+  uint32_t lifetime_s = 0;
+};
+
+// What outlives an open and close of the handler within one request.
+struct RequestScope {
+  std::optional<AffinityCookie> claim;        // the affinity cookie the client sent, or the one sent to it since
+  std::vector<std::string> created_ids;       // made in this request: nobody else can know them, so no node is asked
+  std::vector<DeferredDestroy> deferred;
+};
+
+struct SessionContext {
+  SessionSettings settings;
+  LocalStore* store = nullptr;
+  NodeSet* nodes = nullptr;  // empty in single-server mode
+  const Clock* clock = nullptr;
+  SessionKey space;          // tells pools of one server apart that differ in save_path
+};
+
+inline constexpr size_t kCreatedIdsMax = 8;
+
+}  // namespace clustered_session
+
+#endif  // CLUSTERED_SESSION_SESSION_CONTEXT_H_

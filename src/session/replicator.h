@@ -1,0 +1,72 @@
+// Replicator: writes one record to its nodes until they agree, resolving what other writers put there. Layer: session.
+// One object per write; belongs to the request. Every write is conditional, all nodes of an attempt are written at once, and
+// each answer shows what the node holds, so an uncontended write is one wait and each contention costs one more.
+#ifndef CLUSTERED_SESSION_SESSION_REPLICATOR_H_
+#define CLUSTERED_SESSION_SESSION_REPLICATOR_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "src/record/record.h"
+#include "src/session/context.h"
+
+namespace clustered_session {
+
+// What a write starts from.
+struct WriteBase {
+  uint64_t version = 0;         // of the record this write replaces; 0 = none known
+  std::string_view payload;     // of that record: the base of a merge
+};
+
+struct WriteOutcome {
+  uint32_t acks = 0;            // nodes that hold the final bytes
+  bool destroyed = false;       // the session was destroyed meanwhile: nothing of this write stands
+  bool too_large = false;       // refused for its size, by `size_max_node`
+  bool ownership_lost = false;  // another server took the session over since it was read
+  uint64_t version = 0;         // of the final record
+  uint64_t epoch = 0;
+  bool payload_changed = false; // a merge or rule made `payload`; else the caller's stands
+  std::string payload;
+  uint64_t size_max = 0;        // bytes, with too_large
+  std::string size_max_node;
+};
+
+class Replicator {
+ public:
+  // `tokens` is indexed by node and updated. `placement` is all nodes in their order for this session.
+  Replicator(const SessionContext& context, std::string_view storage_key, const std::vector<uint32_t>& placement,
+             std::vector<NodeToken>* tokens, std::vector<Notice>* notices);
+
+  // Writes to the first `copies` nodes of the placement that work. Bounded by `deadline` and by attempts.
+  WriteOutcome Write(const Record& record, const WriteBase& base, uint32_t copies, std::chrono::seconds ttl,
+                     TimePoint deadline);
+
+ private:
+  enum class NodeState : uint8_t { kOpen, kHolds, kFailed };
+
+  std::vector<NodeSet::WriteTarget> ChooseTargets(uint32_t copies) const;
+  void HandleReply(uint32_t node, NodeReply reply);
+  void HandleConflict(uint32_t node, const NodeReply& reply);
+  bool ResolveContest();
+  void Retract(std::chrono::seconds ttl, TimePoint deadline);
+
+  const SessionContext& context_;
+  std::string_view storage_key_;
+  const std::vector<uint32_t>& placement_;
+  std::vector<NodeToken>* tokens_;
+  std::vector<Notice>* notices_;
+
+  Record record_;            // what is being written; its payload views into the caller's or outcome_.payload
+  WriteBase base_;
+  std::string base_bytes_;   // keeps base_.payload after a merge
+  std::vector<NodeState> states_;
+  WriteOutcome outcome_;
+  bool contested_ = false;   // a concurrent record was met in this attempt
+  Record contest_;           // the latest such; its payload views into contest_bytes_
+  std::string contest_bytes_;
+};
+
+}  // namespace clustered_session
+
+#endif  // CLUSTERED_SESSION_SESSION_REPLICATOR_H_

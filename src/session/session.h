@@ -1,0 +1,135 @@
+// Session: one open of the save handler, from open to close: at most one session is loaded and locked in it.
+// Layer: session. Belongs to one request; not thread-safe. No call throws; none calls into PHP.
+//
+// read_path.cc, write_path.cc and destroy_path.cc hold the three paths; each reads top to bottom like docs/protocol.md.
+#ifndef CLUSTERED_SESSION_SESSION_SESSION_H_
+#define CLUSTERED_SESSION_SESSION_SESSION_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "src/local/session_locks.h"
+#include "src/record/record.h"
+#include "src/session/context.h"
+#include "src/session/replicator.h"
+
+namespace clustered_session {
+
+class Session {
+ public:
+  // `context` and `request` must outlive the session.
+  Session(const SessionContext& context, RequestScope* request);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  // A session ID made of `random_part` and the name of the node that will hold it. Asks no node.
+  std::string CreateId(std::string_view random_part, uint64_t random);
+
+  // Whether a session of this ID exists (strict mode). Loads and locks it: the Read that follows asks nobody again.
+  // An ID made in this request, or any other while a session is loaded, is only looked at.
+  // Errors: as Read; the Read that follows fails alike, without another wait.
+  Result<bool> Validate(std::string_view id, uint32_t lifetime_s);
+
+  // Locks and loads the session; the payload is valid until the next call. An ID that no node knows is an empty session.
+  // Errors: kInvalidArgument (not a session ID), kTimeout (lock_wait), kNoMemory (too many locks), kUnavailable (it may
+  // exist on nodes that cannot be asked).
+  Result<std::string_view> Read(std::string_view id, uint32_t lifetime_s);
+
+  // Whether a Read of this ID has completed in this open: only then may PHP's shutdown write it.
+  bool ReadCompleted(std::string_view id) const;
+
+  // The next Read of the loaded session reads anew, under the lock it holds (session_reset).
+  void ReadAnew() { loaded_.complete = false; }
+
+  // Writes a changed payload through. `id` is loaded first if it is not.
+  // Errors: kTooLarge (the old record stays), kNoMemory (no node took it and there is no room here), kUnavailable.
+  Status Write(std::string_view id, std::string_view payload, uint32_t lifetime_s);
+
+  // An unchanged session was used: keeps it alive here, and on the nodes when their records are about to expire.
+  Status UpdateTimestamp(std::string_view id, std::string_view payload, uint32_t lifetime_s);
+
+  // Destroys the session everywhere. Destroying one that does not exist succeeds.
+  Status Destroy(std::string_view id, uint32_t lifetime_s);
+
+  // Destroys it after the next successful Write of this request, or at the request's end (FlushDeferred).
+  void DestroyLater(std::string_view id, uint32_t lifetime_s);
+
+  // Makes a takeover durable that nothing else wrote, releases the lock.
+  void Close();
+
+  // The request ends: what was deferred is done now.
+  void FlushDeferred();
+
+  // The affinity cookie to send, if the client's is not the one for this server; once.
+  std::optional<AffinityCookie> TakeAffinityToSend();
+
+  std::vector<Notice> TakeNotices();
+
+ private:
+  // What is known of the session that is loaded.
+  struct Loaded {
+    std::string id;
+    SessionKey key;            // in the local store
+    SessionKey placement_key;  // on all servers
+    std::string storage_key;
+    SessionLock lock;
+    bool complete = false;          // the load ended well
+    bool exists = false;            // there is a record or an entry, not destroyed
+    bool must_write = false;        // a node lags behind: write even if unchanged
+    uint32_t lifetime_s = 0;
+    uint64_t version = 0;           // of what was read; 0 = nothing known anywhere
+    uint64_t epoch = 1;             // under which this server serves it
+    Entry entry;                    // as the local store holds it; flags 0 and version 0 if it does not
+    std::string payload;            // as read: what PHP got, and the base of a merge
+    std::vector<uint32_t> placement;  // lazily, see Placement()
+    std::vector<NodeToken> tokens;    // by node, lazily with the placement
+  };
+  struct Survey;
+
+  // read_path.cc
+  Status Load(std::string_view id, uint32_t lifetime_s);
+  Status LoadLocked(TimePoint now);
+  bool EntryTrusted(const Entry& entry, TimePoint now) const;
+  void ServeEntry();
+  Status ValidateEntry(TimePoint now);
+  Status LoadFromNodes(TimePoint now);
+  Survey Ask(const std::vector<uint32_t>& nodes, TimePoint deadline);
+  void Adopt(const Survey& survey, TimePoint now);
+  void ConfirmEntry(TimePoint now);
+  const std::vector<uint32_t>& Placement();
+  TimePoint StoreDeadline(TimePoint now) const;
+  void SetLoaded(std::string_view id, uint32_t lifetime_s);
+
+  // write_path.cc
+  bool NodesNeedWrite(TimePoint now);
+  Status KeepEmptyHere();
+  void ExtendLocally(TimePoint now);
+  Status Commit(std::string_view payload);
+  Status CommitHere(std::string_view payload);
+  Status FinishCommit(WriteOutcome outcome, std::string_view payload, std::chrono::seconds ttl);
+  Status PutEntry(TimePoint now);
+  void SaveTokens();
+
+  // destroy_path.cc
+  void WriteTombstone();
+
+  void Reset();
+  bool Created(std::string_view id) const;
+  bool SingleServer() const { return context_.nodes->empty(); }
+  Counters& counters() { return context_.store->counters(); }
+
+  const SessionContext& context_;
+  RequestScope* request_;
+  Loaded loaded_;
+  std::vector<Notice> notices_;
+  std::string failed_id_;         // whose Validate has failed with failure_: Read says the same without waiting again
+  std::optional<Error> failure_;
+};
+
+}  // namespace clustered_session
+
+#endif  // CLUSTERED_SESSION_SESSION_SESSION_H_

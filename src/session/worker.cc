@@ -1,0 +1,72 @@
+#include "src/session/worker.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace clustered_session {
+namespace {
+
+// One process serves few pools (virtual hosts under one Apache); more than this and the least used connect anew.
+constexpr size_t kPoolsMax = 16;
+
+}  // namespace
+
+Worker::Worker(LocalStore* store, const Clock* clock) : store_(store), clock_(clock) {}
+
+Result<const SessionContext*> Worker::ContextFor(std::string_view save_path, const SessionSettings& settings,
+                                                 uint64_t generation) {
+  const auto same = [&](const std::unique_ptr<Pool>& pool) {
+    return pool->save_path == save_path && pool->timeouts.connect == settings.connect_timeout &&
+           pool->timeouts.operation == settings.operation_timeout && pool->retry_interval == settings.retry_interval;
+  };
+  auto found = std::find_if(pools_.begin(), pools_.end(), same);
+  if (found == pools_.end()) {
+    Result<std::unique_ptr<NodeSet>> nodes = MakeNodes(save_path, settings);
+    if (!nodes.ok()) return nodes.error();
+    auto pool = std::make_unique<Pool>();
+    pool->save_path = save_path;
+    pool->timeouts = {settings.connect_timeout, settings.operation_timeout};
+    pool->retry_interval = settings.retry_interval;
+    pool->nodes = std::move(*nodes);
+    pool->context.store = store_;
+    pool->context.nodes = pool->nodes.get();
+    pool->context.clock = clock_;
+    pool->context.space = HashSessionId({}, "local", save_path);
+    pool->generation = ~generation;
+    if (pools_.size() == kPoolsMax) pools_.pop_back();
+    found = pools_.insert(pools_.begin(), std::move(pool));
+  } else if (found != pools_.begin()) {
+    std::rotate(pools_.begin(), found, found + 1);
+    found = pools_.begin();
+  }
+  Pool& pool = **found;
+  if (pool.generation != generation) {
+    pool.context.settings = settings;
+    pool.generation = generation;
+  }
+  return static_cast<const SessionContext*>(&pool.context);
+}
+
+Result<std::unique_ptr<NodeSet>> Worker::MakeNodes(std::string_view save_path, const SessionSettings& settings) {
+  Result<std::vector<NodeAddress>> addresses = ParseSavePath(save_path);
+  if (!addresses.ok()) return addresses.error();
+  auto* table = static_cast<SharedNodeTable*>(store_->Extra());
+  std::vector<NodeSet::Member> members;
+  for (NodeAddress& address : *addresses) {
+    NodeSet::Member member;
+    const uint32_t hash = NodeNameHash(address.name, address.ToString());
+    member.health = FindHealthSlot(table->slots, SharedNodeTable::kSlots, hash);
+    if (member.health == nullptr) {
+      return Error(ErrorCode::kNoMemory, "save_path: more than " + std::to_string(SharedNodeTable::kSlots) +
+                                             " different nodes in all pools of this server");
+    }
+    member.hash = hash;
+    member.node = MakeMemcachedNode(address, {settings.connect_timeout, settings.operation_timeout}, member.health,
+                                    &store_->counters());
+    member.address = std::move(address);
+    members.push_back(std::move(member));
+  }
+  return std::make_unique<NodeSet>(std::move(members), settings.retry_interval, clock_, &store_->counters());
+}
+
+}  // namespace clustered_session

@@ -1,0 +1,52 @@
+// Worker: what one process (or thread) keeps over requests: its nodes with their connections, by save_path. Layer: session.
+// Not thread-safe: one object per thread. After fork() the child's object opens connections of its own.
+#ifndef CLUSTERED_SESSION_SESSION_WORKER_H_
+#define CLUSTERED_SESSION_SESSION_WORKER_H_
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "src/base/result.h"
+#include "src/cluster/memcached_node.h"
+#include "src/session/context.h"
+
+namespace clustered_session {
+
+// The part of the shared segment beside the local store: LocalStore::Extra().
+struct SharedNodeTable {
+  static constexpr uint32_t kSlots = 128;
+  NodeHealth slots[kSlots];
+};
+
+class Worker {
+ public:
+  // `store` was made with shared_extra = sizeof(SharedNodeTable). Both outlive the worker.
+  Worker(LocalStore* store, const Clock* clock);
+
+  // The context for this save_path and these settings. `generation` changes whenever a setting changes. Owned by the
+  // worker; valid until the next call. Errors: kInvalidArgument, see ParseSavePath().
+  Result<const SessionContext*> ContextFor(std::string_view save_path, const SessionSettings& settings,
+                                           uint64_t generation);
+
+ private:
+  struct Pool {
+    std::string save_path;
+    NodeTimeouts timeouts;
+    Duration retry_interval;
+    uint64_t generation = 0;
+    std::unique_ptr<NodeSet> nodes;
+    SessionContext context;
+  };
+
+  Result<std::unique_ptr<NodeSet>> MakeNodes(std::string_view save_path, const SessionSettings& settings);
+
+  LocalStore* store_;
+  const Clock* clock_;
+  std::vector<std::unique_ptr<Pool>> pools_;  // the last used first
+};
+
+}  // namespace clustered_session
+
+#endif  // CLUSTERED_SESSION_SESSION_WORKER_H_

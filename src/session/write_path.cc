@@ -1,0 +1,216 @@
+// The write path: unchanged or changed, write through, local copy. See docs/protocol.md, 'Write'. Layer: session.
+#include <algorithm>
+
+#include "src/session/replicator.h"
+#include "src/session/session.h"
+
+namespace clustered_session {
+namespace {
+
+// Records outlive the session by this margin, so that an unchanged session is written again only once per margin.
+std::chrono::seconds RefreshMargin(uint32_t lifetime_s) {
+  return std::chrono::seconds(std::max<uint32_t>(60, lifetime_s / 4));
+}
+
+int64_t SecondsAfter(TimePoint now, uint32_t seconds) { return ToNanos(now + std::chrono::seconds(seconds)); }
+
+}  // namespace
+
+Status Session::Write(std::string_view id, std::string_view payload, uint32_t lifetime_s) {
+  if (!ReadCompleted(id)) {  // SessionHandler-wrapped handlers write IDs that were never read
+    if (Status status = Load(id, lifetime_s); !status.ok()) return status;
+  }
+  loaded_.lifetime_s = lifetime_s;
+  // PHP says 'write' for an unchanged session too: if it is empty, or if session.lazy_write is off.
+  if (loaded_.exists && payload == loaded_.payload) return UpdateTimestamp(id, payload, lifetime_s);
+  Status status;
+  if (!loaded_.exists && payload.empty()) {
+    status = KeepEmptyHere();
+  } else {
+    status = Commit(payload);
+    if (status.ok()) counters().writes.Add();
+  }
+  if (status.ok() && !request_->deferred.empty()) FlushDeferred();
+  return status;
+}
+
+Status Session::UpdateTimestamp(std::string_view id, std::string_view payload, uint32_t lifetime_s) {
+  if (!ReadCompleted(id)) {
+    if (Status status = Load(id, lifetime_s); !status.ok()) return status;
+  }
+  loaded_.lifetime_s = lifetime_s;
+  if (loaded_.exists && payload != loaded_.payload) return Write(id, payload, lifetime_s);
+  if (!loaded_.exists) return KeepEmptyHere();
+  const TimePoint now = context_.clock->Now();
+  if (!NodesNeedWrite(now)) {
+    ExtendLocally(now);
+    return Status::Ok();
+  }
+  Status status = Commit(payload);
+  if (status.ok()) counters().refreshes.Add();
+  return status;
+}
+
+// Whether the nodes must hear of an unchanged session.
+bool Session::NodesNeedWrite(TimePoint now) {
+  if (SingleServer()) return false;
+  const Entry& entry = loaded_.entry;
+  if (loaded_.must_write || (entry.flags & kEntryTakeoverPending) != 0) return true;
+  if ((entry.flags & (kEntryUnreplicated | kEntryUnderReplicated)) != 0) {
+    const std::vector<uint32_t>& placement = Placement();
+    const auto usable = static_cast<size_t>(std::count_if(
+        placement.begin(), placement.end(), [this](uint32_t node) { return context_.nodes->WorthAsking(node); }));
+    const size_t wanted =
+        (entry.flags & kEntryUnreplicated) != 0 ? 1 : std::min<size_t>(context_.settings.copies, placement.size());
+    if (usable >= wanted) return true;
+  }
+  return entry.nodes_expire_at_ns < SecondsAfter(now, loaded_.lifetime_s);
+}
+
+// An empty session that no node knows stays here: most of them are bots, and losing one loses nothing.
+Status Session::KeepEmptyHere() {
+  if ((loaded_.entry.flags & kEntryTombstone) != 0) return Status::Ok();
+  const TimePoint now = context_.clock->Now();
+  const bool known = (loaded_.entry.flags & kEntryLocalOnly) != 0;
+  loaded_.entry.lifetime_s = loaded_.lifetime_s;
+  if (known) {
+    ExtendLocally(now);
+    return Status::Ok();
+  }
+  loaded_.entry = Entry();
+  loaded_.entry.epoch = loaded_.epoch;
+  loaded_.entry.flags = kEntryLocalOnly;
+  loaded_.entry.lifetime_s = loaded_.lifetime_s;
+  loaded_.entry.expires_at_ns = SecondsAfter(now, loaded_.lifetime_s);
+  loaded_.entry.confirmed_at_ns = ToNanos(now);
+  (void)PutEntry(now).ok();
+  return Status::Ok();
+}
+
+void Session::ExtendLocally(TimePoint now) {
+  constexpr int64_t kWorthUpdatingNs = 1'000'000'000;
+  const int64_t expires_at_ns = SecondsAfter(now, loaded_.lifetime_s);
+  const int64_t moved_ns = expires_at_ns - loaded_.entry.expires_at_ns;
+  if (moved_ns > -kWorthUpdatingNs && moved_ns < kWorthUpdatingNs) return;
+  const Entry before = loaded_.entry;
+  loaded_.entry.expires_at_ns = expires_at_ns;
+  loaded_.entry.lifetime_s = loaded_.lifetime_s;
+  if (!context_.store->Update(loaded_.key, before, loaded_.entry) && SingleServer()) {
+    (void)PutEntry(now).ok();  // evicted or expired in the middle of the request: here is the only copy
+  }
+}
+
+// Writes the payload to the nodes, then here.
+Status Session::Commit(std::string_view payload) {
+  if (SingleServer()) return CommitHere(payload);
+  Record record;
+  record.version = loaded_.version + 1;
+  record.epoch = loaded_.epoch;
+  record.instance = context_.store->instance();
+  record.lifetime_s = loaded_.lifetime_s;
+  record.payload = payload;
+  if (payload.size() > kRecordPayloadMax) return Error(ErrorCode::kTooLarge, "session larger than 2 GB");
+
+  const std::chrono::seconds ttl = std::chrono::seconds(loaded_.lifetime_s) + RefreshMargin(loaded_.lifetime_s);
+  Placement();
+  Replicator replicator(context_, loaded_.storage_key, loaded_.placement, &loaded_.tokens, &notices_);
+  WriteOutcome outcome = replicator.Write(record, {loaded_.version, loaded_.payload}, context_.settings.copies, ttl,
+                                          StoreDeadline(context_.clock->Now()));
+  if (outcome.destroyed) {  // by another request: this one must not bring it back
+    context_.store->Erase(loaded_.key);
+    loaded_.entry = Entry();
+    loaded_.exists = false;
+    return Status::Ok();
+  }
+  if (outcome.acks == 0 && outcome.too_large) {
+    counters().too_large.Add();
+    loaded_.entry.flags &= ~uint32_t{kEntryTakeoverPending};  // nothing more to try in this request
+    return Error(ErrorCode::kTooLarge, "a session of " + std::to_string(payload.size()) + " bytes is more than node " +
+                                           outcome.size_max_node + " takes (item_size_max " +
+                                           std::to_string(outcome.size_max) +
+                                           " bytes; memcached -I raises it): it was not saved, the last one stays");
+  }
+  return FinishCommit(std::move(outcome), payload, ttl);
+}
+
+Status Session::FinishCommit(WriteOutcome outcome, std::string_view payload, std::chrono::seconds ttl) {
+  const TimePoint now = context_.clock->Now();
+  const auto wanted = std::min<uint32_t>(context_.settings.copies, static_cast<uint32_t>(context_.nodes->size()));
+  Entry& entry = loaded_.entry;
+  entry.version = outcome.version;
+  entry.epoch = outcome.epoch;
+  entry.lifetime_s = loaded_.lifetime_s;
+  entry.expires_at_ns = SecondsAfter(now, loaded_.lifetime_s);
+  entry.flags = 0;
+  if (outcome.acks == 0) {
+    entry.flags = kEntryUnreplicated;
+    counters().unreplicated.Add();
+  } else {
+    if (outcome.acks < wanted) {
+      entry.flags = kEntryUnderReplicated;
+      counters().under_replicated.Add();
+    }
+    entry.confirmed_at_ns = ToNanos(now);
+    entry.nodes_expire_at_ns = ToNanos(now + ttl);
+  }
+  if (outcome.payload_changed) {
+    loaded_.payload = std::move(outcome.payload);
+  } else if (payload.data() != loaded_.payload.data()) {
+    loaded_.payload.assign(payload);
+  }
+  ServeEntry();
+  loaded_.must_write = false;
+  if (outcome.ownership_lost) {  // the next request of this session here asks the nodes
+    context_.store->Erase(loaded_.key);
+    return Status::Ok();
+  }
+  const Status stored = PutEntry(now);
+  if (outcome.acks == 0 && !stored.ok()) {
+    return Error(stored.error().code(), "no node took the session and it found no room in clustered_session.local_memory (" +
+                                            stored.error().message() + "): this request's changes are lost");
+  }
+  return Status::Ok();
+}
+
+// Single-server mode: the local copy is the only one.
+Status Session::CommitHere(std::string_view payload) {
+  const TimePoint now = context_.clock->Now();
+  Entry current;
+  uint64_t version = loaded_.version;
+  if (context_.store->Lookup(loaded_.key, now, &current, nullptr) && current.version > version) {
+    counters().conflicts.Add();
+    if ((current.flags & kEntryTombstone) != 0) return Status::Ok();  // destroyed meanwhile
+    version = current.version;
+  }
+  loaded_.entry = Entry();
+  loaded_.entry.version = version + 1;
+  loaded_.entry.epoch = loaded_.epoch;
+  loaded_.entry.lifetime_s = loaded_.lifetime_s;
+  loaded_.entry.expires_at_ns = SecondsAfter(now, loaded_.lifetime_s);
+  if (payload.data() != loaded_.payload.data()) loaded_.payload.assign(payload);
+  ServeEntry();
+  if (Status status = PutEntry(now); !status.ok()) {
+    if (status.error().code() == ErrorCode::kTooLarge) counters().too_large.Add();
+    return Error(status.error().code(), "the session found no room in clustered_session.local_memory (" +
+                                            status.error().message() + ") and there is no node to hold it");
+  }
+  return Status::Ok();
+}
+
+Status Session::PutEntry(TimePoint now) {
+  SaveTokens();
+  return context_.store->Put(loaded_.key, loaded_.entry, loaded_.payload, now);
+}
+
+void Session::SaveTokens() {
+  if (loaded_.placement.empty()) return;  // no node was asked: the entry's own tokens still hold
+  size_t used = 0;
+  loaded_.entry.tokens = {};
+  for (const uint32_t node : loaded_.placement) {
+    const NodeToken& token = loaded_.tokens[node];
+    if (used == loaded_.entry.tokens.size()) break;
+    if (token.known()) loaded_.entry.tokens[used++] = {token.cas, token.incarnation, context_.nodes->member(node).hash};
+  }
+}
+
+}  // namespace clustered_session
