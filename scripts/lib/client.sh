@@ -18,3 +18,15 @@ visit_with() {
   shift
   visit "$@"
 }
+
+# ask_many <url> <times> [cookie=value]...: sets many_servers ("a=3 b=4"), many_failed, many_pids, many_users, many_waits
+# and many_error.
+ask_many() {
+  local answer
+  answer=$(php -n "$client_folder/ask_many.php" "$@") || die "the client failed"
+  eval "$answer"
+  say_verbose "asked $* -> $many_servers, $many_failed failed $many_error"
+}
+
+# The value of a cookie in $jar.
+cookie() { php -n -r 'echo json_decode(file_get_contents($argv[1]), true)[$argv[2]] ?? "";' "$jar" "$1"; }

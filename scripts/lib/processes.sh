@@ -23,10 +23,11 @@ end_run() {
   trap '' HUP INT TERM
   if [[ -z $keep_running ]]; then
     end_all_processes
-    [[ $exit_code -eq 0 || -z ${keep_logs_on_failure:-} ]] || show_logs
+    [[ $exit_code -eq 0 || -z ${show_logs_on_failure:-} ]] || show_logs
     [[ -z $run_folder ]] || rm -rf -- "$run_folder"
   fi
   trap - EXIT
+  [[ -z ${at_exit:-} ]] || "$at_exit"
   exit "$exit_code"
 }
 

@@ -9,7 +9,8 @@ declare -A direct_port=()  # server_id -> HTTP port that asks this web server an
 declare -A server_kind=()  # server_id -> fpm or apache
 front_port=''              # the balancer's
 extension_file=''          # clustered_session.so
-php_settings=''            # more php.ini lines of every web server
+# More php.ini lines of every web server, from the environment too.
+php_settings=${CLUSTERED_SESSION_PHP_SETTINGS:-}
 
 # What runs the workers: nothing when this user is not root.
 worker_user=''
