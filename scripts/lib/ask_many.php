@@ -23,7 +23,7 @@ for ($i = 0; $i < (int) $times; $i++) {
     $servers[$reply['server_id']] = ($servers[$reply['server_id']] ?? 0) + 1;
     $pids[$reply['pid']] = true;
     $users[$reply['user'] ?? ''] = true;
-    $waits += $reply['waits'] ?? 0;
+    $waits = isset($reply['waits']) && $waits !== '' ? $waits + $reply['waits'] : '';
 }
 ksort($servers);
 $tally = implode(' ', array_map(fn ($server, $count) => "$server=$count", array_keys($servers), $servers));
