@@ -36,12 +36,10 @@ prepare_extension() {
     extension_file=$(realpath -- "$CLUSTERED_SESSION_SO") && [[ -f $extension_file ]] ||
       die "CLUSTERED_SESSION_SO names no file: $CLUSTERED_SESSION_SO"
   else
-    "$project/scripts/build_extension" "$run_folder/build" >"$run_folder/build.log" 2>&1 || {
+    extension_file=$("$project/scripts/build_extension" "$run_folder/build" 2>"$run_folder/build.log" | tail -n 1) || {
       tail -n 40 "$run_folder/build.log" >&2
       die "the extension did not build"
     }
-    extension_file=$run_folder/build/clustered_session.so
-    chmod 755 "$run_folder/build"
   fi
 }
 
