@@ -1,0 +1,129 @@
+#!/bin/bash
+# config.m4, tried out: building in place, `make test`, `make install`, and what configure says when something is missing.
+# Works on a copy of the checkout in a temporary folder. Prints one line per check and ends with 'N passed, N failed'.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+php_config=$(command -v "${PHP_CONFIG:-php-config}")
+phpize=${PHPIZE:-${php_config/php-config/phpize}}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+passed=0
+failed=0
+# check NAME COMMAND...: passes if the command does; shows its output if it does not.
+check() {
+  local name=$1
+  shift
+  if "$@" >"$scratch/output" 2>&1; then
+    printf 'ok: %s\n' "$name"
+    passed=$((passed + 1))
+  else
+    printf 'FAILED: %s\n' "$name"
+    tail -n 50 "$scratch/output" | sed 's/^/  /'
+    failed=$((failed + 1))
+  fi
+}
+
+mkdir "$scratch/source"
+(cd "$root" && tar -cf - config.m4 LICENSE src php_tests) | tar -xf - -C "$scratch/source"
+cd "$scratch/source"
+
+# -- What configure says -----------------------------------------------------------------------------------------------
+# refuses TEXT CONFIGURE-ARGUMENT...: configure fails and says TEXT.
+refuses() {
+  local text=$1
+  shift
+  rm -rf "$scratch/refused"
+  mkdir "$scratch/refused"
+  if (cd "$scratch/refused" && "$scratch/source/configure" -q "$@") >"$scratch/configure.out" 2>&1; then
+    echo "configure passed with $*"
+    return 1
+  fi
+  grep -F -- "$text" "$scratch/configure.out" || {
+    tail -n 5 "$scratch/configure.out"
+    return 1
+  }
+}
+
+# A php-config that claims another version, pkg-config files of other versions, and a compiler of another age.
+fake_php_config() {
+  sed -e "2i case \"\$1\" in --version) echo $1; exit;; --vernum) echo $2; exit;; esac" "$(readlink -f "$php_config")" \
+    >"$scratch/php-config"
+  chmod +x "$scratch/php-config"
+}
+pkg_config_folder() {
+  rm -rf "$scratch/pc"
+  mkdir "$scratch/pc"
+  local name
+  for name in "$@"; do
+    printf 'Name: %s\nDescription: -\nVersion: %s\nLibs: -L%s -l%s\n' \
+      "${name%=*}" "${name#*=}" "$scratch" "${name%=*}" >"$scratch/pc/${name%=*}.pc"
+  done
+}
+
+check 'phpize takes config.m4' "$phpize"
+fake_php_config 8.0.30 80030
+check 'PHP before 8.1 is refused with its version' \
+  refuses 'clustered_session needs PHP 8.1 or later; this is PHP 8.0.30.' --with-php-config="$scratch/php-config"
+pkg_config_folder
+check 'a missing libmemcached is named' \
+  refuses 'needs libmemcached 1.1.4 or later, and pkg-config finds none' \
+  --with-php-config="$php_config" PKG_CONFIG_LIBDIR="$scratch/pc"
+pkg_config_folder libmemcached=1.1.3 libsodium=1.0.18
+check 'libmemcached before 1.1.4 is refused with its version' \
+  refuses 'needs libmemcached 1.1.4 or later; this is 1.1.3.' \
+  --with-php-config="$php_config" PKG_CONFIG_LIBDIR="$scratch/pc"
+pkg_config_folder libmemcached=1.1.4
+check 'a missing libsodium is named' \
+  refuses 'needs libsodium, and pkg-config finds none' --with-php-config="$php_config" PKG_CONFIG_LIBDIR="$scratch/pc"
+check 'a missing pkg-config is named' \
+  refuses 'needs pkg-config' --with-php-config="$php_config" PKG_CONFIG=no
+mkdir "$scratch/old"
+echo '#define XXH_VERSION_NUMBER 700' >"$scratch/old/xxhash.h"
+check 'an old xxhash.h is refused' \
+  refuses 'needs xxhash.h 0.8 or later' --with-php-config="$php_config" CPPFLAGS="-I$scratch/old"
+cat >"$scratch/old/g++" <<'SCRIPT'
+#!/bin/sh
+for argument; do test "$argument" != -std=c++20 || { echo "unrecognized option $argument" >&2; exit 1; }; done
+exec g++ "$@"
+SCRIPT
+chmod +x "$scratch/old/g++"
+check 'a compiler without C++20 is refused' \
+  refuses 'needs a compiler with C++20' --with-php-config="$php_config" CXX="$scratch/old/g++"
+
+# -- In place ----------------------------------------------------------------------------------------------------------
+check 'configure passes in place' ./configure -q --with-php-config="$php_config" CXXFLAGS='-O0'
+check 'it builds in place' make -s -j"$(nproc)"
+
+# One test is enough to show that `make test` finds php_tests and loads the module; all of them run elsewhere.
+mkdir "$scratch/kept"
+first_test=$(find php_tests -maxdepth 1 -name '*.phpt' | sort | head -n 1)
+make_test() {
+  [[ -n $first_test ]] || return 1
+  find php_tests -name '*.phpt' ! -path "$first_test" -delete
+  NO_INTERACTION=1 make test 2>&1 | tee "$scratch/make_test.out"
+  grep -E 'Tests passed *: *1 ' "$scratch/make_test.out"
+}
+check 'make test runs php_tests with the module' make_test
+
+check 'make install puts the module where PHP looks' make -s install INSTALL_ROOT="$scratch/installed"
+module=$scratch/installed$("$php_config" --extension-dir)/clustered_session.so
+php=$("$php_config" --php-binary)
+check 'the installed module loads' \
+  "$php" -n -d extension="$module" -r 'exit(extension_loaded("clustered_session") ? 0 : 1);'
+check 'the module binds its symbols at load' grep -E 'BIND_NOW|NOW' <(readelf -d "$module")
+check 'the module exports get_module and nothing else of ours' \
+  test "$(nm -D --defined-only "$module" | awk '$2 == "T" {print $3}' | grep -v '^_ZNSt\|^_ZSt' | tr '\n' ' ')" = 'get_module '
+
+# A source that is missing from the list must not give a module that loads.
+without_a_source() {
+  make -s clean
+  sed -i '\#^ *src/base/save_path\.cc$#d' config.m4
+  "$phpize" && ./configure -q --with-php-config="$php_config" CXXFLAGS='-O0' && make -s -j"$(nproc)" || return 1
+  test -f modules/clustered_session.so || return 1
+  ! "$php" -n -d extension="$PWD/modules/clustered_session.so" -r 'exit(extension_loaded("clustered_session") ? 0 : 1);'
+}
+check 'a module that lacks a source does not load' without_a_source
+
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[[ $failed == 0 ]]
