@@ -19,8 +19,8 @@ visit_with() {
   visit "$@"
 }
 
-# ask_many <url> <times> [cookie=value]...: sets many_servers ("a=3 b=4"), many_failed, many_pids, many_users, many_waits
-# and many_error.
+# ask_many <url> <times> [cookie=value]...: sets many_servers ("a=3 b=4"), many_failed, many_pids, many_users,
+# many_waits (empty where the shop does not count them) and many_error.
 ask_many() {
   local answer
   answer=$(php -n "$client_folder/ask_many.php" "$@") || die "the client failed"

@@ -13,10 +13,10 @@ final class HttpClient
     }
 
     /**
-     * One request; a POST where $fields are given. Never throws: 'http' is 0 and 'error' says why when there was no answer.
+     * One request; a POST where $fields are given. Never throws: when there was no answer, 'http' is 0 and 'error' says why.
      *
      * @param array<string, string>|null $fields
-     * @return array<string, mixed> the shop's report, with 'http' (the status code), 'error', 'ms' and 'set_cookies' added
+     * @return array<string, mixed> the shop's report, and 'http' (the status code), 'error', 'ms' and 'set_cookies'
      */
     public function request(string $url, ?array $fields = null): array
     {

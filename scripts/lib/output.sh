@@ -1,5 +1,5 @@
-# What the scripts print: aligned, coloured on a terminal only (and never with NO_COLOR set). Sourced by scripts/demo and
-# by the end-to-end tests.
+# What the scripts print: aligned, coloured on a terminal only (and never with NO_COLOR set). Sourced by scripts/demo
+# and by the end-to-end tests.
 
 if [[ -t 1 && -z ${NO_COLOR:-} && ${TERM:-dumb} != dumb ]]; then
   bold=$'\e[1m' dim=$'\e[2m' green=$'\e[32m' red=$'\e[31m' plain=$'\e[0m'

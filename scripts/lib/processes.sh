@@ -1,6 +1,6 @@
 # Starts, watches and ends the processes of one run, each in a process group of its own, all in one temporary folder.
-# Sourced by scripts/demo and by the end-to-end tests; needs output.sh. Only processes started here are ever ended, by the
-# id they were started under.
+# Sourced by scripts/demo and by the end-to-end tests; needs output.sh. Only processes started here are ever ended, by
+# the id they were started under.
 
 declare -A process_pid=()  # name -> process id, which is its process group's too
 process_names=()           # in order of their first start

@@ -33,8 +33,8 @@ prepare_extension() {
     cp "$project/scripts/lib/files_stand_in.php" "$run_folder/app/"
     extension_file=files
   elif [[ -n ${CLUSTERED_SESSION_SO:-} ]]; then
-    extension_file=$(realpath -- "$CLUSTERED_SESSION_SO") && [[ -f $extension_file ]] ||
-      die "CLUSTERED_SESSION_SO names no file: $CLUSTERED_SESSION_SO"
+    [[ -f $CLUSTERED_SESSION_SO ]] || die "CLUSTERED_SESSION_SO names no file: $CLUSTERED_SESSION_SO"
+    extension_file=$(realpath -- "$CLUSTERED_SESSION_SO")
   else
     extension_file=$("$project/scripts/build_extension" "$run_folder/build" 2>"$run_folder/build.log" | tail -n 1) || {
       tail -n 40 "$run_folder/build.log" >&2
@@ -169,7 +169,8 @@ start_server() { "start_${server_kind[$1]}_server" "$1"; }
 
 # filled_example <file>: a file of docs/examples with its addresses replaced by this run's.
 filled_example() {
-  sed -e "s#10\.0\.0\.11:[0-9]*#127.0.0.1:${server_port[a]}#g" -e "s#10\.0\.0\.12:[0-9]*#127.0.0.1:${server_port[b]}#g" \
+  sed -e "s#10\.0\.0\.11:[0-9]*#127.0.0.1:${server_port[a]}#g" \
+    -e "s#10\.0\.0\.12:[0-9]*#127.0.0.1:${server_port[b]}#g" \
     -e "s#listen 80;#listen 127.0.0.1:$front_port;#" -e "s#bind :80\$#bind 127.0.0.1:$front_port#" \
     -e "s#/var/www/shop#$run_folder/app#" "$project/docs/examples/$1"
 }

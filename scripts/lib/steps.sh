@@ -105,7 +105,7 @@ show_summary() {
 start_time() {
   local stat
   { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
-  stat=(${stat##*) })
+  read -r -a stat <<<"${stat##*) }"
   printf '%s' "${stat[19]}"
 }
 
@@ -119,7 +119,8 @@ save_kept_run() {
 
 stop_kept_run() {
   local folder name pid started
-  folder=$(realpath -- "$1") && [[ $folder == */clustered_session.* && -f $folder/processes ]] ||
+  folder=$(realpath -- "$1")
+  [[ $folder == */clustered_session.* && -f $folder/processes ]] ||
     die "$1 is not the folder of a kept demo"
   while read -r name pid started; do
     [[ $(start_time "$pid") == "$started" ]] || continue
