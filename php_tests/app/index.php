@@ -1,6 +1,6 @@
 <?php
-// A small shop with a login and a cart, for the demo and the end-to-end tests. It knows nothing of the save handler: all
-// it does with sessions is session_start(), $_SESSION, session_regenerate_id() at login and session_destroy() at logout.
+// A small shop with a login and a cart, for the demo and the end-to-end tests. It knows nothing of the save handler:
+// all it does is session_start(), $_SESSION, session_regenerate_id() at login and session_destroy() at logout.
 declare(strict_types=1);
 
 const PRODUCTS = ['tea' => 'Tea', 'lamp' => 'Lamp', 'atlas' => 'Atlas', 'chair' => 'Chair'];

@@ -1,5 +1,5 @@
 <?php
-// Many visitors of the shop; their cookies and expected carts are kept in a file between calls. Prints shell assignments.
+// Many visitors of the shop, whose cookies and carts are kept in a file between calls. Prints shell assignments.
 //   php many_sessions.php <file> login <count> <url>   log in that many visitors and fill their carts
 //   php many_sessions.php <file> add <item> <url>      one more item for each; expected from then on if it was answered
 //   php many_sessions.php <file> view <url>            every visitor looks at the cart

@@ -13,7 +13,7 @@ final class HttpClient
     }
 
     /**
-     * One request; a POST where $fields are given. Never throws: when there was no answer, 'http' is 0 and 'error' says why.
+     * One request; a POST where $fields are given. Never throws: without an answer 'http' is 0 and 'error' says why.
      *
      * @param array<string, string>|null $fields
      * @return array<string, mixed> the shop's report, and 'http' (the status code), 'error', 'ms' and 'set_cookies'
