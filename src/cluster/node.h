@@ -32,7 +32,8 @@ enum class NodeStatus : uint8_t {
   kHit,      // read: `value` and `token` are the item's
   kMiss,     // read: no such item
   kStored,   // write: the node holds the bytes that were sent; `token` is theirs
-  kConflict, // write: the node holds something else, in `value` and `token`
+  kConflict, // write: the node holds something else, in `value` and `token`; or, where a token was expected, no item
+             // any more: then `value` is empty and `token` none
   kRefused,  // write: the node did not store it and holds what `value` shows, or nothing (out of memory, too large)
   kTooLarge, // write: larger than the node's item_size_max (`size_max`); nothing was sent
   kError,    // no answer: refused, timed out, closed, or not the protocol; `error` says which in one line

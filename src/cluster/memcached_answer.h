@@ -1,0 +1,39 @@
+// The shape of a node's answer, judged before libmemcached reads it. Layer: cluster. Pure; for memcached_socket.cc and
+// memcached_connection.cc only. Two reasons to look first: only a complete answer can be read without waiting longer
+// than the deadline, and libmemcached 1.1.4 trusts a node (it copies a key of any length into 251 bytes, for one).
+#ifndef CLUSTERED_SESSION_CLUSTER_MEMCACHED_ANSWER_H_
+#define CLUSTERED_SESSION_CLUSTER_MEMCACHED_ANSWER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace clustered_session {
+
+inline constexpr size_t kNodeKeyLengthMax = 250;          // bytes, memcached's own limit
+inline constexpr uint64_t kNodeValueSizeMax = 128u << 20;  // bytes; a node that announces more is not believed
+
+enum class AnswerState : uint8_t {
+  kIncomplete,  // right so far; at least `size` bytes in all are needed
+  kComplete,    // `size` bytes, and nothing after them
+  kRefused,     // an ERROR, SERVER_ERROR or CLIENT_ERROR line, in `message`
+  kGarbage,     // not an answer to what was asked
+};
+
+struct AnswerScan {
+  AnswerState state = AnswerState::kGarbage;
+  size_t size = 0;
+  std::string message;  // printable, bounded
+};
+
+// The answer to "gets" of `keys`: each of them at most once, nothing else, END.
+AnswerScan ScanGetsAnswer(std::string_view bytes, const std::vector<std::string_view>& keys);
+
+// The answer to "stats settings": STAT lines, END. `item_size_max` receives bytes, or stays as it is if not named.
+AnswerScan ScanStatsAnswer(std::string_view bytes, uint64_t* item_size_max);
+
+}  // namespace clustered_session
+
+#endif  // CLUSTERED_SESSION_CLUSTER_MEMCACHED_ANSWER_H_

@@ -1,0 +1,267 @@
+// A connection to a node over libmemcached, see memcached_connection.h. Layer: cluster. The only file that knows it.
+#include "src/cluster/memcached_connection.h"
+
+#include <libmemcached/memcached.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <set>
+#include <system_error>
+
+#include "src/cluster/memcached_node.h"
+
+namespace clustered_session {
+namespace {
+
+constexpr size_t kAddressesMax = 8;  // of one host name
+
+// Descriptors that connections of this process own. Guards also the time from choosing a descriptor to finding it, for the
+// sake of threads (ZTS); with a timeout, because a fork() of another thread may leave a child with the mutex taken.
+std::timed_mutex open_mutex;
+std::set<int>& OwnedDescriptors() {
+  static auto* const owned = new std::set<int>;  // never destroyed: connections may be closed by static destructors
+  return *owned;
+}
+
+// What is left until `deadline`, rounded up, in libmemcached's unit. At least 1: it takes 0 for an error.
+uint64_t MillisLeft(TimePoint deadline) {
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+  return static_cast<uint64_t>(std::clamp<int64_t>(left.count(), 1, 3600 * 1000));
+}
+
+std::vector<std::string> Resolve(const NodeAddress& address, std::string* error) {
+  if (address.is_unix()) return {address.unix_path};
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* list = nullptr;
+  if (const int code = getaddrinfo(address.host.c_str(), nullptr, &hints, &list); code != 0) {
+    *error = std::string("cannot resolve its name: ") + gai_strerror(code);
+    return {};
+  }
+  std::vector<std::string> hosts;
+  for (const addrinfo* entry = list; entry != nullptr && hosts.size() < kAddressesMax; entry = entry->ai_next) {
+    char host[NI_MAXHOST];
+    if (getnameinfo(entry->ai_addr, entry->ai_addrlen, host, sizeof host, nullptr, 0, NI_NUMERICHOST) == 0) {
+      hosts.emplace_back(host);
+    }
+  }
+  freeaddrinfo(list);
+  if (hosts.empty()) *error = "cannot resolve its name: no usable address";
+  return hosts;
+}
+
+memcached_st* Create(const NodeAddress& address, const std::string& host, TimePoint deadline) {
+  memcached_st* memcached = memcached_create(nullptr);
+  if (memcached == nullptr) return nullptr;
+  // TCP_NODELAY: two small commands in a row must not wait for each other's acknowledgement.
+  memcached_behavior_set(memcached, MEMCACHED_BEHAVIOR_TCP_NODELAY, 1);
+  memcached_behavior_set(memcached, MEMCACHED_BEHAVIOR_SUPPORT_CAS, 1);
+  // No waiting out of its own: whether to ask a node at all is decided by NodeHealth. (A handle lives as long as its
+  // connection, so that nothing of this kind outlives a failure anyway.)
+  memcached_behavior_set(memcached, MEMCACHED_BEHAVIOR_RETRY_TIMEOUT, 0);
+  memcached_behavior_set(memcached, MEMCACHED_BEHAVIOR_DEAD_TIMEOUT, 0);
+  memcached_behavior_set(memcached, MEMCACHED_BEHAVIOR_CONNECT_TIMEOUT, MillisLeft(deadline));
+  const memcached_return_t added = address.is_unix()
+                                       ? memcached_server_add_unix_socket(memcached, host.c_str())
+                                       : memcached_server_add(memcached, host.c_str(), address.port);
+  if (added != MEMCACHED_SUCCESS) {
+    memcached_free(memcached);
+    return nullptr;
+  }
+  return memcached;
+}
+
+}  // namespace
+
+SignalBlock::SignalBlock() {
+  sigset_t all;
+  sigfillset(&all);
+  for (int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS}) sigdelset(&all, fault);
+  pthread_sigmask(SIG_SETMASK, &all, &before_);
+}
+
+SignalBlock::~SignalBlock() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+Status MemcachedConnection::Open(const NodeAddress& address, TimePoint deadline, std::string_view key,
+                                 std::string_view value) {
+  std::string error;
+  const std::vector<std::string> hosts = Resolve(address, &error);
+  if (hosts.empty()) return Error(ErrorCode::kUnavailable, error);
+  Status status;
+  for (size_t i = 0; i < hosts.size(); ++i) {
+    // A fair share for each address: the first may be a black hole.
+    const TimePoint now = std::chrono::steady_clock::now();
+    const TimePoint share = now + (deadline - now) / static_cast<int64_t>(hosts.size() - i);
+    if (i > 0 && now >= deadline) break;
+    status = OpenOne(address, hosts[i], share, key, value);
+    if (status.ok()) return status;
+  }
+  return status;
+}
+
+Status MemcachedConnection::OpenOne(const NodeAddress& address, const std::string& host, TimePoint deadline,
+                                    std::string_view key, std::string_view value) {
+  const std::unique_lock<std::timed_mutex> lock(open_mutex, deadline);
+  if (!lock.owns_lock()) return Error(ErrorCode::kTimeout, "connect timed out (other threads are connecting)");
+  memcached_ = Create(address, host, deadline);
+  if (memcached_ == nullptr) return Error(ErrorCode::kInvalidArgument, "not an address libmemcached accepts");
+  pid_ = getpid();
+  const int next = MemcachedSocket::NextDescriptor();
+  if (!SendAdd(key, value, 0, deadline)) {
+    const bool timed_out = std::chrono::steady_clock::now() >= deadline;
+    Status status = timed_out ? Error(ErrorCode::kTimeout, "connect timed out")
+                              : Error(ErrorCode::kUnavailable, "cannot connect: " + LastError());
+    Drop();
+    return status;
+  }
+  std::set<int>& owned = OwnedDescriptors();
+  const auto* server = memcached_server_instance_by_position(memcached_, 0);
+  if (!socket_.Find(next, memcached_server_srcport(server), address.unix_path,
+                    [&owned](int descriptor) { return owned.count(descriptor) > 0; })) {
+    Drop();
+    return Error(ErrorCode::kInternal, "cannot find the connection's socket");
+  }
+  owned.insert(socket_.descriptor());
+  return Status::Ok();
+}
+
+bool MemcachedConnection::Usable() const { return memcached_ != nullptr && pid_ == getpid() && socket_.Idle(); }
+
+bool MemcachedConnection::Send(std::string_view key, std::string_view value, int64_t expiration, uint64_t cas,
+                               TimePoint deadline) {
+  memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_POLL_TIMEOUT, MillisLeft(deadline));
+  memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_NOREPLY, 1);
+  const memcached_return_t code =
+      cas != 0 ? memcached_cas(memcached_, key.data(), key.size(), value.data(), value.size(), expiration, 0, cas)
+               : memcached_add(memcached_, key.data(), key.size(), value.data(), value.size(), expiration, 0);
+  memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_NOREPLY, 0);
+  return code == MEMCACHED_SUCCESS;
+}
+
+bool MemcachedConnection::SendAdd(std::string_view key, std::string_view value, int64_t expiration,
+                                  TimePoint deadline) {
+  return Send(key, value, expiration, 0, deadline);
+}
+
+bool MemcachedConnection::SendCas(std::string_view key, std::string_view value, int64_t expiration, uint64_t cas,
+                                  TimePoint deadline) {
+  return Send(key, value, expiration, cas, deadline);
+}
+
+bool MemcachedConnection::SendGets(const std::vector<std::string_view>& keys, TimePoint deadline) {
+  std::vector<const char*> data;
+  std::vector<size_t> sizes;
+  for (std::string_view key : keys) {
+    data.push_back(key.data());
+    sizes.push_back(key.size());
+  }
+  memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_POLL_TIMEOUT, MillisLeft(deadline));
+  return memcached_mget(memcached_, data.data(), sizes.data(), keys.size()) == MEMCACHED_SUCCESS;
+}
+
+MemcachedAnswer MemcachedConnection::Receive(const std::vector<std::string_view>& keys, TimePoint deadline) {
+  MemcachedAnswer answer;
+  if (memcached_ == nullptr || pid_ != getpid()) {
+    answer.error = "the connection belongs to another process";
+    return answer;
+  }
+  const WaitResult wait =
+      socket_.WaitAnswer(deadline, [&keys](std::string_view bytes) { return ScanGetsAnswer(bytes, keys); });
+  switch (wait.outcome) {
+    case WaitOutcome::kComplete:
+    case WaitOutcome::kLarge:
+      break;
+    case WaitOutcome::kTimeout:
+      answer.error = wait.received == 0 ? "no answer" : "no complete answer";
+      return answer;
+    case WaitOutcome::kClosed:
+      answer.lost = wait.received == 0;
+      answer.error = wait.received == 0 ? "closed the connection" : "closed the connection in the middle of an answer";
+      if (!wait.message.empty()) answer.error += ": " + wait.message;
+      return answer;
+    case WaitOutcome::kRefused:
+      answer.error = "answered: " + wait.message;
+      return answer;
+    case WaitOutcome::kGarbage:
+      answer.error = "answered something else than memcached's protocol or what was asked for";
+      return answer;
+  }
+  memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_POLL_TIMEOUT, MillisLeft(deadline));
+  memcached_result_st result;
+  memcached_result_create(memcached_, &result);
+  memcached_return_t code = MEMCACHED_SUCCESS;
+  while (memcached_fetch_result(memcached_, &result, &code) != nullptr) {
+    MemcachedItem item;
+    item.key.assign(memcached_result_key_value(&result), memcached_result_key_length(&result));
+    item.value.assign(memcached_result_value(&result), memcached_result_length(&result));
+    item.cas = memcached_result_cas(&result);
+    answer.items.push_back(std::move(item));
+  }
+  memcached_result_free(&result);
+  answer.ok = code == MEMCACHED_END || code == MEMCACHED_NOTFOUND;
+  if (!answer.ok) answer.error = "reading the answer failed: " + LastError();
+  return answer;
+}
+
+Result<uint64_t> MemcachedConnection::AskItemSizeMax(TimePoint deadline) {
+  if (!socket_.SendAll("stats settings\r\n")) return Error(ErrorCode::kUnavailable, "cannot send");
+  uint64_t item_size_max = 0;
+  size_t size = 0;
+  const WaitResult wait = socket_.WaitAnswer(deadline, [&](std::string_view bytes) {
+    AnswerScan scan = ScanStatsAnswer(bytes, &item_size_max);
+    size = scan.size;
+    return scan;
+  });
+  // An error line is an answer too: a proxy that does not know the command.
+  if (wait.outcome != WaitOutcome::kComplete) return Error(ErrorCode::kUnavailable, "does not tell its settings");
+  if (!socket_.Discard(size)) return Error(ErrorCode::kUnavailable, "cannot read");
+  return item_size_max;
+}
+
+void MemcachedConnection::Drop() {
+  if (memcached_ == nullptr) return;
+  const int descriptor = socket_.descriptor();
+  if (descriptor >= 0) {
+    if (const std::unique_lock<std::timed_mutex> lock(open_mutex, std::chrono::milliseconds(100)); lock.owns_lock()) {
+      OwnedDescriptors().erase(descriptor);
+    }
+  }
+  if (socket_.Detach()) {
+    memcached_free(memcached_);
+  } else if (pid_ == getpid()) {
+    // Out of descriptors: libmemcached says "quit" and closes. Not a wait, as long as the socket takes six bytes.
+    memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_POLL_TIMEOUT, 1);
+    memcached_free(memcached_);
+  }  // else: a forked child without descriptors; leaking the handle is better than "quit" on the parent's connection
+  memcached_ = nullptr;
+  socket_ = MemcachedSocket();
+}
+
+std::string MemcachedConnection::LastError() const {
+  const int system_error = memcached_last_error_errno(memcached_);
+  if (system_error > 0) return std::generic_category().message(system_error);
+  return memcached_strerror(memcached_, memcached_last_error(memcached_));
+}
+
+bool LibmemcachedUsable(const char** version) {
+  const char* const loaded = memcached_lib_version();
+  if (version != nullptr) *version = loaded;
+  // Earlier ones may return another key's value after a timeout.
+  constexpr int kOldest[] = {1, 1, 4};
+  const char* rest = loaded;
+  for (int oldest : kOldest) {
+    char* end = nullptr;
+    const long part = std::strtol(rest, &end, 10);
+    if (end == rest) return false;
+    if (part != oldest) return part > oldest;
+    rest = *end == '.' ? end + 1 : end;
+  }
+  return true;
+}
+
+}  // namespace clustered_session

@@ -1,0 +1,212 @@
+// Finds, watches and drops the socket of a libmemcached connection, see memcached_socket.h. Layer: cluster.
+#include "src/cluster/memcached_socket.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+namespace clustered_session {
+namespace {
+
+constexpr int kDescriptorsMax = 65536;
+constexpr size_t kPeekSizeMin = 16 << 10;
+constexpr size_t kPeekSizeKept = 256 << 10;
+// The room that the kernel is asked for, so that a default memcached's largest item arrives whole before it is read.
+constexpr int kReceiveRoom = 2 << 20;
+// A unix socket holds about 200 KB and cannot be asked for more: an answer that has filled this much is read as it comes.
+constexpr size_t kUnixRoom = 64 << 10;
+constexpr int kUnixNapMs = 1;
+
+union AnyAddress {
+  sockaddr any;
+  sockaddr_in v4;
+  sockaddr_in6 v6;
+  sockaddr_un local;
+};
+
+uint16_t PortOf(const AnyAddress& address) {
+  if (address.any.sa_family == AF_INET) return ntohs(address.v4.sin_port);
+  if (address.any.sa_family == AF_INET6) return ntohs(address.v6.sin6_port);
+  return 0;
+}
+
+bool IsConnection(int descriptor, uint16_t local_port, const std::string& unix_path) {
+  AnyAddress address;
+  std::memset(&address, 0, sizeof address);
+  socklen_t length = sizeof address;
+  if (unix_path.empty()) {
+    if (getsockname(descriptor, &address.any, &length) != 0 || PortOf(address) != local_port) return false;
+    length = sizeof address;  // a listening socket of that port has no peer
+    return getpeername(descriptor, &address.any, &length) == 0;
+  }
+  length = sizeof address.local - 1;  // so that the path ends with a zero
+  if (getpeername(descriptor, &address.any, &length) != 0 || address.any.sa_family != AF_UNIX) return false;
+  return unix_path == address.local.sun_path;
+}
+
+// Sleeps until `events`, a hang-up, or the deadline. Whatever signals arrive, the deadline stays where it is.
+short PollUntil(int descriptor, short events, TimePoint deadline) {
+  for (;;) {
+    const auto left = std::max(deadline - std::chrono::steady_clock::now(), Duration::zero());
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
+    timespec timeout;
+    timeout.tv_sec = seconds.count();
+    timeout.tv_nsec = std::chrono::duration_cast<std::chrono::nanoseconds>(left - seconds).count();
+    pollfd item{descriptor, events, 0};
+    const int ready = ppoll(&item, 1, &timeout, nullptr);
+    if (ready > 0) return item.revents;
+    if (ready == 0) return 0;
+    if (errno != EINTR) return POLLERR;
+  }
+}
+
+}  // namespace
+
+int MemcachedSocket::NextDescriptor() {
+  const int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (descriptor >= 0) close(descriptor);
+  return descriptor;
+}
+
+bool MemcachedSocket::Find(int first, uint16_t local_port, const std::string& unix_path,
+                           const std::function<bool(int)>& taken) {
+  const int end = static_cast<int>(std::min<long>(sysconf(_SC_OPEN_MAX), kDescriptorsMax));
+  // Upwards from the likely one, which is the right one unless another thread or the resolver came in between.
+  for (int i = 0; i < end; ++i) {
+    const int candidate = (std::max(first, 0) + i) % end;
+    if (taken(candidate) || !IsConnection(candidate, local_port, unix_path)) continue;
+    struct stat status;
+    if (fstat(candidate, &status) != 0) continue;
+    descriptor_ = candidate;
+    is_unix_ = !unix_path.empty();
+    device_ = status.st_dev;
+    inode_ = status.st_ino;
+    low_water_ = 1;
+    if (!is_unix_) {
+      SetLowWater(kReceiveRoom);  // makes the receive buffer twice as large for good, without turning off its tuning
+      room_ = low_water_;         // the kernel may allow less
+      SetLowWater(1);
+    } else {
+      room_ = kUnixRoom;
+    }
+    return true;
+  }
+  return false;
+}
+
+bool MemcachedSocket::StillOurs() const {
+  struct stat status;
+  return descriptor_ >= 0 && fstat(descriptor_, &status) == 0 && status.st_dev == device_ && status.st_ino == inode_;
+}
+
+bool MemcachedSocket::Idle() const {
+  char byte;
+  const ssize_t size = recv(descriptor_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+void MemcachedSocket::SetLowWater(size_t bytes) {
+  if (is_unix_ || bytes == low_water_) return;
+  int value = static_cast<int>(std::min<size_t>(bytes, kReceiveRoom));
+  socklen_t length = sizeof value;
+  setsockopt(descriptor_, SOL_SOCKET, SO_RCVLOWAT, &value, sizeof value);
+  if (getsockopt(descriptor_, SOL_SOCKET, SO_RCVLOWAT, &value, &length) != 0) value = 1;
+  low_water_ = static_cast<size_t>(std::max(value, 1));
+}
+
+ssize_t MemcachedSocket::Peek(size_t wanted) {
+  int available = 0;
+  if (wanted > kPeekSizeMin && ioctl(descriptor_, FIONREAD, &available) == 0) {
+    wanted = std::max<size_t>(wanted, static_cast<size_t>(std::max(available, 0)) + 1);
+  }
+  if (buffer_size_ < wanted) {
+    buffer_size_ = std::max(wanted, kPeekSizeMin);
+    buffer_ = std::make_unique_for_overwrite<char[]>(buffer_size_);
+  }
+  for (;;) {
+    const ssize_t size = recv(descriptor_, buffer_.get(), buffer_size_, MSG_PEEK | MSG_DONTWAIT);
+    if (size >= 0 || errno != EINTR) return size;
+  }
+}
+
+WaitResult MemcachedSocket::WaitAnswer(TimePoint deadline, const Scan& scan) {
+  WaitResult result;
+  const auto finish = [&](WaitOutcome outcome) {
+    result.outcome = outcome;
+    SetLowWater(1);
+    if (buffer_size_ > kPeekSizeKept) {
+      buffer_.reset();
+      buffer_size_ = 0;
+    }
+    return result;
+  };
+  size_t wanted = 1;
+  for (;;) {
+    const short events = PollUntil(descriptor_, POLLIN | POLLRDHUP, deadline);
+    if (events == 0) return finish(WaitOutcome::kTimeout);
+    const ssize_t size = Peek(wanted + 1);  // a byte more than is needed, to see what must not be there
+    if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) continue;
+    if (size < 0) result.message = std::generic_category().message(errno);
+    if (size <= 0) return finish(WaitOutcome::kClosed);
+    result.received = static_cast<size_t>(size);
+
+    const AnswerScan seen = scan({buffer_.get(), result.received});
+    if (seen.state == AnswerState::kComplete) return finish(WaitOutcome::kComplete);
+    if (seen.state == AnswerState::kGarbage) return finish(WaitOutcome::kGarbage);
+    if (seen.state == AnswerState::kRefused) {
+      result.message = seen.message;
+      return finish(WaitOutcome::kRefused);
+    }
+    // Data may be behind what was peeked only if the buffer was full; then the next look is a larger one.
+    const bool more = result.received == buffer_size_;
+    if (!more && (events & (POLLRDHUP | POLLHUP | POLLERR)) != 0) return finish(WaitOutcome::kClosed);
+    wanted = std::max(seen.size, result.received + 1);
+    if (more) continue;
+    // Woken below the mark that was set, the kernel is out of room: the rest will not come before this is read.
+    const bool full = result.received >= room_ || (result.received >= kUnixRoom && result.received < low_water_);
+    if (full) return finish(WaitOutcome::kLarge);
+    if (std::chrono::steady_clock::now() >= deadline) return finish(WaitOutcome::kTimeout);
+    SetLowWater(wanted);
+    if (is_unix_ || low_water_ <= result.received) poll(nullptr, 0, kUnixNapMs);
+  }
+}
+
+bool MemcachedSocket::SendAll(std::string_view bytes) {
+  return send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT) ==
+         static_cast<ssize_t>(bytes.size());
+}
+
+bool MemcachedSocket::Discard(size_t size) {
+  char buffer[4096];
+  while (size > 0) {
+    const ssize_t part = recv(descriptor_, buffer, std::min(size, sizeof buffer), MSG_DONTWAIT);
+    if (part <= 0) return false;
+    size -= static_cast<size_t>(part);
+  }
+  return true;
+}
+
+bool MemcachedSocket::Detach() {
+  if (!StillOurs()) {  // libmemcached closed it by itself
+    descriptor_ = -1;
+    return true;
+  }
+  const int blank = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (blank < 0) return false;
+  const bool replaced = dup3(blank, descriptor_, O_CLOEXEC) >= 0;
+  close(blank);
+  if (replaced) descriptor_ = -1;
+  return replaced;
+}
+
+}  // namespace clustered_session

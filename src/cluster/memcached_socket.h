@@ -1,0 +1,85 @@
+// The socket of a libmemcached connection, looked at from outside. Layer: cluster; for memcached_connection.cc only.
+//
+// libmemcached has no way to bound an operation: its timeout is per poll(), so that a node which sends a byte now and then
+// holds the caller for ever, and it has no API for the descriptor. What it does tell is the local port. The descriptor is
+// found once per connection by that and then only looked at (poll, MSG_PEEK), so that libmemcached is called when the whole
+// answer has arrived, or not at all. Belongs to one thread; after fork() the child may only call Detach().
+#ifndef CLUSTERED_SESSION_CLUSTER_MEMCACHED_SOCKET_H_
+#define CLUSTERED_SESSION_CLUSTER_MEMCACHED_SOCKET_H_
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "src/base/clock.h"
+#include "src/cluster/memcached_answer.h"
+
+namespace clustered_session {
+
+enum class WaitOutcome : uint8_t {
+  kComplete,  // the whole answer is in the kernel's buffer
+  kLarge,     // as much of a good answer as the kernel's buffer holds; the rest has to be read to be seen
+  kTimeout,   // the deadline passed
+  kClosed,    // the node closed or reset the connection
+  kRefused,   // an error line, in `message`
+  kGarbage,   // not an answer to what was asked
+};
+
+struct WaitResult {
+  WaitOutcome outcome = WaitOutcome::kTimeout;
+  size_t received = 0;  // bytes of the answer seen so far
+  std::string message;  // of kRefused, and of kClosed if the system names a cause
+};
+
+class MemcachedSocket {
+ public:
+  using Scan = std::function<AnswerScan(std::string_view bytes)>;
+
+  // A descriptor number that is free now, and that the next socket of this process is likely to get; -1 if there is none.
+  static int NextDescriptor();
+
+  // Finds the stream socket that was connected since `first` = NextDescriptor(): to `unix_path`, or with `local_port`.
+  // Descriptors for which `taken` is true belong to other connections. False if there is none.
+  bool Find(int first, uint16_t local_port, const std::string& unix_path, const std::function<bool(int)>& taken);
+
+  int descriptor() const { return descriptor_; }
+
+  // Whether it is still connected and has nothing to read. One system call.
+  bool Idle() const;
+
+  // Waits until `scan` finds a whole answer. Consumes nothing.
+  WaitResult WaitAnswer(TimePoint deadline, const Scan& scan);
+
+  // Sends and reads outside of libmemcached, for "stats settings": its own way there crashes on a lying node.
+  // REQUIRES: nothing is buffered in libmemcached.
+  bool SendAll(std::string_view bytes);
+  bool Discard(size_t size);
+
+  // Puts an unconnected socket in the descriptor's place, if it is still the one that was found: nothing that libmemcached
+  // does on closing (it sends "quit") reaches the node, and a parent's connection is left alone by a forked child.
+  // False if that failed and the connection is still there.
+  bool Detach();
+
+ private:
+  ssize_t Peek(size_t wanted);
+  bool StillOurs() const;
+  void SetLowWater(size_t bytes);
+
+  int descriptor_ = -1;
+  bool is_unix_ = false;
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
+  size_t low_water_ = 1;
+  size_t room_ = 0;  // bytes of an answer that are waited for without reading
+  std::unique_ptr<char[]> buffer_;
+  size_t buffer_size_ = 0;
+};
+
+}  // namespace clustered_session
+
+#endif  // CLUSTERED_SESSION_CLUSTER_MEMCACHED_SOCKET_H_

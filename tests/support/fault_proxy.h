@@ -1,0 +1,86 @@
+// A proxy between a client and a node that counts what passes and does what broken networks and nodes do. Layer: tests.
+// Runs on a thread of its own, on a free port of 127.0.0.1. All methods may be called from any thread.
+#ifndef CLUSTERED_SESSION_TESTS_SUPPORT_FAULT_PROXY_H_
+#define CLUSTERED_SESSION_TESTS_SUPPORT_FAULT_PROXY_H_
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+namespace clustered_session {
+
+// Apply to what arrives after they were set, on old connections and new ones.
+struct ProxyFaults {
+  std::chrono::milliseconds delay{0};         // of every answer
+  std::chrono::milliseconds drip{0};          // answers go out a byte at a time, this far apart
+  bool black_hole = false;                    // requests are taken and never answered
+  bool deaf = false;                          // nothing is read from the client: its sending stalls
+  bool refuse = false;                        // connections are closed as soon as they are accepted
+  bool close_on_request = false;              // a request is answered by closing
+  std::optional<size_t> cut_after;            // so many bytes of an answer, then the connection is closed
+  std::optional<std::string> answer_instead;  // every request is answered with this and not passed on
+};
+
+class FaultProxy {
+ public:
+  explicit FaultProxy(uint16_t target_port);
+  ~FaultProxy();
+  FaultProxy(const FaultProxy&) = delete;
+  FaultProxy& operator=(const FaultProxy&) = delete;
+
+  uint16_t port() const { return port_; }
+  void Set(const ProxyFaults& faults);
+  void Heal() { Set({}); }
+  void CloseConnections();  // returns when they are closed
+
+  size_t round_trips() const;    // requests (however many commands) that were followed by an answer
+  size_t connections() const;    // accepted since the start
+  std::string requests() const;  // all bytes that clients sent
+
+ private:
+  using Time = std::chrono::steady_clock::time_point;
+  struct Pending {
+    Time due;
+    std::string bytes;
+    bool close_after = false;
+  };
+  struct Connection {
+    int client = -1;
+    int target = -1;
+    bool asked = false;
+    bool closed = false;
+    std::list<Pending> answers;
+  };
+
+  void Run();
+  void Accept();
+  void FromClient(Connection* connection);
+  void FromTarget(Connection* connection);
+  void Answer(Connection* connection, const std::string& bytes);
+  void SendDue(Connection* connection, Time now);
+  void Wake();
+
+  const uint16_t target_port_;
+  uint16_t port_ = 0;
+  int listener_ = -1;
+  int wake_[2] = {-1, -1};
+
+  mutable std::mutex mutex_;  // guards what follows
+  ProxyFaults faults_;
+  bool stop_ = false;
+  size_t round_trips_ = 0;
+  size_t accepted_ = 0;
+  std::string requests_;
+  std::list<Connection> connections_;
+
+  std::thread thread_;
+};
+
+}  // namespace clustered_session
+
+#endif  // CLUSTERED_SESSION_TESTS_SUPPORT_FAULT_PROXY_H_

@@ -1,0 +1,76 @@
+// Sockets of the loopback interface for tests. Layer: tests.
+#include "tests/support/free_port.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <stdexcept>
+
+namespace clustered_session {
+namespace {
+
+socklen_t Fill(sockaddr_storage* storage, uint16_t port, bool v6) {
+  std::memset(storage, 0, sizeof *storage);
+  if (v6) {
+    auto* address = reinterpret_cast<sockaddr_in6*>(storage);
+    address->sin6_family = AF_INET6;
+    address->sin6_port = htons(port);
+    address->sin6_addr = in6addr_loopback;
+    return sizeof *address;
+  }
+  auto* address = reinterpret_cast<sockaddr_in*>(storage);
+  address->sin_family = AF_INET;
+  address->sin_port = htons(port);
+  address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return sizeof *address;
+}
+
+int Connect(int family, const sockaddr* address, socklen_t length) {
+  const int descriptor = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (descriptor >= 0 && connect(descriptor, address, length) == 0) return descriptor;
+  if (descriptor >= 0) close(descriptor);
+  return -1;
+}
+
+}  // namespace
+
+int ListenOnLoopback(uint16_t* port, bool v6, int backlog) {
+  const int descriptor = socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_storage storage;
+  socklen_t length = Fill(&storage, 0, v6);
+  auto* address = reinterpret_cast<sockaddr*>(&storage);
+  if (descriptor < 0 || bind(descriptor, address, length) != 0 || listen(descriptor, backlog) != 0 ||
+      getsockname(descriptor, address, &length) != 0) {
+    if (descriptor >= 0) close(descriptor);
+    throw std::runtime_error("cannot listen on the loopback interface");
+  }
+  // The port is at the same place for both families.
+  *port = ntohs(reinterpret_cast<sockaddr_in*>(&storage)->sin_port);
+  return descriptor;
+}
+
+uint16_t FreePort() {
+  uint16_t port = 0;
+  close(ListenOnLoopback(&port));
+  return port;
+}
+
+int ConnectToLoopback(uint16_t port, bool v6) {
+  sockaddr_storage storage;
+  const socklen_t length = Fill(&storage, port, v6);
+  return Connect(v6 ? AF_INET6 : AF_INET, reinterpret_cast<sockaddr*>(&storage), length);
+}
+
+int ConnectToUnix(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return -1;
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  return Connect(AF_UNIX, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+}
+
+}  // namespace clustered_session

@@ -1,0 +1,22 @@
+// Ports of the loopback interface that nobody listens on. Layer: tests.
+#ifndef CLUSTERED_SESSION_TESTS_SUPPORT_FREE_PORT_H_
+#define CLUSTERED_SESSION_TESTS_SUPPORT_FREE_PORT_H_
+
+#include <cstdint>
+#include <string>
+
+namespace clustered_session {
+
+// A port that was free a moment ago; whoever uses it must be ready to find it taken.
+uint16_t FreePort();
+
+// Listens on a free port of 127.0.0.1 or ::1 (if `v6`): a descriptor, and the port. `backlog` as for listen().
+int ListenOnLoopback(uint16_t* port, bool v6 = false, int backlog = 64);
+
+// A connected socket, or -1.
+int ConnectToLoopback(uint16_t port, bool v6 = false);
+int ConnectToUnix(const std::string& path);
+
+}  // namespace clustered_session
+
+#endif  // CLUSTERED_SESSION_TESTS_SUPPORT_FREE_PORT_H_
