@@ -173,6 +173,8 @@ class NodeParser {
       return Invalid("its host must be a name of A-Z a-z 0-9 . - _ or an IP address");
     }
     std::transform(host.begin(), host.end(), std::back_inserter(node_.host), LowerCase);
+    // Its address would be written as unix:11211, which is the start of a path.
+    if (node_.host == "unix") return Invalid("a unix socket needs an absolute path");
     // Resolvers read "10.1" or "010.0.0.1" each in its own way.
     in_addr address;
     const bool numeric = std::all_of(host.begin(), host.end(), [](char c) { return IsDigit(c) || c == '.'; });

@@ -157,6 +157,8 @@ TEST_CASE("a mistake is refused with the node's position, its text and what is w
       {"11211", "an IPv4 address has four numbers"},
       {"unix:", "a unix socket needs an absolute path"},
       {"unix:run", "a unix socket needs an absolute path"},
+      {"unix", "a unix socket needs an absolute path"},
+      {"Unix:11211", "a unix socket needs an absolute path"},
       {"unix:/", "a unix socket needs an absolute path"},
       {"/", "a unix socket needs an absolute path"},
       {"unix:/" + std::string(107, 'a'), "at most 107 bytes"},

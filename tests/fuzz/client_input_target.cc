@@ -1,0 +1,81 @@
+// Fuzz target: session IDs, the affinity cookie, server names and settings with units. See tests/fuzz/targets.h.
+#include <algorithm>
+#include <chrono>
+
+#include "src/base/save_path.h"
+#include "src/base/session_id.h"
+#include "src/base/session_key.h"
+#include "src/base/units.h"
+#include "tests/fuzz/targets.h"
+
+namespace clustered_session {
+namespace {
+
+bool IsPrintable(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
+}
+
+FuzzFinding CheckSessionId(std::string_view input) {
+  const std::string_view name = NodeNameOf(input);
+  FUZZ_CHECK(name.size() <= kNodeNameLengthMax);
+  if (!name.empty()) {
+    FUZZ_CHECK(name.size() + 2 <= input.size());
+    FUZZ_CHECK(AppendNodeName(input.substr(0, input.size() - name.size() - 1), name) == input);
+  }
+  if (ValidSessionId(input)) {
+    FUZZ_CHECK(!input.empty() && input.size() <= kSessionIdLengthMax);
+    FUZZ_CHECK(input.find_first_of(std::string_view("\0/.\\ \r\n;=%|", 11)) == std::string_view::npos);
+    const std::string named = AppendNodeName(input, "m1");
+    FUZZ_CHECK(NodeNameOf(named) == "m1");
+    FUZZ_CHECK(ValidSessionId(named) == (named.size() <= kSessionIdLengthMax));
+  }
+  const std::string redacted = RedactSessionId(input);
+  FUZZ_CHECK(redacted.size() <= 4 * 4 + 3);
+  FUZZ_CHECK(IsPrintable(redacted));
+  FUZZ_CHECK(input.size() >= 4 || redacted == "...");
+  FUZZ_CHECK(StorageKey("cs:", HashSessionId("", "", input)).size() == 25);
+  return {};
+}
+
+FuzzFinding CheckAffinity(std::string_view input) {
+  const auto cookie = ParseAffinity(input);
+  if (cookie) {
+    FUZZ_CHECK(ValidServerId(cookie->server_id));
+    FUZZ_CHECK(FormatAffinity(*cookie) == input);
+  }
+  const std::string server_id = SanitizeServerId(input);
+  FUZZ_CHECK(ValidServerId(server_id));
+  FUZZ_CHECK(SanitizeServerId(server_id) == server_id);
+  return {};
+}
+
+FuzzFinding CheckUnits(std::string_view input) {
+  const auto duration = ParseDuration(input);
+  if (duration.ok()) {
+    FUZZ_CHECK(*duration >= Duration::zero());
+    FUZZ_CHECK(*duration % std::chrono::milliseconds(1) == Duration::zero());
+    const auto again = ParseDuration(FormatDuration(*duration));
+    FUZZ_CHECK(again.ok() && *again == *duration);
+  } else {
+    FUZZ_CHECK(IsPrintable(duration.error().message()) && duration.error().message().size() < 500);
+  }
+  const auto size = ParseSize(input);
+  if (size.ok()) {
+    const auto again = ParseSize(std::to_string(*size));
+    FUZZ_CHECK(again.ok() && *again == *size);
+  } else {
+    FUZZ_CHECK(IsPrintable(size.error().message()) && size.error().message().size() < 500);
+  }
+  return {};
+}
+
+}  // namespace
+
+FuzzFinding FuzzClientInput(std::string_view input) {
+  for (FuzzFinding (*check)(std::string_view) : {CheckSessionId, CheckAffinity, CheckUnits}) {
+    if (FuzzFinding finding = check(input); !finding.empty()) return finding;
+  }
+  return {};
+}
+
+}  // namespace clustered_session
