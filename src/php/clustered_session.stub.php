@@ -1,0 +1,20 @@
+<?php
+
+/** @generate-class-entries */
+
+/**
+ * What this web server knows of its sessions and nodes: the state of each node of the current session.save_path,
+ * counters since the server's start (all workers together), local memory and session locks.
+ *
+ * @return array{
+ *   version: string,
+ *   mode: string,
+ *   server_id: string,
+ *   instance: string,
+ *   nodes: array<string, array{address: string, weight: int, state: string, operations: int, failures: int, retry_in_ms: int}>,
+ *   counters: array<string, int>,
+ *   memory: array{bytes: int, payload_bytes: int, payload_used: int, entries: int, entries_max: int, unreplicated: int},
+ *   locks: array{held: int, waiting: int, capacity: int, longest_wait_ms: float}
+ * }
+ */
+function clustered_session_status(): array {}

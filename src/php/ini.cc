@@ -1,0 +1,197 @@
+// The settings clustered_session.*: registered with their scopes, checked when they are set, kept parsed. Layer: php.
+// A bad value is refused with a warning that names the setting and the value; the value before stays.
+#include "src/php/php_clustered_session.h"
+
+#include <cctype>
+#include <cstring>
+#include <unistd.h>
+
+#include "src/base/session_id.h"
+#include "src/base/units.h"
+
+extern "C" {
+#include "php_ini.h"
+}
+
+using clustered_session::AffinityMode;
+using clustered_session::ConflictRule;
+using clustered_session::Duration;
+using clustered_session::LocalStore;
+using clustered_session::LockMode;
+using clustered_session::Result;
+using clustered_session::SessionSettings;
+
+namespace {
+
+constexpr size_t kPrefixMax = 64;     // bytes; with the hash well under memcached's 250
+constexpr size_t kServerNameMax = 256;
+size_t local_memory = 64u << 20;      // bytes; of the whole server, set before it forks
+
+// A parser returns null, or what is wrong with the value; static text, as it crosses into the second phase.
+using Parser = const char* (*)(std::string_view text, SessionSettings* settings);
+
+template <Duration SessionSettings::*kMember, bool kZeroAllowed>
+const char* ParseDurationSetting(std::string_view text, SessionSettings* settings) {
+  Result<Duration> duration = clustered_session::ParseDuration(text);
+  if (!duration.ok()) return "needs a number with a unit, such as 250ms, 10s or 5m";
+  if (!kZeroAllowed && *duration < std::chrono::milliseconds(1)) return "must be at least 1ms";
+  if (*duration > std::chrono::hours(24)) return "must be at most 24h";
+  settings->*kMember = *duration;
+  return nullptr;
+}
+
+template <typename Mode, size_t kCount>
+const char* ParseChoice(std::string_view text, const std::pair<std::string_view, Mode> (&choices)[kCount], Mode* mode,
+                        const char* message) {
+  for (const auto& [name, value] : choices) {
+    if (text == name) {
+      *mode = value;
+      return nullptr;
+    }
+  }
+  return message;
+}
+
+const char* ParseServerId(std::string_view text, SessionSettings* settings) {
+  if (text.empty()) {
+    char host[kServerNameMax] = {};
+    if (gethostname(host, sizeof host - 1) != 0) host[0] = '\0';
+    settings->server_id = clustered_session::SanitizeServerId(host);
+    return nullptr;
+  }
+  if (!clustered_session::ValidServerId(text)) return "must be 1 to 64 of A-Z, a-z, 0-9, \"_\" and \"-\"";
+  settings->server_id = text;
+  return nullptr;
+}
+
+const char* ParseCopies(std::string_view text, SessionSettings* settings) {
+  uint32_t copies = 0;
+  for (const char digit : text) {
+    if (digit < '0' || digit > '9' || copies > clustered_session::kNodesMax) return "must be a number from 1 to 64";
+    copies = copies * 10 + static_cast<uint32_t>(digit - '0');
+  }
+  if (copies < 1 || copies > clustered_session::kNodesMax) return "must be a number from 1 to 64";
+  settings->copies = copies;
+  return nullptr;
+}
+
+const char* ParseLocalMemory(std::string_view text, SessionSettings*) {
+  Result<size_t> size = clustered_session::ParseSize(text);
+  if (!size.ok()) return "needs a size in bytes, or with K, M or G, such as 64M";
+  if (*size < LocalStore::kMemoryMin) return "must be at least 1M";
+  local_memory = *size;
+  return nullptr;
+}
+
+const char* ParseAffinityMode(std::string_view text, SessionSettings* settings) {
+  static constexpr std::pair<std::string_view, AffinityMode> kChoices[] = {{"cookie", AffinityMode::kCookie},
+                                                                           {"balancer", AffinityMode::kBalancer}};
+  return ParseChoice(text, kChoices, &settings->affinity, "must be cookie or balancer");
+}
+
+const char* ParseLock(std::string_view text, SessionSettings* settings) {
+  static constexpr std::pair<std::string_view, LockMode> kChoices[] = {{"none", LockMode::kNone},
+                                                                       {"local", LockMode::kLocal}};
+  return ParseChoice(text, kChoices, &settings->lock, "must be none or local");
+}
+
+const char* ParseConflictRule(std::string_view text, SessionSettings* settings) {
+  static constexpr std::pair<std::string_view, ConflictRule> kChoices[] = {
+      {"merge", ConflictRule::kMerge}, {"mine", ConflictRule::kMine}, {"theirs", ConflictRule::kTheirs}};
+  return ParseChoice(text, kChoices, &settings->on_conflict, "must be merge, mine or theirs");
+}
+
+const char* ParsePrefix(std::string_view text, SessionSettings* settings) {
+  constexpr const char* kMessage = "must be at most 64 printable characters without spaces";
+  if (text.size() > kPrefixMax) return kMessage;
+  for (const char c : text) {
+    if (c <= ' ' || c > '~') return kMessage;
+  }
+  settings->prefix = text;
+  return nullptr;
+}
+
+struct Setting {
+  const char* name;
+  Parser parse;
+};
+
+constexpr Setting kSettings[] = {
+    {"clustered_session.server_id", ParseServerId},
+    {"clustered_session.copies", ParseCopies},
+    {"clustered_session.local_memory", ParseLocalMemory},
+    {"clustered_session.local_trust", ParseDurationSetting<&SessionSettings::local_trust, true>},
+    {"clustered_session.takeover_grace", ParseDurationSetting<&SessionSettings::takeover_grace, true>},
+    {"clustered_session.affinity", ParseAffinityMode},
+    {"clustered_session.lock", ParseLock},
+    {"clustered_session.lock_wait", ParseDurationSetting<&SessionSettings::lock_wait, true>},
+    {"clustered_session.connect_timeout", ParseDurationSetting<&SessionSettings::connect_timeout, false>},
+    {"clustered_session.operation_timeout", ParseDurationSetting<&SessionSettings::operation_timeout, false>},
+    {"clustered_session.retry_interval", ParseDurationSetting<&SessionSettings::retry_interval, false>},
+    {"clustered_session.on_conflict", ParseConflictRule},
+    {"clustered_session.prefix", ParsePrefix},
+};
+
+const char* Parse(std::string_view name, std::string_view text) {
+  const char* wrong = "is unknown";
+  const bool done = Guarded([&] {
+    for (const Setting& setting : kSettings) {
+      if (name == setting.name) wrong = setting.parse(text, CSG(settings));
+    }
+  });
+  return done ? wrong : "could not be set: out of memory";
+}
+
+}  // namespace
+
+static PHP_INI_MH(OnUpdateSetting) {
+  (void)mh_arg1;
+  (void)mh_arg2;
+  (void)mh_arg3;
+  const std::string_view name(ZSTR_VAL(entry->name), ZSTR_LEN(entry->name));
+  const std::string_view text =
+      new_value == nullptr ? std::string_view() : std::string_view(ZSTR_VAL(new_value), ZSTR_LEN(new_value));
+  if (name == "clustered_session.local_memory" && stage != ZEND_INI_STAGE_STARTUP && stage != ZEND_INI_STAGE_SHUTDOWN) {
+    zend_error(E_WARNING, "clustered_session.local_memory can only be set in php.ini: all pools of a server share it");
+    return FAILURE;
+  }
+  const char* wrong = Parse(name, text);
+  if (wrong == nullptr) {
+    ++CSG(settings_generation);
+    return SUCCESS;
+  }
+  zend_error(stage == ZEND_INI_STAGE_STARTUP ? E_CORE_WARNING : E_WARNING, "%s %s, \"%.64s\" does not do",
+             ZSTR_VAL(entry->name), wrong, text.data() == nullptr ? "" : text.data());
+  return FAILURE;
+}
+
+#define SETTING(name, default_value, scope) \
+  PHP_INI_ENTRY("clustered_session." name, default_value, scope, OnUpdateSetting)
+
+PHP_INI_BEGIN()
+  SETTING("server_id", "", PHP_INI_SYSTEM)
+  SETTING("copies", "2", PHP_INI_ALL)
+  SETTING("local_memory", "64M", PHP_INI_SYSTEM)
+  SETTING("local_trust", "10s", PHP_INI_ALL)
+  SETTING("takeover_grace", "60s", PHP_INI_ALL)
+  SETTING("affinity", "cookie", PHP_INI_PERDIR)
+  SETTING("lock", "local", PHP_INI_ALL)
+  SETTING("lock_wait", "30s", PHP_INI_ALL)
+  SETTING("connect_timeout", "100ms", PHP_INI_ALL)
+  SETTING("operation_timeout", "250ms", PHP_INI_ALL)
+  SETTING("retry_interval", "2s", PHP_INI_ALL)
+  SETTING("on_conflict", "merge", PHP_INI_ALL)
+  SETTING("prefix", "cs:", PHP_INI_PERDIR)
+PHP_INI_END()
+
+void php_clustered_session_register_ini(int type, int module_number) {
+  (void)type;
+  zend_register_ini_entries(ini_entries, module_number);
+}
+
+void php_clustered_session_unregister_ini(int type, int module_number) {
+  (void)type;
+  zend_unregister_ini_entries(module_number);
+}
+
+size_t php_clustered_session_local_memory() { return local_memory; }

@@ -1,0 +1,134 @@
+// The module: start, stop, and what each request leaves behind. Layer: php.
+// MINIT runs in the parent before FPM and Apache fork: it maps the shared segment and opens nothing.
+#include "src/php/php_clustered_session.h"
+
+#include <memory>
+
+#include "src/cluster/memcached_node.h"
+#include "src/php/clustered_session_arginfo.h"
+
+extern "C" {
+#include "ext/standard/info.h"
+}
+
+using clustered_session::LocalStore;
+using clustered_session::Result;
+using clustered_session::Session;
+
+ZEND_DECLARE_MODULE_GLOBALS(clustered_session)
+
+namespace {
+
+// Never freed: workers of ours may outlive the parent's MSHUTDOWN, and the kernel unmaps it with the last process.
+LocalStore* local_store = nullptr;
+const clustered_session::SystemClock system_clock;
+
+bool MakeStore() {
+  bool made = false;
+  Guarded([&] {
+    Result<std::unique_ptr<LocalStore>> store =
+        LocalStore::Create(php_clustered_session_local_memory(), sizeof(clustered_session::SharedNodeTable));
+    if (store.ok()) {
+      local_store = std::move(*store).release();
+      made = true;
+    } else {
+      php_clustered_session_keep_message(store.error().message());
+    }
+  });
+  return made;
+}
+
+}  // namespace
+
+LocalStore* php_clustered_session_store() { return local_store; }
+const clustered_session::Clock* php_clustered_session_clock() { return &system_clock; }
+
+static PHP_GINIT_FUNCTION(clustered_session) {
+#if defined(COMPILE_DL_CLUSTERED_SESSION) && defined(ZTS)
+  ZEND_TSRMLS_CACHE_UPDATE();
+#endif
+  memset(clustered_session_globals, 0, sizeof *clustered_session_globals);
+  clustered_session_globals->settings = new clustered_session::SessionSettings();
+  clustered_session_globals->notices = new std::vector<clustered_session::Notice>();
+}
+
+static PHP_GSHUTDOWN_FUNCTION(clustered_session) {
+  delete clustered_session_globals->worker;
+  delete clustered_session_globals->request;
+  delete clustered_session_globals->notices;
+  delete clustered_session_globals->settings;
+}
+
+static PHP_MINIT_FUNCTION(clustered_session) {
+  php_clustered_session_register_ini(type, module_number);
+  const char* version = nullptr;
+  if (!clustered_session::LibmemcachedUsable(&version)) {
+    zend_error(E_CORE_WARNING,
+               "clustered_session needs libmemcached 1.1.4 or later, this is %s: older ones can return another key's value "
+               "after a timeout; the save handler is not registered", version);
+    return SUCCESS;
+  }
+  if (!MakeStore()) {
+    zend_error(E_CORE_WARNING, "clustered_session has no shared memory: %s; lower clustered_session.local_memory",
+               CSG(message));
+  }
+  if (php_session_register_module(&ps_mod_clustered) == FAILURE) {
+    zend_error(E_CORE_WARNING, "clustered_session: PHP has no room for one more save handler");
+  }
+  return SUCCESS;
+}
+
+static PHP_MSHUTDOWN_FUNCTION(clustered_session) {
+  php_clustered_session_unregister_ini(type, module_number);
+  return SUCCESS;
+}
+
+// After the session module's own write and close, which run later than any RSHUTDOWN of ours.
+static ZEND_MODULE_POST_ZEND_DEACTIVATE_D(clustered_session) {
+  if (CSG(request) == nullptr) return SUCCESS;
+  Guarded([] {
+    if (!CSG(request)->deferred.empty()) {
+      Session session(*CSG(context), CSG(request));
+      session.FlushDeferred();
+      php_clustered_session_keep_notices(&session);
+    }
+  });
+  Guarded([] {
+    delete CSG(request);
+    CSG(request) = nullptr;
+    CSG(context) = nullptr;
+    for (clustered_session::Notice& notice : *CSG(notices)) notice.warning = false;  // no script left to warn
+  });
+  php_clustered_session_emit_notices();
+  return SUCCESS;
+}
+
+static const zend_module_dep clustered_session_deps[] = {ZEND_MOD_REQUIRED("session") ZEND_MOD_END};
+
+zend_module_entry clustered_session_module_entry = {
+    STANDARD_MODULE_HEADER_EX,
+    nullptr,
+    clustered_session_deps,
+    "clustered_session",
+    ext_functions,
+    PHP_MINIT(clustered_session),
+    PHP_MSHUTDOWN(clustered_session),
+    nullptr,
+    nullptr,
+    PHP_MINFO(clustered_session),
+    PHP_CLUSTERED_SESSION_VERSION,
+    PHP_MODULE_GLOBALS(clustered_session),
+    PHP_GINIT(clustered_session),
+    PHP_GSHUTDOWN(clustered_session),
+    ZEND_MODULE_POST_ZEND_DEACTIVATE_N(clustered_session),
+    STANDARD_MODULE_PROPERTIES_EX,
+};
+
+#ifdef COMPILE_DL_CLUSTERED_SESSION
+#ifdef ZTS
+ZEND_TSRMLS_CACHE_DEFINE()
+#endif
+extern "C" {
+ZEND_GET_MODULE(clustered_session)
+}
+#endif

@@ -1,0 +1,45 @@
+// What the core has to say, said through PHP: warnings to the script, notices to the error log. Layer: php.
+#include "src/php/php_clustered_session.h"
+
+#include <cstring>
+#include <syslog.h>
+
+using clustered_session::Notice;
+using clustered_session::Session;
+
+void php_clustered_session_keep_message(const std::string& text) noexcept {
+  const size_t size = text.size() < sizeof CSG(message) ? text.size() : sizeof CSG(message) - 1;
+  memcpy(CSG(message), text.data(), size);
+  CSG(message)[size] = '\0';
+}
+
+void php_clustered_session_keep_notices(Session* session) noexcept {
+  try {
+    for (Notice& notice : session->TakeNotices()) CSG(notices)->push_back(std::move(notice));
+  } catch (const std::exception&) {
+    // Out of memory for a message: the session itself is well.
+  }
+}
+
+// Moves the next notice into the message buffer, so that nothing with a destructor is on the stack when PHP is called.
+static bool NextNotice(bool* warning) noexcept {
+  if (CSG(notices) == nullptr || CSG(notices)->empty()) return false;
+  const Notice& next = CSG(notices)->front();
+  *warning = next.warning;
+  php_clustered_session_keep_message(next.text);
+  CSG(notices)->erase(CSG(notices)->begin());
+  return true;
+}
+
+void php_clustered_session_emit_notices() {
+  bool warning = false;
+  while (NextNotice(&warning)) {
+    if (warning) {
+      php_error_docref(nullptr, E_WARNING, "%s", CSG(message));
+      continue;
+    }
+    char line[PHP_CLUSTERED_SESSION_MESSAGE_MAX + sizeof "clustered_session: "];
+    snprintf(line, sizeof line, "clustered_session: %s", CSG(message));
+    php_log_err_with_severity(line, LOG_WARNING);
+  }
+}

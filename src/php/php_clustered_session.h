@@ -1,0 +1,83 @@
+// The Zend side of the extension: module globals and what its files share. Layer: php, the only one with Zend headers.
+//
+// The rule of this folder: a callback has two phases. First C++ only: no engine call, nothing thrown out (Guarded()).
+// Then engine calls only, with nothing on the stack that needs a destructor, as the engine may longjmp out of any of them.
+// What the first phase has to say waits in the module globals (notices, message) until the second.
+#ifndef PHP_CLUSTERED_SESSION_H
+#define PHP_CLUSTERED_SESSION_H
+
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+extern "C" {
+#include "php.h"
+#include "ext/session/php_session.h"
+}
+
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "src/local/local_store.h"
+#include "src/session/session.h"
+#include "src/session/worker.h"
+
+#define PHP_CLUSTERED_SESSION_VERSION "0.1.0"
+#define PHP_CLUSTERED_SESSION_MESSAGE_MAX 512
+
+extern zend_module_entry clustered_session_module_entry;
+extern "C" const ps_module ps_mod_clustered;
+
+ZEND_BEGIN_MODULE_GLOBALS(clustered_session)
+  clustered_session::SessionSettings* settings;  // as the INI entries have it now
+  uint64_t settings_generation;                  // of *settings; a change makes contexts copy it again
+  const void* serializer;                        // PS(serializer) that settings->format was made from
+  clustered_session::Worker* worker;
+  clustered_session::RequestScope* request;
+  std::vector<clustered_session::Notice>* notices;
+  const clustered_session::SessionContext* context;  // of the last open in this request
+  char message[PHP_CLUSTERED_SESSION_MESSAGE_MAX];   // one line for the second phase
+ZEND_END_MODULE_GLOBALS(clustered_session)
+
+ZEND_EXTERN_MODULE_GLOBALS(clustered_session)
+#define CSG(v) ZEND_MODULE_GLOBALS_ACCESSOR(clustered_session, v)
+#if defined(ZTS) && defined(COMPILE_DL_CLUSTERED_SESSION)
+ZEND_TSRMLS_CACHE_EXTERN()
+#endif
+
+// Of the whole server, made in MINIT before the workers are forked; null if there was no memory.
+clustered_session::LocalStore* php_clustered_session_store();
+const clustered_session::Clock* php_clustered_session_clock();
+
+// ini.cc
+void php_clustered_session_register_ini(int type, int module_number);
+void php_clustered_session_unregister_ini(int type, int module_number);
+size_t php_clustered_session_local_memory();  // bytes; only read in MINIT
+
+// affinity.cc
+void php_clustered_session_read_affinity(const char* session_name);
+void php_clustered_session_send_affinity(clustered_session::Session* session);
+
+// status.cc
+PHP_FUNCTION(clustered_session_status);
+PHP_MINFO_FUNCTION(clustered_session);
+
+// notices.cc
+void php_clustered_session_keep_message(const std::string& text) noexcept;
+void php_clustered_session_keep_notices(clustered_session::Session* session) noexcept;
+void php_clustered_session_emit_notices();
+
+// Runs the first phase. False if it threw, which is out of memory in practice; the message says so.
+template <typename Phase>
+bool Guarded(const Phase& phase) noexcept {
+  try {
+    phase();
+    return true;
+  } catch (const std::exception& exception) {
+    snprintf(CSG(message), sizeof CSG(message), "clustered_session failed: %s", exception.what());
+    return false;
+  }
+}
+
+#endif

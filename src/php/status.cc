@@ -1,0 +1,196 @@
+// clustered_session_status() and the phpinfo() section: the same facts, for programs and for people. Layer: php.
+#include "src/php/php_clustered_session.h"
+
+#include <cinttypes>
+
+extern "C" {
+#include "ext/standard/info.h"
+#include "php_ini.h"
+}
+
+using clustered_session::LocalStore;
+using clustered_session::NodeHealth;
+using clustered_session::NodeSet;
+using clustered_session::Result;
+using clustered_session::SessionContext;
+using clustered_session::SessionLocks;
+
+namespace {
+
+// One fact, as status and phpinfo() both show it.
+struct NodeFacts {
+  char name[32];
+  char address[256];
+  zend_long weight;
+  const char* state;
+  zend_long operations;
+  zend_long failures;
+  zend_long retry_in_ms;
+};
+
+constexpr char kUntried[] = "untried";
+constexpr char kUp[] = "up";
+constexpr char kDown[] = "down";
+
+// The current pool's nodes. Null and a message if session.save_path is not one of ours.
+const SessionContext* CurrentContext() {
+  const SessionContext* current = nullptr;
+  const char* save_path = zend_ini_string(const_cast<char*>("session.save_path"), sizeof("session.save_path") - 1, 0);
+  Guarded([&] {
+    if (php_clustered_session_store() == nullptr) {
+      php_clustered_session_keep_message("no shared memory");
+      return;
+    }
+    if (CSG(worker) == nullptr) {
+      CSG(worker) = new clustered_session::Worker(php_clustered_session_store(), php_clustered_session_clock());
+    }
+    Result<const SessionContext*> context =
+        CSG(worker)->ContextFor(save_path == nullptr ? "" : save_path, *CSG(settings), CSG(settings_generation));
+    if (context.ok()) {
+      current = *context;
+    } else {
+      php_clustered_session_keep_message(context.error().message());
+    }
+  });
+  return current;
+}
+
+NodeFacts FactsOf(const NodeSet::Member& member) {
+  NodeFacts facts = {};
+  snprintf(facts.name, sizeof facts.name, "%s", member.node->name().c_str());
+  snprintf(facts.address, sizeof facts.address, "%s", member.node->address().c_str());
+  facts.weight = member.address.weight;
+  const NodeHealth& health = *member.health;
+  facts.operations = static_cast<zend_long>(health.operations.load(std::memory_order_relaxed));
+  facts.failures = static_cast<zend_long>(health.failures.load(std::memory_order_relaxed));
+  const bool open = health.open.load(std::memory_order_relaxed) != 0;
+  facts.state = open ? kDown : facts.operations == 0 ? kUntried : kUp;
+  if (open) {
+    const int64_t left_ns = health.retry_at_ns.load(std::memory_order_relaxed) -
+                            clustered_session::ToNanos(php_clustered_session_clock()->Now());
+    facts.retry_in_ms = left_ns > 0 ? static_cast<zend_long>(left_ns / 1'000'000) : 0;
+  }
+  return facts;
+}
+
+const char* ModeOf(const SessionContext* context) {
+  if (context == nullptr) return "unusable";
+  return context->nodes->empty() ? "single-server" : "cluster";
+}
+
+void AddNodes(zval* to, const SessionContext* context) {
+  array_init(to);
+  for (uint32_t i = 0; context != nullptr && i < context->nodes->size(); ++i) {
+    const NodeFacts facts = FactsOf(context->nodes->member(i));
+    zval node;
+    array_init(&node);
+    add_assoc_string(&node, "address", facts.address);
+    add_assoc_long(&node, "weight", facts.weight);
+    add_assoc_string(&node, "state", facts.state);
+    add_assoc_long(&node, "operations", facts.operations);
+    add_assoc_long(&node, "failures", facts.failures);
+    add_assoc_long(&node, "retry_in_ms", facts.retry_in_ms);
+    add_assoc_zval(to, facts.name, &node);
+  }
+}
+
+void AddCounters(zval* to, const clustered_session::Counters& counters) {
+  array_init(to);
+#define X(name) add_assoc_long(to, #name, static_cast<zend_long>(counters.name.Get()));
+  CLUSTERED_SESSION_COUNTERS(X)
+#undef X
+}
+
+}  // namespace
+
+PHP_FUNCTION(clustered_session_status) {
+  ZEND_PARSE_PARAMETERS_NONE();
+  LocalStore* store = php_clustered_session_store();
+  const SessionContext* context = CurrentContext();
+  array_init(return_value);
+  add_assoc_string(return_value, "version", PHP_CLUSTERED_SESSION_VERSION);
+  add_assoc_string(return_value, "mode", ModeOf(context));
+  add_assoc_string(return_value, "server_id", CSG(settings)->server_id.c_str());
+  char instance[17];
+  snprintf(instance, sizeof instance, "%016" PRIx64, store == nullptr ? 0 : store->instance());
+  add_assoc_string(return_value, "instance", instance);
+  if (context == nullptr) add_assoc_string(return_value, "error", CSG(message));
+
+  zval nodes;
+  AddNodes(&nodes, context);
+  add_assoc_zval(return_value, "nodes", &nodes);
+  if (store == nullptr) return;
+
+  zval counters;
+  AddCounters(&counters, store->counters());
+  add_assoc_zval(return_value, "counters", &counters);
+
+  const LocalStore::Usage usage = store->GetUsage();
+  zval memory;
+  array_init(&memory);
+  add_assoc_long(&memory, "bytes", static_cast<zend_long>(usage.memory));
+  add_assoc_long(&memory, "payload_bytes", static_cast<zend_long>(usage.payload_memory));
+  add_assoc_long(&memory, "payload_used", static_cast<zend_long>(usage.payload_used));
+  add_assoc_long(&memory, "entries", static_cast<zend_long>(usage.entries));
+  add_assoc_long(&memory, "entries_max", static_cast<zend_long>(usage.entries_max));
+  add_assoc_long(&memory, "unreplicated", static_cast<zend_long>(usage.unreplicated));
+  add_assoc_zval(return_value, "memory", &memory);
+
+  const SessionLocks::Usage lock_usage = store->locks().GetUsage();
+  zval locks;
+  array_init(&locks);
+  add_assoc_long(&locks, "held", lock_usage.held);
+  add_assoc_long(&locks, "waiting", lock_usage.waiting);
+  add_assoc_long(&locks, "capacity", lock_usage.capacity);
+  add_assoc_double(&locks, "longest_wait_ms", static_cast<double>(lock_usage.longest_wait_ns) / 1e6);
+  add_assoc_zval(return_value, "locks", &locks);
+}
+
+PHP_MINFO_FUNCTION(clustered_session) {
+  LocalStore* store = php_clustered_session_store();
+  const SessionContext* context = CurrentContext();
+  char text[512];
+  php_info_print_table_start();
+  php_info_print_table_row(2, "clustered_session", "enabled");
+  php_info_print_table_row(2, "Version", PHP_CLUSTERED_SESSION_VERSION);
+  php_info_print_table_row(2, "Mode", ModeOf(context));
+  if (context == nullptr) php_info_print_table_row(2, "session.save_path", CSG(message));
+  if (context != nullptr && context->nodes->empty()) {
+    php_info_print_table_row(2, "Note", "session.save_path is empty: sessions live on this server only");
+  }
+  php_info_print_table_row(2, "Server", CSG(settings)->server_id.c_str());
+  if (store != nullptr) {
+    const LocalStore::Usage usage = store->GetUsage();
+    snprintf(text, sizeof text, "%zu of %zu bytes, %zu of %zu entries, %zu unreplicated", usage.payload_used,
+             usage.payload_memory, usage.entries, usage.entries_max, usage.unreplicated);
+    php_info_print_table_row(2, "Local memory", text);
+    const SessionLocks::Usage locks = store->locks().GetUsage();
+    snprintf(text, sizeof text, "%u held, %u waiting, longest wait %.3f ms", locks.held, locks.waiting,
+             static_cast<double>(locks.longest_wait_ns) / 1e6);
+    php_info_print_table_row(2, "Session locks", text);
+  }
+  php_info_print_table_end();
+
+  if (context != nullptr && !context->nodes->empty()) {
+    php_info_print_table_start();
+    php_info_print_table_header(4, "Node", "Address", "State", "Operations (failed)");
+    for (uint32_t i = 0; i < context->nodes->size(); ++i) {
+      const NodeFacts facts = FactsOf(context->nodes->member(i));
+      snprintf(text, sizeof text, ZEND_LONG_FMT " (" ZEND_LONG_FMT ")", facts.operations, facts.failures);
+      php_info_print_table_row(4, facts.name, facts.address, facts.state, text);
+    }
+    php_info_print_table_end();
+  }
+  if (store != nullptr) {
+    const clustered_session::Counters& counters = store->counters();
+    php_info_print_table_start();
+    php_info_print_table_header(2, "Counter", "Since this server's start");
+#define X(name)                                                    \
+  snprintf(text, sizeof text, "%" PRIu64, counters.name.Get());    \
+  php_info_print_table_row(2, #name, text);
+    CLUSTERED_SESSION_COUNTERS(X)
+#undef X
+    php_info_print_table_end();
+  }
+  display_ini_entries(zend_module);
+}
