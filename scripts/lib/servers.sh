@@ -23,7 +23,7 @@ choose_worker_user() {
 }
 
 need_command() {
-  command -v "$1" >/dev/null || die "'$1' is missing: ${2:-run scripts/install_packages demo}"
+  command -v "$1" >/dev/null || die "'$1' is missing; scripts/install_packages ${2:-demo} installs it"
 }
 
 # Uses the extension that CLUSTERED_SESSION_SO names, or builds it into the run's folder.
@@ -46,8 +46,8 @@ prepare_extension() {
 # prepare_run: the temporary folder with the shop in it, readable by the workers, and the extension.
 prepare_run() {
   need_command php
-  need_command setsid "install util-linux"
-  make_run_folder
+  need_command setsid
+  [[ -n $run_folder ]] || make_run_folder
   choose_worker_user
   php_version=$(php -n -r 'echo PHP_MAJOR_VERSION, ".", PHP_MINOR_VERSION;')
   mkdir "$run_folder/app"
@@ -222,7 +222,7 @@ start_nginx() {
 
 # start_haproxy, start_apache_balancer: the same with HAProxy and with Apache, in front of web servers that speak HTTP.
 start_haproxy() {
-  need_command haproxy
+  need_command haproxy test
   mkdir -p "$run_folder/haproxy"
   front_port=${front_port:-$(free_ports 1)}
   filled_example haproxy.cfg >"$run_folder/haproxy/haproxy.cfg"
