@@ -293,7 +293,8 @@ NodeReply MemcachedNode::TooLargeReply(uint64_t size_max) const {
 // Decides what may be sent: nothing that the node's limit forbids, and a token only to the process that gave it.
 MemcachedNode::Next MemcachedNode::PrepareWrite() {
   const bool large = operation_.value.size() > kAskFirstSize;
-  const bool suspect = health_ != nullptr && TooLarge(health_->item_size_max.load(std::memory_order_acquire));
+  const uint64_t last_known = health_ != nullptr ? health_->item_size_max.load(std::memory_order_acquire) : 0;
+  const bool suspect = last_known != 0 && TooLarge(last_known);  // perhaps of a process that is gone
   if (incarnation_ == 0 && (operation_.expected.known() || large || suspect) && !Handshake()) return Next::kDone;
 
   if (large && KnownSizeMax() == 0 && health_ != nullptr && !AskSizeMax()) return Next::kReconnect;

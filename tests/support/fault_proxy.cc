@@ -35,8 +35,8 @@ bool SendAll(int descriptor, const std::string& bytes) {
 
 }  // namespace
 
-FaultProxy::FaultProxy(uint16_t target_port) : target_port_(target_port) {
-  listener_ = ListenOnLoopback(&port_);
+FaultProxy::FaultProxy(uint16_t target_port, const std::string& unix_path) : target_port_(target_port) {
+  listener_ = unix_path.empty() ? ListenOnLoopback(&port_) : ListenOnUnix(unix_path);
   if (pipe2(wake_, O_CLOEXEC | O_NONBLOCK) != 0) throw std::runtime_error("cannot make a pipe");
   // Signals are for the test's own thread.
   sigset_t all, before;
@@ -125,10 +125,13 @@ void FaultProxy::FromClient(Connection* connection) {
   requests_ += bytes;
   connection->asked = true;
   if (faults_.black_hole) return;
-  if (faults_.close_on_request) {
+  const bool counted = faults_.close_on_requests > 0;
+  if (counted) --faults_.close_on_requests;
+  const bool named = !faults_.close_on_text.empty() && bytes.find(faults_.close_on_text) != std::string::npos;
+  if (faults_.close_on_request || counted || named) {
     connection->closed = true;
   } else if (faults_.answer_instead) {
-    Answer(connection, *faults_.answer_instead);
+    if (bytes.find("get") != std::string::npos) Answer(connection, *faults_.answer_instead);
   } else if (connection->target < 0 || !SendAll(connection->target, bytes)) {
     connection->closed = true;
   }

@@ -1,5 +1,5 @@
 // A proxy between a client and a node that counts what passes and does what broken networks and nodes do. Layer: tests.
-// Runs on a thread of its own, on a free port of 127.0.0.1. All methods may be called from any thread.
+// Runs on a thread of its own, on a free port of 127.0.0.1 or on a unix socket. All methods may be called from any thread.
 #ifndef CLUSTERED_SESSION_TESTS_SUPPORT_FAULT_PROXY_H_
 #define CLUSTERED_SESSION_TESTS_SUPPORT_FAULT_PROXY_H_
 
@@ -22,13 +22,16 @@ struct ProxyFaults {
   bool deaf = false;                          // nothing is read from the client: its sending stalls
   bool refuse = false;                        // connections are closed as soon as they are accepted
   bool close_on_request = false;              // a request is answered by closing
+  size_t close_on_requests = 0;               // the next so many requests are; then as if this were not set
+  std::string close_on_text;                  // requests that hold this text are answered by closing
   std::optional<size_t> cut_after;            // so many bytes of an answer, then the connection is closed
-  std::optional<std::string> answer_instead;  // every request is answered with this and not passed on
+  std::optional<std::string> answer_instead;  // what asks for items is answered with this; nothing is passed on
 };
 
 class FaultProxy {
  public:
-  explicit FaultProxy(uint16_t target_port);
+  // Relays to `target_port` of 127.0.0.1; listens on `unix_path` if it is not empty.
+  explicit FaultProxy(uint16_t target_port, const std::string& unix_path = {});
   ~FaultProxy();
   FaultProxy(const FaultProxy&) = delete;
   FaultProxy& operator=(const FaultProxy&) = delete;

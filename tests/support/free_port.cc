@@ -29,6 +29,14 @@ socklen_t Fill(sockaddr_storage* storage, uint16_t port, bool v6) {
   return sizeof *address;
 }
 
+sockaddr_un UnixAddress(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) throw std::runtime_error("the path is too long for a socket: " + path);
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  return address;
+}
+
 int Connect(int family, const sockaddr* address, socklen_t length) {
   const int descriptor = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (descriptor >= 0 && connect(descriptor, address, length) == 0) return descriptor;
@@ -66,11 +74,19 @@ int ConnectToLoopback(uint16_t port, bool v6) {
 }
 
 int ConnectToUnix(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) return -1;
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  const sockaddr_un address = UnixAddress(path);
   return Connect(AF_UNIX, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+}
+
+int ListenOnUnix(const std::string& path) {
+  const sockaddr_un address = UnixAddress(path);
+  const int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (descriptor < 0 || bind(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      listen(descriptor, 64) != 0) {
+    if (descriptor >= 0) close(descriptor);
+    throw std::runtime_error("cannot listen on a unix socket");
+  }
+  return descriptor;
 }
 
 }  // namespace clustered_session

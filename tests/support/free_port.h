@@ -13,6 +13,8 @@ uint16_t FreePort();
 // Listens on a free port of 127.0.0.1 or ::1 (if `v6`): a descriptor, and the port. `backlog` as for listen().
 int ListenOnLoopback(uint16_t* port, bool v6 = false, int backlog = 64);
 
+int ListenOnUnix(const std::string& path);
+
 // A connected socket, or -1.
 int ConnectToLoopback(uint16_t port, bool v6 = false);
 int ConnectToUnix(const std::string& path);

@@ -1,0 +1,57 @@
+// What the tests of the node client share: a node with its health and counters, and whole operations. Layer: tests.
+#ifndef CLUSTERED_SESSION_TESTS_CLUSTER_NODE_FIXTURE_H_
+#define CLUSTERED_SESSION_TESTS_CLUSTER_NODE_FIXTURE_H_
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "src/cluster/memcached_node.h"
+
+namespace clustered_session {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+inline TimePoint Now() { return std::chrono::steady_clock::now(); }
+
+inline NodeAddress TcpAddress(uint16_t port, const std::string& host = "127.0.0.1") {
+  NodeAddress address;
+  address.name = "m1";
+  address.host = host;
+  address.port = port;
+  return address;
+}
+
+inline NodeAddress UnixAddress(const std::string& path) {
+  NodeAddress address;
+  address.name = "m1";
+  address.unix_path = path;
+  return address;
+}
+
+// Times are long where nothing is to be waited for, so that a loaded machine fails no test.
+struct TestNode {
+  explicit TestNode(const NodeAddress& address, NodeTimeouts timeouts = {seconds(5), seconds(5)},
+                    NodeHealth* shared_health = nullptr)
+      : node(MakeMemcachedNode(address, timeouts, shared_health != nullptr ? shared_health : &health, &counters)) {}
+
+  NodeReply Read(std::string_view key, Duration timeout = seconds(10)) {
+    node->StartRead(key, Now() + timeout);
+    return node->FinishRead();
+  }
+  NodeReply Write(std::string_view key, std::string_view value, const NodeToken& expected = {},
+                  Duration timeout = seconds(10), seconds ttl = seconds(1000)) {
+    node->StartWrite(key, value, ttl, expected, Now() + timeout);
+    return node->FinishWrite();
+  }
+
+  NodeHealth health{};
+  Counters counters;
+  std::unique_ptr<Node> node;
+};
+
+}  // namespace clustered_session
+
+#endif  // CLUSTERED_SESSION_TESTS_CLUSTER_NODE_FIXTURE_H_
