@@ -38,7 +38,7 @@ FuzzFinding FuzzSavePath(std::string_view input) {
   if (!nodes.ok()) {
     FUZZ_CHECK(nodes.error().code() == ErrorCode::kInvalidArgument);
     FUZZ_CHECK(nodes.error().message().starts_with("save_path: "));
-    FUZZ_CHECK(nodes.error().message().size() < 600);
+    FUZZ_CHECK(nodes.error().message().size() < 800);
     FUZZ_CHECK(IsOneLine(nodes.error().message()));
     return {};
   }

@@ -128,6 +128,11 @@ TEST_CASE("what PHP would not read as a value is corrupt, in every format") {
       "a:1:{d:1;i:1;}",
       "a:9223372036854775808:{i:0;i:1;}",
       "a:18446744073709551615:{i:0;i:1;}",
+      // Counts that would be 0 once doubled or wrapped around.
+      "a:9223372036854775808:{}",
+      "a:18446744073709551616:{}",
+      "s:18446744073709551616:\"\";",
+      "O:18446744073709551617:\"P\":0:{}",
       "O:0:\"\":0:{}",
       "O:1:\"P\":1:{}",
       "O:1:\"P\"0:{}",
