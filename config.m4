@@ -125,6 +125,23 @@ struct Value {
     src/cluster/node.cc
     src/cluster/node_set.cc
     src/cluster/placement.cc
+    src/local/arena.cc
+    src/local/entry_head.cc
+    src/local/payload.cc
+    src/local/segment.cc
+    src/local/shard_table.cc
+    src/local/shared_mutex.cc
+    src/local/shared_session_locks.cc
+    src/local/shared_store.cc
+    src/local/store_check.cc
+    src/local/store_repair.cc
+    src/local/store_room.cc
+    src/php/affinity.cc
+    src/php/ini.cc
+    src/php/module.cc
+    src/php/notices.cc
+    src/php/save_handler.cc
+    src/php/status.cc
     src/record/merge.cc
     src/record/payload_split.cc
     src/record/record.cc

@@ -1,5 +1,5 @@
 #!/bin/bash
-# config.m4, tried out: building in place, `make test`, `make install`, and what configure says when something is missing.
+# config.m4, tried out: building in place, `make test`, `make install`, and what configure says when a part is missing.
 # Works on a copy of the checkout in a temporary folder. Prints one line per check and ends with 'N passed, N failed'.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -112,8 +112,8 @@ php=$("$php_config" --php-binary)
 check 'the installed module loads' \
   "$php" -n -d extension="$module" -r 'exit(extension_loaded("clustered_session") ? 0 : 1);'
 check 'the module binds its symbols at load' grep -E 'BIND_NOW|NOW' <(readelf -d "$module")
-check 'the module exports get_module and nothing else of ours' \
-  test "$(nm -D --defined-only "$module" | awk '$2 == "T" {print $3}' | grep -v '^_ZNSt\|^_ZSt' | tr '\n' ' ')" = 'get_module '
+exported() { nm -D --defined-only "$module" | awk '$2 == "T" { print $3 }' | grep -v -e '^_ZNSt' -e '^_ZSt'; }
+check 'the module exports get_module and nothing else of ours' test "$(exported)" = get_module
 
 # A source that is missing from the list must not give a module that loads.
 without_a_source() {

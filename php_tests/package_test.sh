@@ -23,8 +23,8 @@ check() {
   fi
 }
 
-# A private PEAR, all of whose folders are under $scratch. PEAR puts a built module where php-config says, whatever its own
-# ext_dir and install root are: so php-config is private as well.
+# A private PEAR, all of whose folders are under $scratch. PEAR puts a built module where php-config says, whatever its
+# own ext_dir and install root are: so php-config is private as well.
 export HOME=$scratch/home
 export TMPDIR=$scratch/tmp
 export MAKEFLAGS=-j$(nproc) CXXFLAGS=-O0
@@ -100,7 +100,8 @@ composer() {
   "$php_binary" -n -r '
     $package = json_decode(file_get_contents("composer.json"), true, 512, JSON_THROW_ON_ERROR);
     $say = function (bool $right, string $what): void { if (!$right) { echo "composer.json: $what\n"; exit(1); } };
-    $say((bool) preg_match("#^[a-z0-9]([_.-]?[a-z0-9]+)*/[a-z0-9](([_.]|-{1,2})?[a-z0-9]+)*$#", $package["name"] ?? ""), "name");
+    $name = "#^[a-z0-9]([_.-]?[a-z0-9]+)*/[a-z0-9](([_.]|-{1,2})?[a-z0-9]+)*$#";
+    $say((bool) preg_match($name, $package["name"] ?? ""), "name");
     $say(($package["type"] ?? "") === "php-ext", "type");
     $say(($package["license"] ?? "") === "MIT", "license");
     $say(isset($package["require"]["php"]), "require php");
