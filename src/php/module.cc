@@ -4,6 +4,8 @@
 
 #include <memory>
 
+#include <sodium.h>
+
 #include "src/cluster/memcached_node.h"
 #include "src/php/clustered_session_arginfo.h"
 
@@ -66,6 +68,10 @@ static PHP_MINIT_FUNCTION(clustered_session) {
     zend_error(E_CORE_WARNING,
                "clustered_session needs libmemcached 1.1.4 or later, this is %s: older ones can return another key's value "
                "after a timeout; the save handler is not registered", version);
+    return SUCCESS;
+  }
+  if (sodium_init() < 0) {
+    zend_error(E_CORE_WARNING, "clustered_session: libsodium finds no random numbers; the save handler is not registered");
     return SUCCESS;
   }
   if (!MakeStore()) {

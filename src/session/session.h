@@ -105,6 +105,7 @@ class Session {
   void SetLoaded(std::string_view id, uint32_t lifetime_s);
 
   // write_path.cc
+  bool IsEmpty(std::string_view payload) const;
   bool NodesNeedWrite(TimePoint now);
   Status KeepEmptyHere();
   void ExtendLocally(TimePoint now);

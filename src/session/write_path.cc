@@ -24,7 +24,7 @@ Status Session::Write(std::string_view id, std::string_view payload, uint32_t li
   // PHP says 'write' for an unchanged session too: if it is empty, or if session.lazy_write is off.
   if (loaded_.exists && payload == loaded_.payload) return UpdateTimestamp(id, payload, lifetime_s);
   Status status;
-  if (!loaded_.exists && payload.empty()) {
+  if (!loaded_.exists && IsEmpty(payload)) {
     status = KeepEmptyHere();
   } else {
     status = Commit(payload);
@@ -49,6 +49,11 @@ Status Session::UpdateTimestamp(std::string_view id, std::string_view payload, u
   Status status = Commit(payload);
   if (status.ok()) counters().refreshes.Add();
   return status;
+}
+
+// An empty $_SESSION is no bytes for the handlers php and php_binary, an empty array for php_serialize.
+bool Session::IsEmpty(std::string_view payload) const {
+  return payload.empty() || (context_.settings.format == PayloadFormat::kPhpSerialize && payload == "a:0:{}");
 }
 
 // Whether the nodes must hear of an unchanged session.

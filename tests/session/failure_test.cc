@@ -1,0 +1,197 @@
+// What survives when servers, nodes and records fail. Layer: tests.
+#include <catch2/catch.hpp>
+
+#include "tests/session/cluster_fixture.h"
+
+using namespace clustered_session;
+
+TEST_CASE_METHOD(ClusterFixture, "A session survives the loss of its web server", "[session]") {
+  Serve(&a, "", "user|s:3:\"ann\";");
+  a.Restart();
+  View(&b, "user|s:3:\"ann\";");
+  View(&a, "user|s:3:\"ann\";");
+}
+
+TEST_CASE_METHOD(ClusterFixture, "A session survives the loss of one node, and of its web server as well", "[session]") {
+  Serve(&a, "", "n|i:1;");
+  NodeInId()->set_down(true);
+  View(&a, "n|i:1;");
+  View(&b, "n|i:1;");
+}
+
+TEST_CASE_METHOD(ClusterFixture, "A node that comes back empty is repaired by the next validation", "[session]") {
+  Serve(&a, "", "n|i:1;");
+  NodeInId()->RestartEmpty();
+  browser.affinity.reset();
+  View(&a, "n|i:1;");
+  CHECK(NodeInId()->items().size() == 1);
+}
+
+TEST_CASE_METHOD(ClusterFixture, "A node that comes back with old items is not believed, and repaired", "[session]") {
+  Serve(&a, "", "n|i:1;");
+  const auto old_items = NodeInId()->items();
+  Serve(&a, "n|i:1;", "n|i:2;");
+  NodeInId()->RestartWith(old_items);
+  View(&b, "n|i:2;");
+  PassGrace();
+  for (FakeMemcached* node : nodes) {
+    if (node != NodeInId()) node->set_down(true);
+  }
+  a.Restart();
+  b.Restart();
+  View(&a, "n|i:2;");
+}
+
+TEST_CASE_METHOD(ClusterFixture, "A token of a node's former incarnation never overwrites silently", "[session]") {
+  Serve(&a, "", "n|i:1;");
+  FakeMemcached* node = NodeInId();
+  const std::string key = node->items().begin()->first;
+  // The node restarts empty and gets another server's later record, by chance under the same CAS number.
+  Browser same = browser;
+  node->RestartEmpty();
+  Serve(&b, "n|i:1;", "n|i:9;");
+  CHECK(node->items().at(key).cas == 1);
+  browser = same;  // the other tab still shows A's affinity
+  Serve(&a, "n|i:1;", "m|i:1;n|i:1;");
+  View(&b, "m|i:1;n|i:9;");
+}
+
+TEST_CASE_METHOD(ClusterFixture, "With all nodes down, sessions that are local go on and are written later", "[session]") {
+  Serve(&a, "", "n|i:1;");
+  for (FakeMemcached* node : nodes) node->set_down(true);
+  Serve(&a, "n|i:1;", "n|i:2;");
+  clock.Advance(std::chrono::seconds(30));
+  View(&a, "n|i:2;");
+  CHECK(a.store().GetUsage().unreplicated == 1);
+  for (FakeMemcached* node : nodes) node->set_down(false);
+  clock.Advance(std::chrono::seconds(3));
+  View(&a, "n|i:2;");
+  CHECK(a.store().GetUsage().unreplicated == 0);
+  a.Restart();
+  View(&b, "n|i:2;");
+}
+
+TEST_CASE_METHOD(ClusterFixture, "A failing node is not asked again before the retry interval", "[session]") {
+  Serve(&a, "", "n|i:1;");
+  for (FakeMemcached* node : nodes) node->set_down(true);
+  Serve(&a, "n|i:1;", "n|i:2;");
+  const uint64_t writes = m1.writes + m2.writes + m3.writes;
+  CHECK(Serve(&a, "n|i:2;", "n|i:3;") == 0);
+  CHECK(m1.writes + m2.writes + m3.writes == writes);
+}
+
+TEST_CASE_METHOD(ClusterFixture, "No empty session is started in place of one that cannot be read", "[session]") {
+  Serve(&a, "", "n|i:1;");
+  for (FakeMemcached* node : nodes) node->set_down(true);
+  const std::string id = browser.session_id;
+  for (const bool strict : {false, true}) {
+    Request request(&b, &browser, strict);
+    Result<std::string> read = request.Start();
+    REQUIRE_FALSE(read.ok());
+    CHECK(read.error().code() == ErrorCode::kUnavailable);
+    CHECK(read.error().message().find(id) == std::string::npos);
+    CHECK(browser.session_id == id);
+  }
+}
+
+TEST_CASE_METHOD(ClusterFixture, "An ID that no node knows is an empty session, in strict mode under another ID", "[session]") {
+  browser.session_id = "0123456789abcdef0123456789abcdef-m1";
+  View(&a, "");
+  Browser other;
+  other.session_id = "fedcba9876543210fedcba9876543210-m1";
+  Request request(&b, &other, /*strict=*/true);
+  REQUIRE(request.Start().ok());
+  CHECK(other.session_id != "fedcba9876543210fedcba9876543210-m1");
+}
+
+TEST_CASE_METHOD(ClusterFixture, "A record that is not ours is a miss with a notice, and is replaced", "[session]") {
+  Serve(&a, "", "n|i:1;");
+  const std::string good = m1.items().empty() ? m2.items().begin()->second.value : m1.items().begin()->second.value;
+  const std::string bad = GENERATE_COPY(std::string("garbage"), std::string(), good.substr(0, good.size() - 1),
+                                        good.substr(0, 20), std::string("CSR1\x02") + good.substr(5), good + "x");
+  for (FakeMemcached* node : nodes) {
+    for (auto& [key, item] : node->items()) item.value = bad;
+  }
+  a.Restart();
+  browser.affinity.reset();
+  Request request(&a, &browser);
+  Result<std::string> read = request.Start();
+  REQUIRE(read.ok());
+  CHECK(read->empty());
+  REQUIRE_FALSE(request.notices().empty());
+  CHECK_FALSE(request.notices()[0].warning);
+  CHECK(request.notices()[0].text.find("unreadable") != std::string::npos);
+  REQUIRE(request.Finish("n|i:5;").ok());
+  View(&b, "n|i:5;");
+}
+
+TEST_CASE_METHOD(ClusterFixture, "A record copied under another session's key is not believed", "[session]") {
+  Serve(&a, "", "secret|i:1;");
+  const std::string record = NodeInId()->items().begin()->second.value;
+  browser = Browser();
+  Serve(&a, "", "n|i:1;");
+  for (FakeMemcached* node : nodes) {
+    for (auto& [key, item] : node->items()) item.value = record;
+  }
+  View(&b, "");
+}
+
+TEST_CASE_METHOD(ClusterFixture, "A session larger than the node takes is a clear error, and the old record stays", "[session]") {
+  Serve(&a, "", "n|i:1;");
+  for (FakeMemcached* node : nodes) node->set_item_size_max(1000);
+  Request request(&a, &browser);
+  REQUIRE(request.Start().ok());
+  Status status = request.Finish(std::string(2000, 'x'));
+  REQUIRE_FALSE(status.ok());
+  CHECK(status.error().code() == ErrorCode::kTooLarge);
+  CHECK(status.error().message().find("1000") != std::string::npos);
+  View(&a, "n|i:1;");
+  View(&b, "n|i:1;");
+}
+
+TEST_CASE_METHOD(ClusterFixture, "A session too large for local memory is served from the nodes", "[session]") {
+  const std::string large(600'000, 'x');
+  Serve(&a, "", large);
+  View(&a, large);
+  View(&b, large);
+}
+
+TEST_CASE_METHOD(ClusterFixture, "A full node is passed over, and the session still has its copies", "[session]") {
+  m1.set_full(true);
+  browser = Browser();
+  Serve(&a, "", "n|i:1;");
+  CHECK(m2.items().size() + m3.items().size() == 2);
+}
+
+TEST_CASE_METHOD(ClusterFixture, "A write whose answer was lost is not a conflict with itself", "[session]") {
+  Serve(&a, "", "n|i:1;");
+  NodeInId()->LoseNextAnswer();
+  Serve(&a, "n|i:1;", "n|i:2;");
+  clock.Advance(std::chrono::seconds(3));
+  Serve(&a, "n|i:2;", "n|i:3;");
+  CHECK(a.counters().conflicts.Get() == 0);
+  a.Restart();
+  View(&b, "n|i:3;");
+}
+
+TEST_CASE_METHOD(ClusterFixture, "A node that failed is logged once when it fails and once when it answers again", "[session]") {
+  Serve(&a, "", "n|i:1;");
+  NodeInId()->set_down(true);
+  size_t notices = 0;
+  const auto serve = [&](std::string_view expected, std::string_view payload) {
+    Request request(&a, &browser);
+    REQUIRE(request.Start().value() == expected);
+    REQUIRE(request.Finish(payload).ok());
+    notices += request.notices().size();
+  };
+  serve("n|i:1;", "n|i:2;");
+  serve("n|i:2;", "n|i:3;");
+  clock.Advance(std::chrono::seconds(3));
+  serve("n|i:3;", "n|i:4;");
+  CHECK(notices == 1);
+  NodeInId()->set_down(false);
+  clock.Advance(std::chrono::seconds(3));
+  serve("n|i:4;", "n|i:5;");
+  serve("n|i:5;", "n|i:6;");
+  CHECK(notices == 2);
+}

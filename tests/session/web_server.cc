@@ -1,0 +1,99 @@
+#include "tests/session/web_server.h"
+
+#include <utility>
+
+#include "src/base/session_key.h"
+
+namespace clustered_session {
+namespace {
+
+std::string RandomPart() {
+  static uint64_t count = 0;
+  char text[33];
+  snprintf(text, sizeof text, "%032llx", static_cast<unsigned long long>(++count * 0x9e3779b97f4a7c15ull));
+  return text;
+}
+
+}  // namespace
+
+WebServer::WebServer(std::string server_id, const std::vector<FakeMemcached*>& nodes, const Clock* clock,
+                     size_t local_memory)
+    : server_id_(std::move(server_id)), servers_(nodes), clock_(clock), local_memory_(local_memory) {
+  context_.settings.server_id = server_id_;
+  Build();
+}
+
+void WebServer::Restart() { Build(); }
+
+void WebServer::Build() {
+  Result<std::unique_ptr<LocalStore>> made = LocalStore::Create(local_memory_, sizeof(SharedNodeTable));
+  store_ = std::move(*made);
+  auto* table = static_cast<SharedNodeTable*>(store_->Extra());
+  std::vector<NodeSet::Member> members;
+  connections_.clear();
+  for (FakeMemcached* server : servers_) {
+    auto node = std::make_unique<FakeNode>(server);
+    connections_.push_back(node.get());
+    NodeSet::Member member;
+    member.address.name = server->name();
+    member.address.host = "fake";
+    member.hash = NodeNameHash(node->name(), node->address());
+    member.health = FindHealthSlot(table->slots, SharedNodeTable::kSlots, member.hash);
+    member.node = std::move(node);
+    members.push_back(std::move(member));
+  }
+  nodes_ = std::make_unique<NodeSet>(std::move(members), std::chrono::seconds(2), clock_, &store_->counters());
+  context_.store = store_.get();
+  context_.nodes = nodes_.get();
+  context_.clock = clock_;
+}
+
+Request::Request(WebServer* server, Browser* browser, bool strict)
+    : server_(server), browser_(browser), strict_(strict), waits_before_(server->counters().node_waits.Get()) {
+  scope_.claim = browser->affinity;
+  session_.emplace(server->context(), &scope_);
+}
+
+Result<std::string> Request::Start() {
+  if (browser_->session_id.empty()) {
+    browser_->session_id = session_->CreateId(RandomPart(), 7);
+  } else if (strict_) {
+    Result<bool> valid = session_->Validate(browser_->session_id, kLifetime);
+    if (valid.ok() && !*valid) browser_->session_id = session_->CreateId(RandomPart(), 7);
+  }
+  Result<std::string_view> read = session_->Read(browser_->session_id, kLifetime);
+  CollectNotices();
+  if (!read.ok()) return read.error();
+  if (std::optional<AffinityCookie> cookie = session_->TakeAffinityToSend()) browser_->affinity = cookie;
+  payload_ = *read;
+  return payload_;
+}
+
+Status Request::Finish(std::string_view payload) {
+  const std::string copy(payload);
+  Status status = !payload_.empty() && copy == payload_
+                      ? session_->UpdateTimestamp(browser_->session_id, copy, kLifetime)
+                      : session_->Write(browser_->session_id, copy, kLifetime);
+  End();
+  return status;
+}
+
+Status Request::Destroy() {
+  Status status = session_->Destroy(browser_->session_id, kLifetime);
+  End();
+  return status;
+}
+
+void Request::End() {
+  if (!session_) return;
+  session_->Close();
+  session_->FlushDeferred();
+  CollectNotices();
+  session_.reset();
+}
+
+void Request::CollectNotices() {
+  for (Notice& notice : session_->TakeNotices()) notices_.push_back(std::move(notice));
+}
+
+}  // namespace clustered_session

@@ -1,0 +1,90 @@
+// WebServer and Browser: whole requests over the core, with the real local store and imagined nodes. Layer: tests.
+#ifndef CLUSTERED_SESSION_TESTS_SESSION_WEB_SERVER_H_
+#define CLUSTERED_SESSION_TESTS_SESSION_WEB_SERVER_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "src/session/session.h"
+#include "src/session/worker.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/fake_node.h"
+
+namespace clustered_session {
+
+// What a browser keeps: its session ID and its affinity cookie.
+struct Browser {
+  std::string session_id;
+  std::optional<AffinityCookie> affinity;
+};
+
+// One web server of the cluster: its shared memory, its connections and its settings.
+class WebServer {
+ public:
+  WebServer(std::string server_id, const std::vector<FakeMemcached*>& nodes, const Clock* clock,
+            size_t local_memory = 1u << 20);
+
+  // The server dies and starts anew: its local copies are gone, it is another instance.
+  void Restart();
+
+  SessionContext& context() { return context_; }
+  FakeNode& connection(size_t index) { return *connections_[index]; }
+  Counters& counters() { return store_->counters(); }
+  LocalStore& store() { return *store_; }
+  const NodeHealth& health(size_t index) const {
+    return static_cast<const SharedNodeTable*>(store_->Extra())->slots[index];
+  }
+
+ private:
+  void Build();
+
+  std::string server_id_;
+  std::vector<FakeMemcached*> servers_;
+  const Clock* clock_;
+  size_t local_memory_;
+  std::unique_ptr<LocalStore> store_;
+  std::vector<FakeNode*> connections_;
+  std::unique_ptr<NodeSet> nodes_;
+  SessionContext context_;
+};
+
+// One request of one browser, step by step as PHP's session module would drive it.
+class Request {
+ public:
+  Request(WebServer* server, Browser* browser, bool strict = false);
+  ~Request() { End(); }
+
+  // session_start(): the payload, or the error.
+  Result<std::string> Start();
+  // session_write_close() with this payload.
+  Status Finish(std::string_view payload);
+  // The end of a request that leaves the session as it was.
+  Status FinishUnchanged() { return Finish(payload_); }
+  Status Destroy();
+  void End();
+
+  // Waits for nodes since the request began.
+  uint64_t waits() const { return server_->counters().node_waits.Get() - waits_before_; }
+  const std::vector<Notice>& notices() const { return notices_; }
+  Session& session() { return *session_; }
+
+  static constexpr uint32_t kLifetime = 1440;  // seconds
+
+ private:
+  void CollectNotices();
+
+  WebServer* server_;
+  Browser* browser_;
+  bool strict_;
+  RequestScope scope_;
+  std::optional<Session> session_;
+  std::string payload_;
+  std::vector<Notice> notices_;
+  uint64_t waits_before_;
+};
+
+}  // namespace clustered_session
+
+#endif  // CLUSTERED_SESSION_TESTS_SESSION_WEB_SERVER_H_

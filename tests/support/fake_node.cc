@@ -1,0 +1,97 @@
+#include "tests/support/fake_node.h"
+
+#include <utility>
+
+namespace clustered_session {
+
+void FakeMemcached::RestartEmpty() { RestartWith({}); }
+
+void FakeMemcached::RestartWith(std::map<std::string, Item> items) {
+  items_ = std::move(items);
+  last_cas_ = 0;
+  for (auto& [key, item] : items_) item.cas = ++last_cas_;
+  ++incarnation_;
+}
+
+FakeMemcached::Item* FakeMemcached::Find(const std::string& key) {
+  const auto found = items_.find(key);
+  if (found == items_.end()) return nullptr;
+  if (found->second.expires_at > clock_->Now()) return &found->second;
+  items_.erase(found);
+  return nullptr;
+}
+
+bool FakeMemcached::Answers() {
+  if (lose_answers_ == 0) return true;
+  --lose_answers_;
+  return false;
+}
+
+NodeReply FakeMemcached::Unreachable() const {
+  NodeReply reply;
+  reply.status = NodeStatus::kError;
+  reply.error = "node " + name_ + " (fake:" + name_ + "): connection refused";
+  return reply;
+}
+
+NodeReply FakeMemcached::Read(const std::string& key) {
+  ++reads;
+  if (down_ || !Answers()) return Unreachable();
+  NodeReply reply;
+  const Item* item = Find(key);
+  reply.status = item == nullptr ? NodeStatus::kMiss : NodeStatus::kHit;
+  if (item != nullptr) {
+    reply.value = item->value;
+    reply.token = {item->cas, incarnation_};
+  }
+  return reply;
+}
+
+NodeReply FakeMemcached::Write(const std::string& key, const std::string& value, std::chrono::seconds ttl,
+                               const NodeToken& expected) {
+  ++writes;
+  if (down_) return Unreachable();
+  NodeReply reply;
+  if (value.size() > size_max_) {
+    reply.status = NodeStatus::kTooLarge;
+    reply.size_max = size_max_;
+    return reply;
+  }
+  Item* item = Find(key);
+  const bool token_holds = expected.known() && expected.incarnation == incarnation_;
+  const bool matches = token_holds ? item != nullptr && item->cas == expected.cas : item == nullptr;
+  if (matches && !full_) {
+    items_[key] = {value, ++last_cas_, clock_->Now() + ttl};
+    item = &items_[key];
+  }
+  if (!Answers()) return Unreachable();
+  if (item != nullptr) {
+    reply.value = item->value;
+    reply.token = {item->cas, incarnation_};
+  }
+  reply.status = item == nullptr || (full_ && matches) ? NodeStatus::kRefused
+                 : item->value == value                ? NodeStatus::kStored
+                                                       : NodeStatus::kConflict;
+  return reply;
+}
+
+void FakeNode::StartRead(std::string_view key, TimePoint) {
+  const bool was_down = server_->down();
+  if (partitioned_) server_->set_down(true);
+  reply_ = server_->Read(std::string(key));
+  server_->set_down(was_down);
+}
+
+NodeReply FakeNode::FinishRead() { return std::exchange(reply_, {}); }
+
+void FakeNode::StartWrite(std::string_view key, std::string_view value, std::chrono::seconds ttl,
+                          const NodeToken& expected, TimePoint) {
+  const bool was_down = server_->down();
+  if (partitioned_) server_->set_down(true);
+  reply_ = server_->Write(std::string(key), std::string(value), ttl, expected);
+  server_->set_down(was_down);
+}
+
+NodeReply FakeNode::FinishWrite() { return std::exchange(reply_, {}); }
+
+}  // namespace clustered_session

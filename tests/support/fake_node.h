@@ -1,0 +1,84 @@
+// FakeNode: a memcached server of the imagination behind the core's Node interface, with faults to order. Layer: tests.
+// One FakeMemcached is one server with its items; each web server of a test has a FakeNode (a connection) to it.
+#ifndef CLUSTERED_SESSION_TESTS_SUPPORT_FAKE_NODE_H_
+#define CLUSTERED_SESSION_TESTS_SUPPORT_FAKE_NODE_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "src/base/clock.h"
+#include "src/cluster/node.h"
+
+namespace clustered_session {
+
+class FakeMemcached {
+ public:
+  struct Item {
+    std::string value;
+    uint64_t cas = 0;
+    TimePoint expires_at;
+  };
+
+  FakeMemcached(std::string name, const Clock* clock) : name_(std::move(name)), clock_(clock) {}
+
+  const std::string& name() const { return name_; }
+
+  // Faults.
+  void set_down(bool down) { down_ = down; }                 // refuses connections
+  void set_item_size_max(uint64_t size) { size_max_ = size; }
+  void set_full(bool full) { full_ = full; }                 // refuses every store
+  void LoseNextAnswer() { lose_answers_ = 1; }               // performs the operation, answers nothing
+  void RestartEmpty();                                       // a new incarnation without items
+  void RestartWith(std::map<std::string, Item> items);       // a new incarnation that comes back with old items
+
+  bool down() const { return down_; }
+  std::map<std::string, Item>& items() { return items_; }
+  Item* Find(const std::string& key);
+
+  NodeReply Read(const std::string& key);
+  NodeReply Write(const std::string& key, const std::string& value, std::chrono::seconds ttl, const NodeToken& expected);
+
+  uint64_t reads = 0;
+  uint64_t writes = 0;
+
+ private:
+  bool Answers();
+  NodeReply Unreachable() const;
+
+  std::string name_;
+  const Clock* clock_;
+  std::map<std::string, Item> items_;
+  uint64_t last_cas_ = 0;  // starts anew with each incarnation, as memcached's does
+  uint32_t incarnation_ = 1;
+  uint64_t size_max_ = 1u << 20;
+  int lose_answers_ = 0;
+  bool down_ = false;
+  bool full_ = false;
+};
+
+class FakeNode final : public Node {
+ public:
+  explicit FakeNode(FakeMemcached* server) : server_(server), address_("fake:" + server->name()) {}
+
+  const std::string& name() const override { return server_->name(); }
+  const std::string& address() const override { return address_; }
+  void StartRead(std::string_view key, TimePoint deadline) override;
+  NodeReply FinishRead() override;
+  void StartWrite(std::string_view key, std::string_view value, std::chrono::seconds ttl, const NodeToken& expected,
+                  TimePoint deadline) override;
+  NodeReply FinishWrite() override;
+
+  void set_partitioned(bool partitioned) { partitioned_ = partitioned; }  // between this web server and the node
+
+ private:
+  FakeMemcached* server_;
+  std::string address_;
+  NodeReply reply_;
+  bool partitioned_ = false;
+};
+
+}  // namespace clustered_session
+
+#endif  // CLUSTERED_SESSION_TESTS_SUPPORT_FAKE_NODE_H_
