@@ -1,0 +1,131 @@
+// Plans and maps the shared memory. Layer: local.
+#include "src/local/segment.h"
+
+#include <sodium.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <new>
+#include <string>
+
+#include "src/local/local_store.h"
+
+namespace clustered_session {
+
+namespace {
+
+constexpr size_t kAlign = 64;
+constexpr uint32_t kShardsMin = 4;
+constexpr uint32_t kShardsMax = 64;
+constexpr size_t kShardMemory = 1u << 20;   // a shard per so many bytes
+constexpr size_t kBucketMemory = 512;       // a bucket per so many bytes: about one entry of a usual size
+constexpr size_t kLockNodeMemory = 2048;    // a lock node per so many bytes
+constexpr uint32_t kLockNodesMin = 512;
+constexpr uint64_t kArenaUnitsMax = 0xffff'ff80u;  // so that rounding up to 64 does not overflow
+
+size_t AlignUp(size_t size) { return (size + kAlign - 1) / kAlign * kAlign; }
+
+// Gives out the segment from its start.
+class Planner {
+ public:
+  explicit Planner(size_t memory) : memory_(memory) {}
+
+  size_t Place(size_t size) {
+    const size_t at = next_;
+    fits_ = fits_ && size <= memory_ - next_;
+    if (fits_) next_ = std::min(AlignUp(next_ + size), memory_);
+    return at;
+  }
+  size_t left() const { return memory_ - next_; }
+  bool fits() const { return fits_; }
+
+ private:
+  size_t memory_;
+  size_t next_ = 0;
+  bool fits_ = true;
+};
+
+bool InitMutexes(const Segment& segment) {
+  SegmentHeader* header = segment.header();
+  bool made = header->repair_mutex.Init() && header->arena_mutex.Init();
+  for (uint32_t i = 0; made && i < segment.geometry.shard_count; ++i) {
+    Shard* shard = new (segment.shard(i)) Shard{};
+    made = shard->mutex.Init();
+  }
+  for (uint32_t i = 0; made && i < kLockPartitions; ++i) made = segment.partition(i)->mutex.Init();
+  for (uint32_t i = 0; made && i < segment.geometry.lock_nodes; ++i) made = segment.node(i)->mutex.Init();
+  return made;
+}
+
+}  // namespace
+
+Result<Geometry> PlanSegment(size_t memory, size_t shared_extra) {
+  if (memory < LocalStore::kMemoryMin) {
+    return Error(ErrorCode::kInvalidArgument, "local_memory is " + std::to_string(memory) + " bytes; at least " +
+                                                  std::to_string(LocalStore::kMemoryMin) + " are needed");
+  }
+  Geometry plan;
+  plan.memory = memory / kAlign * kAlign;
+  const size_t shards = std::bit_floor(plan.memory / kShardMemory);
+  plan.shard_count = static_cast<uint32_t>(std::clamp<size_t>(shards, kShardsMin, kShardsMax));
+  const size_t buckets = std::bit_floor(plan.memory / kBucketMemory / plan.shard_count);
+  plan.shard_buckets = static_cast<uint32_t>(std::min<size_t>(buckets, size_t{1} << 24));
+  plan.lock_nodes = static_cast<uint32_t>(
+      std::clamp<size_t>(plan.memory / kLockNodeMemory, kLockNodesMin, kLockNodesMax));
+  plan.extra_size = shared_extra;
+
+  const size_t table_bytes = size_t{plan.shard_count} * plan.shard_buckets * sizeof(uint32_t);
+  Planner planner(plan.memory);
+  planner.Place(sizeof(SegmentHeader));
+  plan.extra = planner.Place(shared_extra);
+  plan.shards = planner.Place(plan.shard_count * sizeof(Shard));
+  plan.buckets = planner.Place(table_bytes);
+  plan.ghosts = planner.Place(table_bytes);
+  plan.partitions = planner.Place(kLockPartitions * sizeof(LockPartition));
+  plan.nodes = planner.Place(plan.lock_nodes * sizeof(LockNode));
+  // One bit of the map per unit of what is left.
+  const uint64_t units = std::min<uint64_t>(planner.left() / (kUnitBytes * 8 + 1) * 8, kArenaUnitsMax);
+  plan.used_map = planner.Place(units / 8 + 2 * sizeof(uint64_t));
+  plan.arena = planner.Place(0);
+  plan.arena_units = static_cast<uint32_t>(std::min<uint64_t>(units, planner.left() / kUnitBytes));
+  if (!planner.fits() || size_t{plan.arena_units} * kUnitBytes < LocalStore::kMemoryMin / 2) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "local_memory of " + std::to_string(memory) + " bytes leaves no room for sessions beside " +
+                     std::to_string(shared_extra) + " bytes of other shared state");
+  }
+  return plan;
+}
+
+Result<Segment> MapSegment(const Geometry& geometry) {
+  if (sodium_init() < 0) return Error(ErrorCode::kInternal, "libsodium has no source of random numbers");
+  void* base = mmap(nullptr, geometry.memory, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (base == MAP_FAILED) {
+    return Error(ErrorCode::kNoMemory, "local_memory of " + std::to_string(geometry.memory) +
+                                           " bytes cannot be mapped: " + std::strerror(errno));
+  }
+  // Both only better things where the system has them: fewer TLB misses, no sessions in core dumps.
+  (void)madvise(base, geometry.memory, MADV_HUGEPAGE);
+  (void)madvise(base, geometry.memory, MADV_DONTDUMP);
+
+  Segment segment;
+  segment.geometry = geometry;
+  segment.base = static_cast<std::byte*>(base);
+  SegmentHeader* header = new (base) SegmentHeader{};
+  header->layout_version = kLayoutVersion;
+  header->header_size = sizeof(SegmentHeader);
+  header->memory = geometry.memory;
+  while (header->instance == 0) randombytes_buf(&header->instance, sizeof header->instance);
+  if (!InitMutexes(segment)) {
+    UnmapSegment(segment);
+    return Error(ErrorCode::kInternal, "this system has no robust mutexes between processes");
+  }
+  header->needs_repair = 1;
+  return segment;
+}
+
+void UnmapSegment(const Segment& segment) { munmap(segment.base, segment.geometry.memory); }
+
+}  // namespace clustered_session

@@ -1,0 +1,125 @@
+// Segment: the layout of the shared memory, and its mapping. Layer: local, only used by local.
+// Mapped anonymously in the parent process, inherited by the workers at fork, gone with the last of them: no file, no
+// descriptor, nothing to clean up. It holds offsets and no pointers; where the parts are is known to each process from
+// its own Geometry and never read from shared memory.
+#ifndef CLUSTERED_SESSION_LOCAL_SEGMENT_H_
+#define CLUSTERED_SESSION_LOCAL_SEGMENT_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "src/base/counters.h"
+#include "src/base/result.h"
+#include "src/local/arena.h"
+#include "src/local/entry_head.h"
+#include "src/local/lock_table.h"
+#include "src/local/shared_mutex.h"
+
+namespace clustered_session {
+
+inline constexpr uint64_t kSegmentMagic = 0x31474553'53455353;
+inline constexpr uint32_t kLayoutVersion = 1;
+
+// Which list of a shard an entry is in.
+enum QueueId : uint8_t {
+  kQueueNone,
+  kQueuePinned,     // unreplicated: not to be evicted
+  kQueueLocalOnly,  // evicted before all others that have not expired
+  kQueueSmall,      // not used again since it came
+  kQueueMain,       // used again
+  kQueueCount,
+};
+
+struct EntryQueue {
+  uint32_t first;  // the oldest
+  uint32_t last;
+  std::atomic<uint32_t> entries;  // written under the shard's mutex, read without it as a hint
+  uint32_t reserved;
+  uint64_t units;  // of the arena, that its entries take
+};
+static_assert(sizeof(EntryQueue) == 24);
+
+// One part of the entry table, by the key's hash. Its buckets and ghosts are beside it.
+struct alignas(64) Shard {
+  SharedMutex mutex;
+  std::atomic<uint64_t> next_expiry_us;  // nothing here expires earlier; read without the mutex as a hint
+  uint64_t sweep_expiry_us;              // the same for the buckets that this round of the sweep has seen
+  uint32_t sweep_bucket;                 // where the sweep for expired entries goes on
+  std::atomic<uint32_t> undo_for;        // the head that is being edited, 0 = none; `undo` is how it was
+  EntryQueue queues[kQueueCount];
+  EntryHead undo;
+};
+static_assert(sizeof(Shard) == 320);
+
+struct SegmentHeader {
+  uint64_t magic;
+  uint32_t layout_version;
+  uint32_t header_size;
+  uint64_t memory;
+  uint64_t instance;
+  std::atomic<uint32_t> needs_repair;   // 1: somebody died, or met a wrong byte; nothing is touched before the repair
+  std::atomic<uint32_t> evict_cursor;   // the shard to evict from next
+  std::atomic<uint32_t> remove_cursor;  // the shard where RemoveExpired goes on
+  uint32_t reserved;
+  Counters counters;
+  NodeTable nodes;
+  alignas(64) SharedMutex repair_mutex;
+  alignas(64) SharedMutex arena_mutex;
+  ArenaControl arena;
+  alignas(64) LockTableHeader locks;
+};
+
+// Where everything is, in bytes from the start of the segment.
+struct Geometry {
+  size_t memory = 0;
+  uint32_t shard_count = 0;      // a power of two
+  uint32_t shard_buckets = 0;    // per shard, a power of two
+  uint32_t lock_nodes = 0;
+  uint32_t arena_units = 0;
+  size_t extra = 0;
+  size_t extra_size = 0;
+  size_t shards = 0;
+  size_t buckets = 0;
+  size_t ghosts = 0;      // one fingerprint per bucket, of entries evicted before their second use
+  size_t partitions = 0;
+  size_t nodes = 0;
+  size_t used_map = 0;    // a bit per unit of the arena, only used by the repair
+  size_t arena = 0;
+};
+
+// Errors: kInvalidArgument.
+Result<Geometry> PlanSegment(size_t memory, size_t shared_extra);
+
+// A process's view of the mapping. Copies share it; MapSegment's caller unmaps.
+struct Segment {
+  Geometry geometry;
+  std::byte* base = nullptr;
+
+  SegmentHeader* header() const { return reinterpret_cast<SegmentHeader*>(base); }
+  Shard* shard(uint32_t index) const { return reinterpret_cast<Shard*>(base + geometry.shards) + index; }
+  uint32_t* buckets(uint32_t shard_index) const {
+    return reinterpret_cast<uint32_t*>(base + geometry.buckets) + size_t{shard_index} * geometry.shard_buckets;
+  }
+  uint32_t* ghosts(uint32_t shard_index) const {
+    return reinterpret_cast<uint32_t*>(base + geometry.ghosts) + size_t{shard_index} * geometry.shard_buckets;
+  }
+  LockPartition* partition(uint32_t index) const {
+    return reinterpret_cast<LockPartition*>(base + geometry.partitions) + index;
+  }
+  LockNode* node(uint32_t index) const { return reinterpret_cast<LockNode*>(base + geometry.nodes) + index; }
+  uint64_t* used_map() const { return reinterpret_cast<uint64_t*>(base + geometry.used_map); }
+  Arena arena() const {
+    return Arena(&header()->arena, base + geometry.arena, geometry.arena_units, &header()->needs_repair);
+  }
+};
+
+// Maps it and makes its mutexes, random numbers and empty tables. The arena is left for the first repair to build; then
+// the caller writes the magic number.
+// Errors: kNoMemory, kInternal.
+Result<Segment> MapSegment(const Geometry& geometry);
+void UnmapSegment(const Segment& segment);
+
+}  // namespace clustered_session
+
+#endif  // CLUSTERED_SESSION_LOCAL_SEGMENT_H_

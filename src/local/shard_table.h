@@ -1,0 +1,97 @@
+// ShardTable: one shard's entries: found by key, and ordered for eviction. Layer: local, only used by local.
+// Every call needs the shard's mutex. What it reads is checked: a wrong byte sets `needs_repair`, and the call answers as
+// if there was nothing; its caller repairs (store_repair.cc) and asks again.
+//
+// Truth and derived: the entries are those heads that are sealed and can be reached through the buckets. A bucket's chain
+// is changed by one store at a time, so it is whole at any instant; the queues and sums are derived and rebuilt from it.
+//
+// Eviction is S3-FIFO: new entries go through a small queue of about a tenth of the memory, and only those used again there
+// come into the main one, so that any number of one-hit sessions passes without flushing the others. What the small queue
+// loses is remembered for a while (`ghosts`) and goes to the main queue if it comes back. A use costs no move in a list.
+#ifndef CLUSTERED_SESSION_LOCAL_SHARD_TABLE_H_
+#define CLUSTERED_SESSION_LOCAL_SHARD_TABLE_H_
+
+#include <cstdint>
+
+#include "src/local/payload.h"
+#include "src/local/segment.h"
+
+namespace clustered_session {
+
+inline constexpr uint8_t kUsesMax = 3;
+inline constexpr uint32_t kChainMax = 4096;  // longer than any chain of real keys
+
+class ShardTable {
+ public:
+  // `seed` is secret, so that no payload can be made to look like a head.
+  ShardTable(const Segment& segment, uint32_t index, uint64_t seed)
+      : shard_(segment.shard(index)),
+        buckets_(segment.buckets(index)),
+        ghosts_(segment.ghosts(index)),
+        bucket_count_(segment.geometry.shard_buckets),
+        needs_repair_(&segment.header()->needs_repair),
+        arena_(segment.arena()),
+        payloads_(arena_),
+        seed_(seed) {}
+
+  // The head at `offset`, or null if no head can be there. Whether it is sealed is not asked.
+  EntryHead* Head(uint32_t offset) const;
+  bool Sealed(const EntryHead& head) const { return IsSealed(seed_, head); }
+  bool Expired(const EntryHead& head, uint64_t now_us) const { return ExpiresAtMicros(head) <= now_us; }
+  bool Pinned(const EntryHead& head) const { return (head.flags & kEntryUnreplicated) != 0; }
+
+  // The offset of the sealed head of `key`, or 0.
+  uint32_t Find(const SessionKey& key, uint64_t hash) const;
+
+  // REQUIRES: a new head, sealed, of no other entry's key.
+  void Insert(uint32_t offset, uint64_t hash);
+  // After it the head can be found no more; its blocks are the caller's to free. False: it was not there.
+  bool Remove(uint32_t offset);
+
+  // Between the two, the head's unlinked part may be changed; a death in between brings the old one back.
+  void BeginEdit(uint32_t offset);
+  // `units_before`: what EntryUnits() said before the edit.
+  void EndEdit(uint32_t offset, uint64_t units_before);
+  uint64_t EntryUnits(const EntryHead& head) const;
+
+  void CountUse(EntryHead* head) const;
+
+  // The entry to evict next, or 0 if only pinned ones are left. It is sealed.
+  uint32_t PickVictim(uint64_t now_us);
+  // Before an evicted entry is removed: remembers it if it was never used again.
+  void RememberEvicted(const EntryHead& head);
+
+  // The next expired entry that is not pinned, or 0. Looks at `budget` buckets at most, and counts it down.
+  uint32_t NextExpired(uint64_t now_us, uint32_t* budget);
+
+  // For the repair: empties the queues; then Enqueue() for each entry.
+  void ClearQueues();
+  void Enqueue(uint32_t offset, EntryHead* head, QueueId queue);
+  static QueueId QueueFor(const EntryHead& head, QueueId otherwise);
+
+  uint32_t* BucketOf(uint64_t hash) const { return &buckets_[BucketIndex(hash)]; }
+  uint64_t HashOf(const SessionKey& key) const;
+  static uint64_t HashOf(const SessionKey& key, uint64_t seed);
+
+ private:
+  uint32_t BucketIndex(uint64_t hash) const { return static_cast<uint32_t>(hash >> 8) & (bucket_count_ - 1); }
+  static uint32_t Fingerprint(uint64_t hash) { return static_cast<uint32_t>(hash >> 32) | 1; }
+  void Broken() const { needs_repair_->store(1, std::memory_order_release); }
+  void Dequeue(uint32_t offset, EntryHead* head, uint64_t units);
+  bool LinkFits(uint32_t neighbour, uint32_t EntryHead::*back, uint32_t end, uint32_t offset) const;
+  void NoteExpiry(const EntryHead& head);
+  uint32_t ExpiredIn(uint32_t bucket, uint64_t now_us, uint64_t* next_expiry_us) const;
+
+  Shard* shard_;
+  uint32_t* buckets_;
+  uint32_t* ghosts_;
+  uint32_t bucket_count_;
+  std::atomic<uint32_t>* needs_repair_;
+  Arena arena_;
+  Payloads payloads_;
+  uint64_t seed_;
+};
+
+}  // namespace clustered_session
+
+#endif  // CLUSTERED_SESSION_LOCAL_SHARD_TABLE_H_

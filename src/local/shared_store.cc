@@ -1,0 +1,301 @@
+// The LocalStore's operations. Layer: local.
+#include "src/local/shared_store.h"
+
+#include <sodium.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "src/local/fault_point.h"
+#include "src/local/shared_session_locks.h"
+#include "src/local/store_mutexes.h"
+
+namespace clustered_session {
+
+namespace {
+
+constexpr int kTries = 8;      // of an operation that met something to repair, or another size than it was told
+constexpr int kPutTries = 64;  // of a Put that made room which another one took
+
+}  // namespace
+
+// Where a payload is copied to under the mutex, so that nothing is allocated there: small ones on the stack, others in
+// memory that was allocated when their size was learnt.
+struct SharedStore::CopyBuffer {
+  bool wanted = false;
+  size_t size = 0;
+  uint64_t sum = 0;
+  uint32_t head_sum = 0;  // which entry the copy is of
+  bool copied = false;
+  std::string large;
+  char small[8192];
+
+  char* data() { return size <= sizeof small ? small : large.data(); }
+  bool fits() const { return size <= sizeof small || size <= large.size(); }
+};
+
+Result<std::unique_ptr<LocalStore>> LocalStore::Create(size_t memory, size_t shared_extra) {
+  Result<Geometry> geometry = PlanSegment(memory, shared_extra);
+  if (!geometry.ok()) return geometry.error();
+  Result<Segment> segment = MapSegment(*geometry);
+  if (!segment.ok()) return segment.error();
+  uint64_t seed = 0;
+  randombytes_buf(&seed, sizeof seed);
+  auto store = std::make_unique<SharedStore>(*segment, seed);
+  // An empty segment is one whose arena has not been built yet.
+  if (!store->Repair()) return Error(ErrorCode::kInternal, "a new segment cannot be locked");
+  segment->header()->magic = kSegmentMagic;
+  return std::unique_ptr<LocalStore>(std::move(store));
+}
+
+SharedStore::SharedStore(const Segment& segment, uint64_t seed)
+    : segment_(segment),
+      seed_(seed),
+      instance_(segment.header()->instance),
+      locks_(std::make_unique<SharedSessionLocks>(segment, seed)) {}
+
+SharedStore::~SharedStore() { UnmapSegment(segment_); }
+
+size_t SharedStore::PayloadMax() const {
+  return std::min(size_t{segment_.geometry.arena_units} * kUnitBytes / 4, kPayloadMax);
+}
+
+uint64_t SharedStore::PayloadSum(uint64_t hash, std::string_view bytes) const {
+  // Of the key, too: a wrong offset that leads to another session's payload is found out.
+  return Payloads::SumOf(bytes, seed_ ^ hash);
+}
+
+bool SharedStore::Lookup(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) {
+  const uint64_t hash = HashOf(key);
+  CopyBuffer buffer;
+  buffer.wanted = payload != nullptr;
+  for (int i = 0; i < kTries; ++i) {
+    Step step;
+    {
+      ShardLock lock(this, ShardOf(hash));
+      if (!lock.locked()) return false;
+      step = LookupLocked(key, hash, now, entry, &buffer);
+    }
+    if (step == Step::kMiss) return false;
+    if (step == Step::kNoRoom) buffer.large.resize(buffer.size);
+    if (step != Step::kDone) continue;
+    if (!buffer.copied) {
+      if (payload != nullptr) payload->clear();
+      return true;
+    }
+    if (PayloadSum(hash, {buffer.data(), buffer.size}) != buffer.sum) {
+      RemoveCorrupt(key, hash, buffer.head_sum);
+      return false;
+    }
+    if (buffer.data() == buffer.small) {
+      payload->assign(buffer.small, buffer.size);
+    } else {
+      buffer.large.resize(buffer.size);
+      payload->swap(buffer.large);
+    }
+    return true;
+  }
+  return false;
+}
+
+SharedStore::Step SharedStore::LookupLocked(const SessionKey& key, uint64_t hash, TimePoint now, Entry* entry,
+                                            CopyBuffer* buffer) {
+  ShardTable table = Table(ShardOf(hash));
+  const uint32_t offset = table.Find(key, hash);
+  if (offset == 0) return NeedsRepair() ? Step::kRetry : Step::kMiss;
+  EntryHead* head = table.Head(offset);
+  if (table.Expired(*head, ToMicros(now))) {
+    if (!table.Pinned(*head) && RemoveEntry(&table, offset)) counters().expirations.Add();
+    return Step::kMiss;
+  }
+  buffer->copied = false;
+  if (buffer->wanted && head->payload != 0) {
+    Payloads payloads(segment_.arena());
+    buffer->size = payloads.ShapeOf(head->payload).size;
+    buffer->head_sum = head->sum;
+    if (buffer->size > PayloadMax()) buffer->size = 0;
+    if (!buffer->fits()) return Step::kNoRoom;
+    // A payload that is not whole is left to the checksum.
+    if (!payloads.Read(head->payload, buffer->data(), buffer->size, &buffer->sum)) buffer->size = 0;
+    buffer->copied = true;
+  }
+  if (entry != nullptr) *entry = UnpackHead(*head, segment_.header()->nodes);
+  table.CountUse(head);
+  return Step::kDone;
+}
+
+void SharedStore::RemoveCorrupt(const SessionKey& key, uint64_t hash, uint32_t head_sum) {
+  segment_.header()->counters.corrupt_entries.Add();
+  ShardLock lock(this, ShardOf(hash));
+  if (!lock.locked()) return;
+  ShardTable table = Table(ShardOf(hash));
+  const uint32_t offset = table.Find(key, hash);
+  // Another worker may have put a good one meanwhile.
+  if (offset == 0 || table.Head(offset)->sum != head_sum) return;
+  // Its pieces may be anybody's by now: they are not freed by their own word, but by the repair.
+  SetNeedsRepair();
+  table.Head(offset)->sum = 0;
+}
+
+Status SharedStore::Put(const SessionKey& key, const Entry& entry, std::string_view payload, TimePoint now) {
+  const uint64_t hash = HashOf(key);
+  if (payload.size() > PayloadMax()) {
+    Erase(key);
+    return Error(ErrorCode::kTooLarge, "a session of " + std::to_string(payload.size()) +
+                                           " bytes is larger than the local copy may be: " +
+                                           std::to_string(PayloadMax()) + " bytes, a quarter of local_memory");
+  }
+  const PutArguments put{key, hash, entry, payload, PayloadSum(hash, payload)};
+  const uint64_t units = kHeadUnits + Payloads::UnitsFor(payload.size());
+  bool gave_way = false;
+  for (int i = 0; i < kPutTries; ++i) {
+    Step step;
+    {
+      ShardLock lock(this, ShardOf(hash));
+      step = lock.locked() ? PutLocked(put) : Step::kFailed;
+    }
+    if (step == Step::kDone) return Status::Ok();
+    if (step == Step::kFailed) {
+      return Error(ErrorCode::kTimeout, "local memory is held by a worker that does not run");
+    }
+    // More each time: what is free may be in pieces too small.
+    if (step != Step::kNoRoom || MakeRoom(units << std::min(i, 8), now)) continue;
+    // Nobody else can give way: the older entry of the key does. It would be stale anyway.
+    if (gave_way) break;
+    gave_way = true;
+    Erase(key);
+  }
+  Erase(key);
+  counters().store_full.Add();
+  return Error(ErrorCode::kNoMemory, "local_memory is full of sessions that no node has acknowledged");
+}
+
+// The blocks of a new entry; *head is 0 on entry if a head is needed, too.
+SharedStore::Step SharedStore::TakeBlocks(size_t payload_size, uint32_t* head, uint32_t* payload) {
+  ArenaLock lock(this);
+  if (!lock.locked()) return NeedsRepair() ? Step::kRetry : Step::kFailed;
+  Arena arena = segment_.arena();
+  Payloads payloads(arena);
+  if (payload_size > 0) {
+    *payload = payloads.Allocate(payload_size);
+    if (*payload == 0) return NeedsRepair() ? Step::kRetry : Step::kNoRoom;
+  }
+  FaultPoint("put.payload_taken");
+  if (*head == 0) {
+    *head = arena.Allocate(kHeadUnits);
+    if (*head == 0) {
+      if (*payload != 0) payloads.Free(*payload);
+      return NeedsRepair() ? Step::kRetry : Step::kNoRoom;
+    }
+  }
+  return NeedsRepair() ? Step::kRetry : Step::kDone;
+}
+
+SharedStore::Step SharedStore::PutLocked(const PutArguments& put) {
+  ShardTable table = Table(ShardOf(put.hash));
+  const uint32_t old = table.Find(put.key, put.hash);
+  if (old == 0 && NeedsRepair()) return Step::kRetry;
+  uint32_t offset = old;
+  uint32_t payload = 0;
+  const Step taken = TakeBlocks(put.payload.size(), &offset, &payload);
+  if (taken != Step::kDone) return taken;
+  FaultPoint("put.taken");
+  if (payload != 0) Payloads(segment_.arena()).Write(payload, put.payload, put.payload_sum);
+  FaultPoint("put.written");
+
+  auto* head = reinterpret_cast<EntryHead*>(segment_.arena().Bytes(offset));
+  if (old == 0) {
+    PackHead(put.entry, &segment_.header()->nodes, head);
+    head->key = put.key;
+    head->payload = payload;
+    SealHead(seed_, head);
+    table.Insert(offset, put.hash);
+    return Step::kDone;
+  }
+  const uint32_t old_payload = head->payload;
+  const uint64_t old_units = table.EntryUnits(*head);
+  table.BeginEdit(offset);
+  PackHead(put.entry, &segment_.header()->nodes, head);
+  head->payload = payload;
+  table.EndEdit(offset, old_units);
+  FreeBlocks(0, old_payload);
+  FaultPoint("put.old_freed");
+  return Step::kDone;
+}
+
+// If the arena cannot be had, the repair that is due frees them.
+void SharedStore::FreeBlocks(uint32_t head, uint32_t payload) {
+  if (head == 0 && payload == 0) return;
+  ArenaLock lock(this);
+  if (!lock.locked()) return SetNeedsRepair();
+  Arena arena = segment_.arena();
+  if (payload != 0) Payloads(arena).Free(payload);
+  FaultPoint("free.payload_freed");
+  if (head != 0) arena.Free(head);
+}
+
+bool SharedStore::RemoveEntry(ShardTable* table, uint32_t offset) {
+  const EntryHead* head = table->Head(offset);
+  const uint32_t payload = head == nullptr ? 0 : head->payload;
+  if (!table->Remove(offset)) return false;
+  FreeBlocks(offset, payload);
+  FaultPoint("remove.freed");
+  return true;
+}
+
+bool SharedStore::Update(const SessionKey& key, const Entry& expected, const Entry& entry) {
+  const uint64_t hash = HashOf(key);
+  for (int i = 0; i < kTries; ++i) {
+    ShardLock lock(this, ShardOf(hash));
+    if (!lock.locked()) return false;
+    ShardTable table = Table(ShardOf(hash));
+    const uint32_t offset = table.Find(key, hash);
+    if (offset == 0) {
+      if (NeedsRepair()) continue;
+      return false;
+    }
+    EntryHead* head = table.Head(offset);
+    if (head->version != expected.version || head->epoch != expected.epoch) return false;
+    const uint64_t units = table.EntryUnits(*head);
+    table.BeginEdit(offset);
+    PackHead(entry, &segment_.header()->nodes, head);
+    table.EndEdit(offset, units);
+    return true;
+  }
+  return false;
+}
+
+bool SharedStore::Erase(const SessionKey& key) {
+  const uint64_t hash = HashOf(key);
+  for (int i = 0; i < kTries; ++i) {
+    ShardLock lock(this, ShardOf(hash));
+    if (!lock.locked()) return false;
+    ShardTable table = Table(ShardOf(hash));
+    const uint32_t offset = table.Find(key, hash);
+    if (offset != 0 && RemoveEntry(&table, offset)) return true;
+    if (!NeedsRepair()) return false;
+  }
+  return false;
+}
+
+LocalStore::Usage SharedStore::GetUsage() const {
+  Usage usage;
+  usage.memory = segment_.geometry.memory;
+  usage.payload_memory = size_t{segment_.geometry.arena_units} * kUnitBytes;
+  usage.entries_max = segment_.geometry.arena_units / kHeadUnits;
+  uint64_t units = 0;
+  for (uint32_t i = 0; i < segment_.geometry.shard_count; ++i) {
+    ShardLock lock(this, i);
+    if (!lock.locked()) continue;
+    const Shard* shard = segment_.shard(i);
+    for (const EntryQueue& queue : shard->queues) {
+      usage.entries += queue.entries.load(std::memory_order_relaxed);
+      units += queue.units;
+    }
+    usage.unreplicated += shard->queues[kQueuePinned].entries.load(std::memory_order_relaxed);
+  }
+  usage.payload_used = units * kUnitBytes;
+  return usage;
+}
+
+}  // namespace clustered_session

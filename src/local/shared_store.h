@@ -1,0 +1,111 @@
+// SharedStore: the LocalStore in shared memory. Layer: local; made by LocalStore::Create, seen by name only in local and
+// its tests.
+//
+// Mutexes, always taken in this order: one shard's, then the arena's. Only the repair takes more: its own, then all
+// shards', then the arena's. When an owner dies, whoever notices sets `needs_repair`; from then on nobody goes on with
+// shared memory before somebody has repaired it: all shards and the arena are rebuilt from the entries that are whole. An
+// operation that meets `needs_repair` half way undoes nothing: what it took and did not link belongs to no entry, so the
+// repair frees it.
+#ifndef CLUSTERED_SESSION_LOCAL_SHARED_STORE_H_
+#define CLUSTERED_SESSION_LOCAL_SHARED_STORE_H_
+
+#include <memory>
+#include <string>
+
+#include "src/local/local_store.h"
+#include "src/local/segment.h"
+#include "src/local/shard_table.h"
+
+namespace clustered_session {
+
+class SharedStore final : public LocalStore {
+ public:
+  SharedStore(const Segment& segment, uint64_t seed);
+  ~SharedStore() override;
+  SharedStore(const SharedStore&) = delete;
+  SharedStore& operator=(const SharedStore&) = delete;
+
+  bool Lookup(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) override;
+  Status Put(const SessionKey& key, const Entry& entry, std::string_view payload, TimePoint now) override;
+  bool Update(const SessionKey& key, const Entry& expected, const Entry& entry) override;
+  bool Erase(const SessionKey& key) override;
+  size_t RemoveExpired(TimePoint now, size_t limit) override;
+  size_t PayloadMax() const override;
+  Usage GetUsage() const override;
+  Counters& counters() override { return segment_.header()->counters; }
+  SessionLocks& locks() override { return *locks_; }
+  uint64_t instance() const override { return instance_; }
+  void* Extra() override { return segment_.base + segment_.geometry.extra; }
+
+  // A sentence about the first thing that is wrong, or empty. Holds all mutexes for long: for tests.
+  std::string CheckInvariants();
+
+  // Rebuilds everything from the entries that are whole. False: a mutex cannot be had.
+  bool Repair() const;
+
+  const Segment& segment() const { return segment_; }
+
+ private:
+  class ShardLock;
+  class ArenaLock;
+  class AllLocks;
+
+  enum class Step : uint8_t {
+    kDone,
+    kMiss,    // not there
+    kRetry,   // something was wrong and has to be repaired: once more from the start
+    kNoRoom,  // nothing changed
+    kFailed,  // a mutex cannot be had
+  };
+
+  struct PutArguments {
+    const SessionKey& key;
+    uint64_t hash;
+    const Entry& entry;
+    std::string_view payload;
+    uint64_t payload_sum;
+  };
+  struct CopyBuffer;
+
+  uint64_t HashOf(const SessionKey& key) const { return ShardTable::HashOf(key, seed_); }
+  uint32_t ShardOf(uint64_t hash) const { return static_cast<uint32_t>(hash) & (segment_.geometry.shard_count - 1); }
+  ShardTable Table(uint32_t shard) const { return ShardTable(segment_, shard, seed_); }
+  uint64_t PayloadSum(uint64_t hash, std::string_view bytes) const;
+  bool NeedsRepair() const { return segment_.header()->needs_repair.load(std::memory_order_acquire) != 0; }
+  void SetNeedsRepair() const { segment_.header()->needs_repair.store(1, std::memory_order_release); }
+
+  // For each, REQUIRES: the mutex of `table`'s shard.
+  Step LookupLocked(const SessionKey& key, uint64_t hash, TimePoint now, Entry* entry, CopyBuffer* buffer);
+  Step PutLocked(const PutArguments& put);
+  Step TakeBlocks(size_t payload_size, uint32_t* head, uint32_t* payload);
+  bool RemoveEntry(ShardTable* table, uint32_t offset);
+  void FreeBlocks(uint32_t head, uint32_t payload);
+
+  void RemoveCorrupt(const SessionKey& key, uint64_t hash, uint32_t head_sum);
+  uint64_t EvictFrom(uint32_t shard, uint64_t units, TimePoint now);
+  uint64_t SweepExpired(uint32_t shard, TimePoint now, uint32_t* budget, size_t limit, size_t* removed);
+  uint64_t MakeRoomFromExpired(uint64_t units, TimePoint now);
+  uint64_t MakeRoomFrom(bool local_only, uint64_t units, TimePoint now);
+  bool MakeRoom(uint64_t units, TimePoint now);
+
+  // In store_repair.cc. REQUIRES: all mutexes.
+  void Rebuild() const;
+  bool RebuildChains(bool verify_payloads) const;
+  bool RebuildChain(ShardTable* table, uint32_t shard, uint32_t bucket, bool verify_payloads) const;
+  bool ClaimEntry(ShardTable* table, uint32_t offset, bool verify_payload) const;
+  void RebuildArena() const;
+  void RebuildQueues() const;
+  void Undo(ShardTable* table, uint32_t shard) const;
+
+  // In store_check.cc. REQUIRES: all mutexes.
+  std::string CheckShard(uint32_t shard, uint64_t* units) const;
+
+  const Segment segment_;
+  const uint64_t seed_;      // secret, in no shared memory
+  const uint64_t instance_;
+  std::unique_ptr<SessionLocks> locks_;
+};
+
+}  // namespace clustered_session
+
+#endif  // CLUSTERED_SESSION_LOCAL_SHARED_STORE_H_

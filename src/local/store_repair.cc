@@ -1,0 +1,228 @@
+// The repair of SharedStore: after a death in the middle of a change, or a wrong byte, everything is built anew from the
+// entries that are whole. Layer: local.
+// May itself be killed at any point: it only reads what is the truth (chains, heads, pieces) and drops what is not whole,
+// so the next one begins again. Keeps which units are used in a map of bits in the segment, and allocates nothing.
+// Takes time in proportion to the entries, with all shards held; that is the price of one death in microseconds of code.
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "src/local/fault_point.h"
+#include "src/local/shared_store.h"
+#include "src/local/store_mutexes.h"
+
+namespace clustered_session {
+
+namespace {
+
+// A bit per unit. No bit is read or written outside of [0, units).
+class UsedMap {
+ public:
+  UsedMap(uint64_t* words, uint32_t units) : words_(words), units_(units) {}
+
+  void Clear() { std::memset(words_, 0, (size_t{units_} / 64 + 1) * sizeof *words_); }
+
+  // Marks them all and says true, or, if one of them is marked already, none and false.
+  bool Claim(uint32_t from, uint32_t count) {
+    if (from > units_ || count > units_ - from || FirstWith(true, from, from + count) != from + count) return false;
+    Change(from, count, true);
+    return true;
+  }
+  void Release(uint32_t from, uint32_t count) { Change(from, count, false); }
+
+  // The first unit in [from, to) that is marked (or not), or `to`.
+  uint32_t FirstWith(bool marked, uint32_t from, uint32_t to) const {
+    while (from < to) {
+      const uint64_t word = marked ? words_[from / 64] : ~words_[from / 64];
+      const uint64_t rest = word >> (from % 64);
+      if (rest != 0) return std::min(to, from + static_cast<uint32_t>(std::countr_zero(rest)));
+      // No overflow: the arena has less than 2^32 - 64 units.
+      from = (from / 64 + 1) * 64;
+    }
+    return to;
+  }
+
+ private:
+  void Change(uint32_t from, uint32_t count, bool mark) {
+    while (count > 0) {
+      const uint32_t bit = from % 64;
+      const uint32_t part = std::min(count, 64 - bit);
+      const uint64_t mask = (part == 64 ? ~uint64_t{0} : ((uint64_t{1} << part) - 1)) << bit;
+      words_[from / 64] = mark ? words_[from / 64] | mask : words_[from / 64] & ~mask;
+      from += part;
+      count -= part;
+    }
+  }
+
+  uint64_t* words_;
+  uint32_t units_;
+};
+
+UsedMap MapOf(const Segment& segment) { return UsedMap(segment.used_map(), segment.geometry.arena_units); }
+
+// Gives the first `pieces` pieces back that were claimed.
+void ReleasePieces(const Segment& segment, uint32_t offset, uint32_t pieces) {
+  const Arena arena = segment.arena();
+  const Payloads payloads(arena);
+  for (uint32_t i = 0; i < pieces; ++i) {
+    const uint32_t next = payloads.Next(offset);
+    MapOf(segment).Release(offset, arena.Units(offset));
+    offset = next;
+  }
+}
+
+// Claims all pieces of a payload, or none.
+bool ClaimPieces(const Segment& segment, uint32_t first, uint32_t pieces) {
+  Arena arena = segment.arena();
+  const Payloads payloads(arena);
+  uint32_t offset = first;
+  for (uint32_t i = 0; i < pieces; ++i) {
+    const uint32_t units = arena.Units(offset);
+    if (units == 0 || !MapOf(segment).Claim(offset, units)) {
+      ReleasePieces(segment, first, i);
+      return false;
+    }
+    arena.SetBeforeFree(offset, false);
+    offset = payloads.Next(offset);
+  }
+  return true;
+}
+
+}  // namespace
+
+bool SharedStore::Repair() const {
+  AllLocks locks(this);
+  if (!locks.locked()) return false;
+  if (!NeedsRepair()) return true;  // somebody else was faster
+  Rebuild();
+  FaultPoint("repair.rebuilt");
+  SegmentHeader* header = segment_.header();
+  header->needs_repair.store(0, std::memory_order_release);
+  // The first one is what makes a new segment usable.
+  if (header->magic == kSegmentMagic) header->counters.store_repairs.Add();
+  return true;
+}
+
+void SharedStore::Rebuild() const {
+  for (uint32_t i = 0; i < segment_.geometry.shard_count; ++i) {
+    ShardTable table = Table(i);
+    Undo(&table, i);
+  }
+  FaultPoint("repair.undone");
+  // Two entries that claim the same memory: one of them is wrong, and only the checksums of payloads tell which.
+  if (!RebuildChains(false)) RebuildChains(true);
+  FaultPoint("repair.chains_done");
+  RebuildArena();
+  FaultPoint("repair.arena_done");
+  RebuildQueues();
+}
+
+// Brings back the head that was being edited, if the edit did not get to its end.
+void SharedStore::Undo(ShardTable* table, uint32_t shard_index) const {
+  Shard* shard = segment_.shard(shard_index);
+  EntryHead* head = table->Head(shard->undo_for.load(std::memory_order_acquire));
+  if (head != nullptr && !table->Sealed(*head) && table->Sealed(shard->undo)) {
+    std::memcpy(reinterpret_cast<std::byte*>(head) + kHeadUnlinkedFrom,
+                reinterpret_cast<const std::byte*>(&shard->undo) + kHeadUnlinkedFrom,
+                sizeof(EntryHead) - kHeadUnlinkedFrom);
+  }
+  FaultPoint("repair.undo.copied");
+  shard->undo_for.store(0, std::memory_order_release);
+  shard->undo.sum = 0;
+}
+
+// Claims the memory of all entries that are whole and cuts the others out of the chains. Unless payloads are verified, it
+// stops at the first doubt, with false.
+bool SharedStore::RebuildChains(bool verify_payloads) const {
+  UsedMap used = MapOf(segment_);
+  used.Clear();
+  used.Claim(0, 1);
+  used.Claim(segment_.geometry.arena_units - 1, 1);
+  for (uint32_t i = 0; i < segment_.geometry.shard_count; ++i) {
+    ShardTable table = Table(i);
+    for (uint32_t bucket = 0; bucket < segment_.geometry.shard_buckets; ++bucket) {
+      if (!RebuildChain(&table, i, bucket, verify_payloads)) return false;
+    }
+  }
+  return true;
+}
+
+bool SharedStore::RebuildChain(ShardTable* table, uint32_t shard, uint32_t bucket, bool verify_payloads) const {
+  uint32_t* bucket_link = segment_.buckets(shard) + bucket;
+  uint32_t* link = bucket_link;
+  for (uint32_t i = 0; *link != 0; ++i) {
+    EntryHead* head = i < 2 * kChainMax ? table->Head(*link) : nullptr;
+    if (head == nullptr) {
+      if (!verify_payloads) return false;
+      segment_.header()->counters.corrupt_entries.Add();
+      *link = 0;
+      break;
+    }
+    const uint64_t hash = HashOf(head->key);
+    const bool home = ShardOf(hash) == shard && table->BucketOf(hash) == bucket_link;
+    if (home && table->Sealed(*head) && ClaimEntry(table, *link, verify_payloads)) {
+      link = &head->chain_next;
+      continue;
+    }
+    if (!verify_payloads) return false;
+    // A sum of 0 is an entry that somebody found corrupt and has counted.
+    if (head->sum != 0) segment_.header()->counters.corrupt_entries.Add();
+    // Where it leads may still be right, and is looked at with the same care.
+    *link = link == &head->chain_next ? 0 : head->chain_next;
+  }
+  return true;
+}
+
+bool SharedStore::ClaimEntry(ShardTable* table, uint32_t offset, bool verify_payload) const {
+  EntryHead* head = table->Head(offset);
+  Arena arena = segment_.arena();
+  UsedMap used = MapOf(segment_);
+  if (!used.Claim(offset, kHeadUnits)) return false;
+  arena.SetBeforeFree(offset, false);
+  if (head->payload == 0) return true;
+  const Payloads payloads(arena);
+  const Payloads::Shape shape = payloads.ShapeOf(head->payload);
+  if (shape.pieces == 0 || shape.size > PayloadMax() || !ClaimPieces(segment_, head->payload, shape.pieces)) {
+    used.Release(offset, kHeadUnits);
+    return false;
+  }
+  if (verify_payload && !payloads.Verify(head->payload, shape.size, seed_ ^ HashOf(head->key))) {
+    ReleasePieces(segment_, head->payload, shape.pieces);
+    used.Release(offset, kHeadUnits);
+    return false;
+  }
+  return true;
+}
+
+// All memory that no entry claims is free.
+void SharedStore::RebuildArena() const {
+  Arena arena = segment_.arena();
+  const UsedMap used = MapOf(segment_);
+  const uint32_t end = segment_.geometry.arena_units;
+  arena.Clear();
+  uint32_t from = used.FirstWith(false, 0, end);
+  while (from < end) {
+    const uint32_t to = used.FirstWith(true, from, end);
+    arena.AddFree(from, to - from);
+    FaultPoint("repair.run_freed");
+    from = used.FirstWith(false, to, end);
+  }
+}
+
+void SharedStore::RebuildQueues() const {
+  for (uint32_t i = 0; i < segment_.geometry.shard_count; ++i) {
+    ShardTable table = Table(i);
+    table.ClearQueues();
+    for (uint32_t bucket = 0; bucket < segment_.geometry.shard_buckets; ++bucket) {
+      uint32_t offset = segment_.buckets(i)[bucket];
+      while (offset != 0) {
+        EntryHead* head = table.Head(offset);
+        table.Enqueue(offset, head, ShardTable::QueueFor(*head, static_cast<QueueId>(head->queue)));
+        offset = head->chain_next;
+      }
+    }
+    FaultPoint("repair.queues_done");
+  }
+}
+
+}  // namespace clustered_session
