@@ -21,6 +21,9 @@ FuzzFinding FuzzClientInput(std::string_view input);
 // payloads (between bytes 0xfe) or a script that makes three valid ones.
 FuzzFinding FuzzMerge(std::string_view input);
 
+// The record decoder: what it believes is what the encoder makes, whatever the bytes.
+FuzzFinding FuzzRecord(std::string_view input);
+
 }  // namespace clustered_session
 
 // In a target: return the condition itself as the finding if it does not hold.

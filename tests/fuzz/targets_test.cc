@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "src/record/record.h"
+
 namespace clustered_session {
 namespace {
 
@@ -117,6 +119,18 @@ TEST_CASE("whatever payloads hold, they are refused or split and merged as maps 
                            "\5\7\33\73\273\367\1\2\217\207\77\6\5",
                            "\6\7\33\273\44\367\1\2\217\207\77\6\5\7\7",
                        });
+}
+
+TEST_CASE("whatever a node holds under our key, it is not believed or it is what we would write") {
+  Record record;
+  record.version = 1;
+  record.instance = 1;
+  record.payload = "n|i:1;";
+  Record tombstone = record;
+  tombstone.flags = kRecordTombstone;
+  tombstone.payload = {};
+  constexpr std::string_view kKey = "cs:AAAAAAAAAAAAAAAAAAAAAA";
+  RunTarget(FuzzRecord, {"", "garbage", "CSR1\1\0\x38\0"s, EncodeRecord(record, kKey), EncodeRecord(tombstone, kKey)});
 }
 
 }  // namespace
