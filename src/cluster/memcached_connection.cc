@@ -120,11 +120,12 @@ Status MemcachedConnection::OpenOne(const NodeAddress& address, const std::strin
     return status;
   }
   std::set<int>& owned = OwnedDescriptors();
-  const auto* server = memcached_server_instance_by_position(memcached_, 0);
-  if (!socket_.Find(next, memcached_server_srcport(server), address.unix_path,
-                    [&owned](int descriptor) { return owned.count(descriptor) > 0; })) {
+  const uint16_t port = memcached_server_srcport(memcached_server_instance_by_position(memcached_, 0));
+  const bool closed = port == 0 && !address.is_unix();  // already
+  if (closed || !socket_.Find(next, port, address.unix_path, [&](int each) { return owned.count(each) > 0; })) {
     Drop();
-    return Error(ErrorCode::kInternal, "cannot find the connection's socket");
+    return closed ? Error(ErrorCode::kUnavailable, "closed the connection")
+                  : Error(ErrorCode::kInternal, "cannot find the connection's socket");
   }
   owned.insert(socket_.descriptor());
   return Status::Ok();

@@ -24,6 +24,7 @@ constexpr size_t kPeekSizeKept = 256 << 10;
 // The room that the kernel is asked for, so that a default memcached's largest item arrives whole before it is read.
 constexpr int kReceiveRoom = 2 << 20;
 // A unix socket holds about 200 KB and cannot be asked for more: an answer that has filled this much is read as it comes.
+// (In pieces of a few bytes it holds less; memcached sends an answer in one piece.)
 constexpr size_t kUnixRoom = 64 << 10;
 constexpr int kUnixNapMs = 1;
 
@@ -40,14 +41,20 @@ uint16_t PortOf(const AnyAddress& address) {
   return 0;
 }
 
+int Option(int descriptor, int name) {
+  int value = -1;
+  socklen_t length = sizeof value;
+  return getsockopt(descriptor, SOL_SOCKET, name, &value, &length) == 0 ? value : -1;
+}
+
 bool IsConnection(int descriptor, uint16_t local_port, const std::string& unix_path) {
   AnyAddress address;
   std::memset(&address, 0, sizeof address);
   socklen_t length = sizeof address;
   if (unix_path.empty()) {
     if (getsockname(descriptor, &address.any, &length) != 0 || PortOf(address) != local_port) return false;
-    length = sizeof address;  // a listening socket of that port has no peer
-    return getpeername(descriptor, &address.any, &length) == 0;
+    // Having a peer is not asked for: the node may have closed already, which the first wait will tell.
+    return Option(descriptor, SO_TYPE) == SOCK_STREAM && Option(descriptor, SO_ACCEPTCONN) == 0;
   }
   length = sizeof address.local - 1;  // so that the path ends with a zero
   if (getpeername(descriptor, &address.any, &length) != 0 || address.any.sa_family != AF_UNIX) return false;
@@ -117,11 +124,9 @@ bool MemcachedSocket::Idle() const {
 
 void MemcachedSocket::SetLowWater(size_t bytes) {
   if (is_unix_ || bytes == low_water_) return;
-  int value = static_cast<int>(std::min<size_t>(bytes, kReceiveRoom));
-  socklen_t length = sizeof value;
+  const int value = static_cast<int>(std::min<size_t>(bytes, kReceiveRoom));
   setsockopt(descriptor_, SOL_SOCKET, SO_RCVLOWAT, &value, sizeof value);
-  if (getsockopt(descriptor_, SOL_SOCKET, SO_RCVLOWAT, &value, &length) != 0) value = 1;
-  low_water_ = static_cast<size_t>(std::max(value, 1));
+  low_water_ = static_cast<size_t>(std::max(Option(descriptor_, SO_RCVLOWAT), 1));
 }
 
 ssize_t MemcachedSocket::Peek(size_t wanted) {

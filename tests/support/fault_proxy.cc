@@ -124,6 +124,7 @@ void FaultProxy::FromClient(Connection* connection) {
   const std::string bytes(buffer, static_cast<size_t>(size));
   requests_ += bytes;
   connection->asked = true;
+  connection->answered = 0;
   if (faults_.black_hole) return;
   const bool counted = faults_.close_on_requests > 0;
   if (counted) --faults_.close_on_requests;
@@ -154,6 +155,10 @@ void FaultProxy::Answer(Connection* connection, const std::string& bytes) {
   Time due = std::chrono::steady_clock::now() + faults_.delay;
   if (faults_.cut_after) {
     connection->answers.push_back({due, bytes.substr(0, *faults_.cut_after), true});
+  } else if (faults_.stall_after) {
+    const size_t left = *faults_.stall_after - std::min(*faults_.stall_after, connection->answered);
+    connection->answered += bytes.size();
+    if (left > 0) connection->answers.push_back({due, bytes.substr(0, left), false});
   } else if (faults_.drip.count() == 0) {
     connection->answers.push_back({due, bytes, false});
   } else {

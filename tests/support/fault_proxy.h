@@ -25,6 +25,7 @@ struct ProxyFaults {
   size_t close_on_requests = 0;               // the next so many requests are; then as if this were not set
   std::string close_on_text;                  // requests that hold this text are answered by closing
   std::optional<size_t> cut_after;            // so many bytes of an answer, then the connection is closed
+  std::optional<size_t> stall_after;          // so many bytes of an answer, then no more of it
   std::optional<std::string> answer_instead;  // what asks for items is answered with this; nothing is passed on
 };
 
@@ -56,6 +57,7 @@ class FaultProxy {
     int client = -1;
     int target = -1;
     bool asked = false;
+    size_t answered = 0;  // bytes since the last request
     bool closed = false;
     std::list<Pending> answers;
   };
