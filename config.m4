@@ -127,6 +127,7 @@ struct Value {
     src/cluster/placement.cc
     src/local/arena.cc
     src/local/entry_head.cc
+    src/local/lock_queues.cc
     src/local/payload.cc
     src/local/segment.cc
     src/local/shard_table.cc
