@@ -12,7 +12,7 @@
 
 namespace clustered_session {
 
-inline constexpr size_t kPieceBytesMin = 1024;    // of a payload in pieces, but for the last one
+inline constexpr size_t kPieceBytesMin = 512;     // of a payload in pieces, but for the last one
 inline constexpr size_t kPayloadMax = 1u << 30;   // bytes, however large the segment is
 
 // Piece: u32 header (arena.h; slack = bytes unused at its end), u32 offset of the next piece or 0; first piece only:

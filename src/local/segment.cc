@@ -22,7 +22,7 @@ constexpr uint32_t kShardsMin = 4;
 constexpr uint32_t kShardsMax = 64;
 constexpr size_t kShardMemory = 1u << 20;   // a shard per so many bytes
 constexpr size_t kBucketMemory = 512;       // a bucket per so many bytes: about one entry of a usual size
-constexpr size_t kLockNodeMemory = 2048;    // a lock node per so many bytes
+constexpr size_t kLockNodeMemory = 8192;    // a lock node per so many bytes
 constexpr uint32_t kLockNodesMin = 512;
 constexpr uint64_t kArenaUnitsMax = 0xffff'ff80u;  // so that rounding up to 64 does not overflow
 

@@ -31,9 +31,17 @@ void SharedSessionLocks::SetState(LockNode* node, LockState state, uint32_t part
   node->state.store(static_cast<uint32_t>(state) | partition << kPartitionShift, std::memory_order_release);
 }
 
+// Also for a word that no state is: then only its mutex tells whether somebody has the node.
+bool SharedSessionLocks::IsFree(const LockNode& node) const {
+  const uint32_t state = node.state.load(std::memory_order_acquire);
+  return StateOf(state) == LockState::kFree || StateOf(state) > LockState::kReleased ||
+         state >> kPartitionShift >= kLockPartitions;
+}
+
 bool SharedSessionLocks::InUse(const LockNode& node, uint32_t partition) const {
   const uint32_t state = node.state.load(std::memory_order_acquire);
-  return StateOf(state) != LockState::kFree && state >> kPartitionShift == partition;
+  return state >> kPartitionShift == partition && StateOf(state) != LockState::kFree &&
+         StateOf(state) <= LockState::kReleased;
 }
 
 // REQUIRES: this thread holds the node's mutex.
@@ -56,9 +64,9 @@ uint32_t SharedSessionLocks::TryNodes() {
   for (uint32_t i = 0; i < count; ++i) {
     const uint32_t number = (from + i) % count + 1;
     LockNode* node = Node(number);
-    if (StateOf(node->state.load(std::memory_order_relaxed)) != LockState::kFree) continue;
+    if (!IsFree(*node)) continue;
     if (!IsLocked(TryNode(node))) continue;
-    if (StateOf(node->state.load(std::memory_order_acquire)) == LockState::kFree) {
+    if (IsFree(*node)) {
       hint_.store(number - 1, std::memory_order_relaxed);
       FaultPoint("lock.node_taken");
       return number;
@@ -74,7 +82,9 @@ uint32_t SharedSessionLocks::TakeNode() {
   // Those who died in queues that nobody asks for any more.
   for (uint32_t i = 0; i < kLockPartitions; ++i) {
     PartitionLock lock(this, i);
-    if (lock.locked()) CollectDead(i);
+    if (!lock.locked()) continue;
+    Repair(i);
+    CollectDead(i);
   }
   return TryNodes();
 }

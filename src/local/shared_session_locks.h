@@ -47,6 +47,7 @@ class SharedSessionLocks final : public SessionLocks {
   void FreeNode(LockNode* node) const;
   LockOutcome TryNode(LockNode* node) const;
   void SetState(LockNode* node, LockState state, uint32_t partition) const;
+  bool IsFree(const LockNode& node) const;
   bool InUse(const LockNode& node, uint32_t partition) const;
 
   // For each, REQUIRES: the mutex of the partition.

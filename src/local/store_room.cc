@@ -16,7 +16,7 @@ constexpr uint32_t kSweepBucketsLocked = 128;  // of these, under one hold of a 
 
 }  // namespace
 
-// Removes expired entries of one shard until `limit` are or `budget` buckets have been looked at; the units they had.
+// Removes expired entries of one shard until `removed` is `limit` or `budget` buckets have been looked at; the units they had.
 uint64_t SharedStore::SweepExpired(uint32_t shard, TimePoint now, uint32_t* budget, size_t limit, size_t* removed) {
   uint64_t units = 0;
   while (*budget > 0 && *removed < limit) {
@@ -104,7 +104,7 @@ size_t SharedStore::RemoveExpired(TimePoint now, size_t limit) {
     const uint32_t shard = header->remove_cursor.load(std::memory_order_relaxed) & (shards - 1);
     // Twice round the buckets: a round that began in the middle may have missed the first half.
     uint32_t budget = 2 * segment_.geometry.shard_buckets;
-    SweepExpired(shard, now, &budget, limit - removed, &removed);
+    SweepExpired(shard, now, &budget, limit, &removed);
     if (removed < limit) header->remove_cursor.store(shard + 1, std::memory_order_relaxed);
   }
   return removed;

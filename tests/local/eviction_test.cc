@@ -1,0 +1,180 @@
+// Which entries give way, and which never do.
+#include <list>
+#include <random>
+#include <unordered_map>
+#include <vector>
+
+#include "tests/local/store_fixture.h"
+
+namespace clustered_session {
+
+namespace {
+
+// Plain LRU over as many bytes as the store uses, for comparison.
+class PlainLru {
+ public:
+  explicit PlainLru(size_t capacity) : capacity_(capacity) {}
+
+  // Whether it was there; it is afterwards.
+  bool Use(uint64_t number, size_t size) {
+    const auto it = places_.find(number);
+    const bool hit = it != places_.end();
+    if (hit) {
+      used_ -= it->second->second;
+      order_.erase(it->second);
+    }
+    order_.emplace_front(number, size);
+    places_[number] = order_.begin();
+    used_ += size;
+    while (used_ > capacity_) {
+      used_ -= order_.back().second;
+      places_.erase(order_.back().first);
+      order_.pop_back();
+    }
+    return hit;
+  }
+
+ private:
+  size_t capacity_;
+  size_t used_ = 0;
+  std::list<std::pair<uint64_t, size_t>> order_;
+  std::unordered_map<uint64_t, std::list<std::pair<uint64_t, size_t>>::iterator> places_;
+};
+
+}  // namespace
+
+TEST_CASE("expired entries give way before live ones", "[local]") {
+  StoreFixture fixture;
+  constexpr uint64_t kLive = 200;
+  for (uint64_t i = 0; i < kLive; ++i) REQUIRE(fixture.Put(i, 1000));
+  const Entry short_lived = EntryOf(1, fixture.now + std::chrono::seconds(1));
+  uint64_t expired = 0;
+  while (fixture.store->GetUsage().payload_used + 8000 < fixture.store->GetUsage().payload_memory) {
+    const std::string payload(1000, 'x');
+    REQUIRE(fixture.store->Put(KeyOf(10000 + expired++), short_lived, payload, fixture.now).ok());
+  }
+  REQUIRE(fixture.store->counters().evictions.Get() == 0);
+  fixture.now += std::chrono::seconds(2);
+  // As much again as the expired ones take, but for what lies in pieces too small.
+  for (uint64_t i = 0; i < expired * 9 / 10; ++i) REQUIRE(fixture.Put(20000 + i, 1000));
+  REQUIRE(fixture.store->counters().evictions.Get() == 0);
+  REQUIRE(fixture.store->counters().expirations.Get() > expired / 2);
+  for (uint64_t i = 0; i < kLive; ++i) REQUIRE(fixture.Has(i));
+}
+
+TEST_CASE("empty new sessions give way before sessions of visitors", "[local]") {
+  StoreFixture fixture;
+  for (uint64_t i = 0; i < 300; ++i) REQUIRE(fixture.Put(i, 1000));
+  uint64_t empty = 0;
+  while (fixture.store->counters().evictions.Get() == 0) REQUIRE(fixture.Put(10000 + empty++, 0, kEntryLocalOnly));
+  REQUIRE(empty > 1000);
+  for (uint64_t i = 0; i < 300; ++i) REQUIRE(fixture.Put(20000 + i, 300));
+  for (uint64_t i = 0; i < 300; ++i) REQUIRE(fixture.Has(i));
+  REQUIRE(fixture.store->counters().evictions.Get() > 100);
+  REQUIRE(fixture.store->CheckInvariants().empty());
+}
+
+TEST_CASE("sessions used again outlive any number of one-hit sessions", "[local]") {
+  StoreFixture fixture;
+  for (uint64_t i = 0; i < 200; ++i) REQUIRE(fixture.Put(i, 1000));
+  for (uint64_t i = 0; i < 200; ++i) REQUIRE(fixture.Has(i));
+  for (uint64_t i = 0; i < 20000; ++i) REQUIRE(fixture.Put(1000 + i, 1000));
+  int left = 0;
+  for (uint64_t i = 0; i < 200; ++i) left += fixture.Has(i) ? 1 : 0;
+  REQUIRE(left > 190);
+}
+
+TEST_CASE("where nine sessions in ten are one-hit, visitors are found more often than with plain LRU", "[local]") {
+  StoreFixture fixture(4u << 20);
+  PlainLru lru(fixture.store->GetUsage().payload_memory);
+  std::mt19937 random(20261122);  // one trace, the same for both
+  constexpr size_t kSize = 2000;
+  constexpr int kRequests = 20;  // of a visitor
+  std::vector<std::pair<uint64_t, int>> visitors;
+  uint64_t sessions = 0;
+  int requests = 0;
+  int hits = 0;
+  int lru_hits = 0;
+  for (int i = 0; i < 200000; ++i) {
+    // One new session in ten is a visitor's, who comes back; of every 29 requests, 10 begin a session.
+    uint64_t number = ++sessions;
+    const bool returns = random() % 29 >= 10 && !visitors.empty();
+    if (returns) {
+      --sessions;
+      auto& visitor = visitors[random() % visitors.size()];
+      number = visitor.first;
+      if (--visitor.second == 1) {
+        visitor = visitors.back();
+        visitors.pop_back();
+      }
+    } else if (number % 10 == 0 || visitors.size() < 1200) {
+      visitors.emplace_back(number, kRequests);
+    }
+    const bool hit = fixture.Has(number);
+    if (!hit) REQUIRE(fixture.Put(number, kSize));
+    const bool lru_hit = lru.Use(number, kSize + 128);
+    if (returns && i > 20000) {
+      ++requests;
+      hits += hit ? 1 : 0;
+      lru_hits += lru_hit ? 1 : 0;
+    }
+  }
+  const double ratio = static_cast<double>(hits) / requests;
+  const double lru_ratio = static_cast<double>(lru_hits) / requests;
+  CAPTURE(ratio, lru_ratio, visitors.size());
+  REQUIRE(ratio > lru_ratio);
+  REQUIRE(fixture.store->CheckInvariants().empty());
+}
+
+TEST_CASE("unreplicated entries are never evicted, and a store full of them says so", "[local]") {
+  StoreFixture fixture;
+  uint64_t pinned = 0;
+  Status status;
+  for (; status.ok(); ++pinned) {
+    status = fixture.store->Put(KeyOf(pinned), EntryOf(1, fixture.expiry, kEntryUnreplicated), PayloadOf(pinned, 1, 2000),
+                                fixture.now);
+    if (pinned % 2 == 0) REQUIRE(fixture.Put(100000 + pinned, 500));
+  }
+  --pinned;
+  REQUIRE(status.error().code() == ErrorCode::kNoMemory);
+  REQUIRE(fixture.store->counters().store_full.Get() == 1);
+  REQUIRE(pinned * 2000 > fixture.store->GetUsage().payload_memory * 85 / 100);
+  REQUIRE(fixture.store->GetUsage().unreplicated == pinned);
+  for (uint64_t i = 0; i < pinned; ++i) {
+    std::string payload;
+    REQUIRE(fixture.store->Lookup(KeyOf(i), fixture.now, nullptr, &payload));
+    REQUIRE(payload == PayloadOf(i, 1, 2000));
+  }
+  REQUIRE_FALSE(fixture.Has(pinned));
+  REQUIRE(fixture.store->CheckInvariants().empty());
+
+  // A new version of one fits where its old one was, or the old one is gone.
+  const bool fits = fixture.Put(0, 2000, kEntryUnreplicated, 2);
+  Entry found;
+  REQUIRE(fixture.store->Lookup(KeyOf(0), fixture.now, &found, nullptr) == fits);
+  if (fits) REQUIRE(found.version == 2);
+
+  // As soon as nodes have them, they give way.
+  for (uint64_t i = 0; i < pinned; ++i) {
+    fixture.store->Update(KeyOf(i), EntryOf(1, fixture.expiry), EntryOf(1, fixture.expiry));
+  }
+  for (uint64_t i = 0; i < 1000; ++i) REQUIRE(fixture.Put(200000 + i, 2000));
+  REQUIRE(fixture.store->CheckInvariants().empty());
+}
+
+TEST_CASE("an entry that changes its flags changes its place in the order of eviction", "[local]") {
+  StoreFixture fixture;
+  REQUIRE(fixture.Put(1, 100, kEntryLocalOnly));
+  REQUIRE(fixture.Put(1, 100, kEntryUnreplicated));
+  REQUIRE(fixture.store->GetUsage().unreplicated == 1);
+  REQUIRE(fixture.Put(1, 2000));
+  REQUIRE(fixture.store->GetUsage().unreplicated == 0);
+  REQUIRE(fixture.store->Update(KeyOf(1), EntryOf(1, fixture.expiry), EntryOf(2, fixture.expiry, kEntryUnreplicated)));
+  REQUIRE(fixture.store->GetUsage().unreplicated == 1);
+  REQUIRE(fixture.store->CheckInvariants().empty());
+  REQUIRE(fixture.store->Erase(KeyOf(1)));
+  REQUIRE(fixture.store->GetUsage().unreplicated == 0);
+  REQUIRE(fixture.store->GetUsage().payload_used == 0);
+}
+
+}  // namespace clustered_session
