@@ -69,6 +69,8 @@ fi
 (cd "$root" && tar -cf - $(sed -n 's/.*<file name="\([^"]*\)".*/\1/p' package.xml) package.xml) |
   tar -xf - -C "$scratch/source"
 cd "$scratch/source"
+# PECL warns of a release that is not of today; a release is dated when it is made.
+sed -i "s#<date>.*</date>#<date>$(date +%F)</date>#" package.xml
 
 valid() {
   pecl package-validate package.xml >"$scratch/validate.out" 2>&1 || return 1
