@@ -46,7 +46,9 @@ if ($started) {
 $session_id = (string) session_id();
 $user = $_SESSION['user'] ?? null;
 $cart = $_SESSION['cart'] ?? [];
-$acknowledged = session_status() !== PHP_SESSION_ACTIVE || session_write_close();
+if (session_status() === PHP_SESSION_ACTIVE) {
+    session_write_close();
+}
 $waits_after = node_waits();
 
 $page = [
@@ -56,9 +58,10 @@ $page = [
     'pid' => getmypid(),
     'session_id' => $session_id,
     'waits' => $waits_before === null ? null : $waits_after - $waits_before,
-    'started' => $started && $acknowledged,
 ];
 
+// Nobody is shown as logged out because a session could not be read: they are asked to come back.
+http_response_code($started ? 200 : 503);
 header('Cache-Control: no-store');
 if (str_contains($_SERVER['HTTP_ACCEPT'] ?? '', 'application/json')) {
     $page['status'] = function_exists('clustered_session_status') ? clustered_session_status() : null;

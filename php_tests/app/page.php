@@ -21,7 +21,9 @@ $waits = $page['waits'] === null ? 'not counted' : $page['waits'];
 </style>
 <h1>A small shop</h1>
 <section>
-<?php if ($page['user'] === null): ?>
+<?php if (!$started): ?>
+  <p>Your session cannot be read just now. It is not lost: please come back in a moment.</p>
+<?php elseif ($page['user'] === null): ?>
   <form method="post">
     <input type="hidden" name="action" value="login">
     <input name="user" placeholder="your name" required maxlength="40" autofocus>

@@ -66,6 +66,11 @@ final class HttpClient
             $error = "HTTP $http: " . ($text === '' ? 'an empty page' : substr($text, 0, 300));
             return ['http' => $http, 'error' => $error, 'set_cookies' => $set];
         }
-        return $report + ['http' => $http, 'error' => $http === 200 ? '' : "HTTP $http", 'set_cookies' => $set];
+        $error = match ($http) {
+            200 => '',
+            503 => 'HTTP 503: session_start() failed',
+            default => "HTTP $http",
+        };
+        return $report + ['http' => $http, 'error' => $error, 'set_cookies' => $set];
     }
 }

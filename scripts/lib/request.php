@@ -21,6 +21,7 @@ foreach ($reply['cart'] ?? [] as $item => $count) {
     $cart[] = "$item x$count";
 }
 $waits = $reply['waits'] ?? null;
+$nodes = $reply['status']['nodes'] ?? [];
 $lines = [
     'http' => $reply['http'],
     'error' => $reply['error'],
@@ -30,6 +31,7 @@ $lines = [
     'pid' => $reply['pid'] ?? '',
     'session' => $reply['session_id'] ?? '',
     'waits' => $waits ?? '',
+    'nodes' => implode(' ', array_map(fn ($name, $node) => "$name={$node['state']}", array_keys($nodes), $nodes)),
     'ms' => sprintf('%.1f', $reply['ms']),
     'affinity' => $client->cookies['PHPSESSID_AT'] ?? '',
 ];

@@ -28,11 +28,7 @@ need_command() {
 
 # Uses the extension that CLUSTERED_SESSION_SO names, or builds it into the run's folder.
 prepare_extension() {
-  if [[ ${CLUSTERED_SESSION_SO:-} == files ]]; then
-    mkdir -m 1777 "$run_folder/sessions"
-    cp "$project/scripts/lib/files_stand_in.php" "$run_folder/app/"
-    extension_file=files
-  elif [[ -n ${CLUSTERED_SESSION_SO:-} ]]; then
+  if [[ -n ${CLUSTERED_SESSION_SO:-} ]]; then
     [[ -f $CLUSTERED_SESSION_SO ]] || die "CLUSTERED_SESSION_SO names no file: $CLUSTERED_SESSION_SO"
     extension_file=$(realpath -- "$CLUSTERED_SESSION_SO")
   else
@@ -90,11 +86,6 @@ html_errors = 0
 log_errors = 1
 $php_settings
 END
-  if [[ $extension_file == files ]]; then
-    sed -i -e '/^extension/d' -e 's#^session.save_handler.*#session.save_handler = files#' \
-      -e "s#^session.save_path.*#session.save_path = $run_folder/sessions#" "$run_folder/$1/php.ini"
-    echo "auto_prepend_file = $run_folder/app/files_stand_in.php" >>"$run_folder/$1/php.ini"
-  fi
 }
 
 # write_fpm_pool <file> <pool> <port> [line]...: one php-fpm pool; the lines are added to it.

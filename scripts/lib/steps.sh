@@ -26,7 +26,7 @@ step() {
 show_reply() {
   local served="server $reply_server, process $reply_pid"
   if [[ -n $reply_error ]]; then
-    printf '      %sno answer: %s%s\n' "$red" "$reply_error" "$plain"
+    printf '      %sfailed: %s%s\n' "$red" "$reply_error" "$plain"
     return
   fi
   printf '      %-26s  session %-12s  %-16s  %5s ms%s\n' "$served" "$(short_session "$reply_session")" \
@@ -59,16 +59,15 @@ expect() {
 # expect_reply <what must hold> <field> <value>: the last reply's field has this value.
 expect_reply() {
   local field=reply_$2
-  if [[ ${!field} == "$3" && (-z $reply_error || $2 == http) ]]; then
+  if [[ ${!field} == "$3" && -z $reply_error ]]; then
     shown "$1"
   else
     not_shown "$1" "$2 is '${!field}' and not '$3'${reply_error:+; $reply_error}"
   fi
 }
 
-# expect_waits <what must hold> <at least> <at most>; without the extension there is nothing to count.
+# expect_waits <what must hold> <at least> <at most>: of the last reply.
 expect_waits() {
-  [[ -n $reply_waits || $extension_file != files ]] || return 0
   if [[ $reply_waits =~ ^[0-9]+$ ]] && ((reply_waits >= $2 && reply_waits <= $3)); then
     shown "$1"
   else
@@ -76,7 +75,7 @@ expect_waits() {
   fi
 }
 
-session_names_a_node() { [[ $extension_file == files || -v node_port[${reply_session##*-}] ]]; }
+session_names_a_node() { [[ -v node_port[${reply_session##*-}] ]]; }
 
 show_summary() {
   close_step
