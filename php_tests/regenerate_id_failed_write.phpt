@@ -1,0 +1,35 @@
+--TEST--
+session_regenerate_id(true) whose new session cannot be written still ends the old one with the request
+--INI--
+session.save_handler=clustered
+session.use_strict_mode=0
+--SKIPIF--
+<?php
+require __DIR__ . '/skip.inc';
+need_nodes();
+?>
+--FILE--
+<?php
+require __DIR__ . '/support.inc';
+$path = save_path(new Node('-I 1024 -o slab_chunk_max=512'));
+ini_set('session.save_path', $path);
+$code = <<<'END'
+  session_start();
+  $_SESSION['user'] = 'ada';
+  echo session_id(), "\n";
+  session_write_close();
+  session_start();
+  session_regenerate_id(true);
+  $_SESSION['big'] = str_repeat('x', 5000);
+  echo session_id(), "\n";
+  END;
+$output = run_php($code, [], ['session.save_path' => $path]);
+[$old, $new, $message] = explode("\n", $output, 3);
+echo strtr($message, [$old => 'OLD', $new => 'NEW']), "\n";
+foreach ([$old, $new] as $id) echo json_encode(seen_elsewhere($id, $path)), "\n";
+?>
+--EXPECTF--
+%AWarning: %s: a session of %d bytes is more than node m1 takes (item_size_max 1024 bytes; memcached -I raises it): it was not saved, the last one stays in Unknown on line 0
+%A
+[]
+[]

@@ -1,0 +1,101 @@
+--TEST--
+A save_path that is not one: session_start() fails and says which part is wrong
+--DESCRIPTION--
+valgrind
+--INI--
+session.save_handler=clustered
+--FILE--
+<?php
+require __DIR__ . '/support.inc';
+$paths = [
+  'm1=127.0.0.1:11211,m2=127.0.0.1:70000', 'localhost:abc', 'localhost:0', 'localhost:-1', 'localhost:11211:0',
+  'm1=127.0.0.1:11211,,m2=127.0.0.1:11212', ',', 'a:1,', ' ', 'redis://127.0.0.1:6379', 'tcp://127.0.0.1:11211',
+  'm1=127.0.0.1:11211,m1=127.0.0.1:11212', '127.0.0.1:11211,127.0.0.1:11211', 'a_b=127.0.0.1', '=127.0.0.1', 'm1=',
+  '::1:11211', '[::1', 'unix:relative', "bad\x01byte", str_repeat('x', 10000), str_repeat('n:1,', 2500),
+  'PERSISTENT=x 127.0.0.1:11211',
+];
+set_error_handler(function ($level, $message) { echo '  ', strlen($message) > 400 ? substr($message, 0, 100) . '...' : $message, "\n"; });
+foreach ($paths as $path) {
+  echo strlen($path) > 100 ? substr($path, 0, 20) . '...' : addcslashes($path, "\0..\x1f"), "\n";
+  ini_set('session.save_path', $path);
+  if (session_start()) echo "  started\n";
+  $status = clustered_session_status();
+  if ($status['mode'] !== 'unusable' || !str_starts_with($status['error'], 'save_path: ')) echo "  status does not say so\n";
+}
+// The next good one works.
+ini_set('session.save_path', '');
+var_dump(session_start(), clustered_session_status()['mode'], isset(clustered_session_status()['error']));
+?>
+--EXPECT--
+m1=127.0.0.1:11211,m2=127.0.0.1:70000
+  session_start(): save_path: node 2 ("m2=127.0.0.1:70000"): port must be 1 to 65535
+  session_start(): Failed to initialize storage module: clustered (path: m1=127.0.0.1:11211,m2=127.0.0.1:70000)
+localhost:abc
+  session_start(): save_path: node 1 ("localhost:abc"): port must be 1 to 65535
+  session_start(): Failed to initialize storage module: clustered (path: localhost:abc)
+localhost:0
+  session_start(): save_path: node 1 ("localhost:0"): port must be 1 to 65535
+  session_start(): Failed to initialize storage module: clustered (path: localhost:0)
+localhost:-1
+  session_start(): save_path: node 1 ("localhost:-1"): port must be 1 to 65535
+  session_start(): Failed to initialize storage module: clustered (path: localhost:-1)
+localhost:11211:0
+  session_start(): save_path: node 1 ("localhost:11211:0"): weight must be 1 to 1000
+  session_start(): Failed to initialize storage module: clustered (path: localhost:11211:0)
+m1=127.0.0.1:11211,,m2=127.0.0.1:11212
+  session_start(): save_path: node 2 (""): is empty
+  session_start(): Failed to initialize storage module: clustered (path: m1=127.0.0.1:11211,,m2=127.0.0.1:11212)
+,
+  session_start(): save_path: node 1 (""): is empty
+  session_start(): Failed to initialize storage module: clustered (path: ,)
+a:1,
+  session_start(): save_path: node 2 (""): is empty
+  session_start(): Failed to initialize storage module: clustered (path: a:1,)
+ 
+  session_start(): save_path: node 1 (""): is empty
+  session_start(): Failed to initialize storage module: clustered (path:  )
+redis://127.0.0.1:6379
+  session_start(): save_path: node 1 ("redis://127.0.0.1:6379"): unknown scheme "redis"; the only one is unix: - write host:port, [IPv6]:port or unix:/path
+  session_start(): Failed to initialize storage module: clustered (path: redis://127.0.0.1:6379)
+tcp://127.0.0.1:11211
+  session_start(): save_path: node 1 ("tcp://127.0.0.1:11211"): unknown scheme "tcp"; the only one is unix: - write host:port, [IPv6]:port or unix:/path
+  session_start(): Failed to initialize storage module: clustered (path: tcp://127.0.0.1:11211)
+m1=127.0.0.1:11211,m1=127.0.0.1:11212
+  session_start(): save_path: node 2 ("m1=127.0.0.1:11212"): its name is already node 1's
+  session_start(): Failed to initialize storage module: clustered (path: m1=127.0.0.1:11211,m1=127.0.0.1:11212)
+127.0.0.1:11211,127.0.0.1:11211
+  session_start(): save_path: node 2 ("127.0.0.1:11211"): its address is already node 1's
+  session_start(): Failed to initialize storage module: clustered (path: 127.0.0.1:11211,127.0.0.1:11211)
+a_b=127.0.0.1
+  session_start(): save_path: node 1 ("a_b=127.0.0.1"): its name must be 1 to 16 of A-Z a-z 0-9
+  session_start(): Failed to initialize storage module: clustered (path: a_b=127.0.0.1)
+=127.0.0.1
+  session_start(): save_path: node 1 ("=127.0.0.1"): its name must be 1 to 16 of A-Z a-z 0-9
+  session_start(): Failed to initialize storage module: clustered (path: =127.0.0.1)
+m1=
+  session_start(): save_path: node 1 ("m1="): has no address; write host:port, [IPv6]:port or unix:/path
+  session_start(): Failed to initialize storage module: clustered (path: m1=)
+::1:11211
+  session_start(): save_path: node 1 ("::1:11211"): an IPv6 address needs brackets, such as [::1]:11211
+  session_start(): Failed to initialize storage module: clustered (path: ::1:11211)
+[::1
+  session_start(): save_path: node 1 ("[::1"): the ']' of the IPv6 address is missing
+  session_start(): Failed to initialize storage module: clustered (path: [::1)
+unix:relative
+  session_start(): save_path: node 1 ("unix:relative"): a unix socket needs an absolute path
+  session_start(): Failed to initialize storage module: clustered (path: unix:relative)
+bad\001byte
+  session_start(): save_path: node 1 ("bad\x01byte"): control characters are not allowed
+  session_start(): Failed to initialize storage module: clustered (path: badbyte)
+xxxxxxxxxxxxxxxxxxxx...
+  session_start(): save_path: is 10000 bytes long, at most 8192 are allowed
+  session_start(): Failed to initialize storage module: clustered (path: xxxxxxxxxxxxxxxxxxxxxxxxxxxxx...
+n:1,n:1,n:1,n:1,n:1,...
+  session_start(): save_path: is 10000 bytes long, at most 8192 are allowed
+  session_start(): Failed to initialize storage module: clustered (path: n:1,n:1,n:1,n:1,n:1,n:1,n:1,n...
+PERSISTENT=x 127.0.0.1:11211
+  session_start(): save_path: node 1 ("PERSISTENT=x 127.0.0.1:11211"): php-memcached's PERSISTENT= prefix is not known; connections are kept anyway, leave it out
+  session_start(): Failed to initialize storage module: clustered (path: PERSISTENT=x 127.0.0.1:11211)
+bool(true)
+string(13) "single-server"
+bool(false)
