@@ -32,6 +32,7 @@ void Payloads::SetNext(uint32_t offset, uint32_t next) { std::memcpy(arena_.Byte
 
 size_t Payloads::BytesIn(uint32_t offset, size_t header_bytes) const {
   const size_t bytes = static_cast<size_t>(arena_.Units(offset)) * kUnitBytes;
+  if (bytes == 0) return 0;  // no place where a header could be
   const size_t unused = header_bytes + arena_.Slack(offset);
   return bytes > unused ? bytes - unused : 0;
 }

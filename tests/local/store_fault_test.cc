@@ -12,9 +12,9 @@ namespace clustered_session {
 
 namespace {
 
-constexpr uint64_t kKeys = 90;
+constexpr uint64_t kKeys = 120;
 constexpr uint64_t kPinnedKeys = 30;  // the first ones
-constexpr int kSteps = 700;
+constexpr int kSteps = 400;
 
 // What a worker did, for those who come after its death. A version of 0 is 'not there'.
 struct Journal {
@@ -27,12 +27,12 @@ struct Journal {
 
 size_t SizeOfVersion(uint64_t number, uint64_t version) {
   const uint64_t mix = number * 31 + version * 17;
-  return mix % 5 == 0 ? mix % 40000 : mix % 3000;
+  return mix % 3 == 0 ? mix * 7919 % 90000 : mix % 3000;
 }
 
 uint32_t FlagsOf(uint64_t number, uint64_t version) {
   if (number < kPinnedKeys) return kEntryUnreplicated;
-  return version % 7 == 0 ? kEntryLocalOnly : 0;
+  return version % 7 == 0 ? uint32_t{kEntryLocalOnly} : 0;
 }
 
 // A worker's day: all operations of the store, more than fits into it.
@@ -40,9 +40,9 @@ class Scenario {
  public:
   Scenario(StoreFixture* fixture, Journal* journal) : fixture_(fixture), journal_(journal) {}
 
-  void Run() {
+  void Run(int steps = kSteps) {
     std::mt19937 random(7);
-    for (int step = 1; step <= kSteps; ++step) {
+    for (int step = 1; step <= steps; ++step) {
       // The first keys are unreplicated and small, so that they all fit.
       const uint64_t number = random() % kKeys;
       const auto version = static_cast<uint64_t>(step);
@@ -138,13 +138,16 @@ TEST_CASE("a worker killed at any named point leaves a store that is whole", "[l
     RecordFaults(&*record);
     Scenario(&fixture, &*journal).Run();
     ForgetFaults();
-    REQUIRE(fixture.store->counters().evictions.Get() > 50);
+    REQUIRE(fixture.store->counters().evictions.Get() > 20);
     CheckAfterDeath(&fixture, *journal);
   }
   const auto points = PointsOf(*record);
   REQUIRE(points.size() > 30);
+  size_t killed = 0;
   for (const auto& [name, times] : points) {
-    for (const uint64_t nth : {uint64_t{1}, times / 2 + 1, times}) {
+    // How often exactly differs from store to store: each has hashes of its own.
+    for (const uint64_t nth : {uint64_t{1}, times / 3, times * 2 / 3}) {
+      if (nth == 0) continue;
       CAPTURE(name, nth, times);
       StoreFixture fixture;
       Shared<Journal> journal;
@@ -153,16 +156,18 @@ TEST_CASE("a worker killed at any named point leaves a store that is whole", "[l
         Scenario(&fixture, &*journal).Run();
         return 0;
       });
-      REQUIRE(child.Wait().signal == SIGKILL);
+      const ChildProcess::End end = child.Wait();
+      REQUIRE((end.signal == SIGKILL || (nth > 1 && end.code == 0)));
+      killed += end.signal == SIGKILL ? 1 : 0;
       fixture.now += std::chrono::seconds(2 * (kSteps / 60));
       CheckAfterDeath(&fixture, *journal);
       // And life goes on in it.
       Shared<Journal> next;
-      Scenario(&fixture, &*next).Run();
+      Scenario(&fixture, &*next).Run(100);
       REQUIRE(fixture.store->CheckInvariants() == "");
-      if (times < 3) break;
     }
   }
+  REQUIRE(killed > 2 * points.size());
 }
 
 namespace {
