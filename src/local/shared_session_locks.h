@@ -17,6 +17,10 @@ namespace clustered_session {
 class SharedSessionLocks final : public SessionLocks {
  public:
   SharedSessionLocks(const Segment& segment, uint64_t seed);
+  // Before the segment is unmapped.
+  ~SharedSessionLocks() override;
+  SharedSessionLocks(const SharedSessionLocks&) = delete;
+  SharedSessionLocks& operator=(const SharedSessionLocks&) = delete;
 
   Result<SessionLock> Acquire(const SessionKey& key, TimePoint deadline) override;
   void Release(SessionLock* lock) override;

@@ -54,7 +54,10 @@ SharedStore::SharedStore(const Segment& segment, uint64_t seed)
       instance_(segment.header()->instance),
       locks_(std::make_unique<SharedSessionLocks>(segment, seed)) {}
 
-SharedStore::~SharedStore() { UnmapSegment(segment_); }
+SharedStore::~SharedStore() {
+  locks_.reset();
+  UnmapSegment(segment_);
+}
 
 size_t SharedStore::PayloadMax() const {
   return std::min(size_t{segment_.geometry.arena_units} * kUnitBytes / 4, kPayloadMax);

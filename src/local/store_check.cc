@@ -7,10 +7,14 @@
 namespace clustered_session {
 
 std::string SharedStore::CheckInvariants() {
-  for (uint32_t i = 0; i < segment_.geometry.shard_count; ++i) {
-    ShardLock lock(this, i);  // repairs what is due
-    if (!lock.locked()) return "a shard cannot be locked";
+  // First what is due, also what nobody has noticed yet.
+  bool died = false;
+  {
+    AllLocks locks(this);
+    if (!locks.locked()) return "the mutexes cannot be locked";
+    died = NeedsRepair();
   }
+  if (died && !Repair()) return "the repair is not possible";
   AllLocks locks(this);
   if (!locks.locked()) return "the mutexes cannot be locked";
   if (NeedsRepair()) return "a repair is due again";

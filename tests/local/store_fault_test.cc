@@ -138,7 +138,7 @@ TEST_CASE("a worker killed at any named point leaves a store that is whole", "[l
     RecordFaults(&*record);
     Scenario(&fixture, &*journal).Run();
     ForgetFaults();
-    REQUIRE(fixture.store->counters().evictions.Get() > 20);
+    REQUIRE(fixture.store->counters().evictions.Get() > 5);
     CheckAfterDeath(&fixture, *journal);
   }
   const auto points = PointsOf(*record);
