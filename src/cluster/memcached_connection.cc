@@ -3,6 +3,7 @@
 
 #include <libmemcached/memcached.h>
 #include <netdb.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,13 +21,32 @@ namespace {
 
 constexpr size_t kAddressesMax = 8;  // of one host name
 
-// Descriptors that connections of this process own. Guards also the time from choosing a descriptor to finding it, for the
-// sake of threads (ZTS); with a timeout, because a fork() of another thread may leave a child with the mutex taken.
-std::timed_mutex open_mutex;
-std::set<int>& OwnedDescriptors() {
-  static auto* const owned = new std::set<int>;  // never destroyed: connections may be closed by static destructors
+// Sockets (by inode) that connections of this process own. Guards also the time from choosing a descriptor to finding it, for the
+// sake of threads (ZTS). Held for the time of a connect: so it is waited for no longer than the deadline, and a fork() of
+// another thread that leaves it taken in the child fails the child's connections, but hangs nothing.
+std::mutex open_mutex;
+std::set<ino_t>& OwnedSockets() {
+  static auto* const owned = new std::set<ino_t>;  // never destroyed: connections may be closed by static destructors
   return *owned;
 }
+
+class OpenLock {
+ public:
+  explicit OpenLock(TimePoint deadline) {
+    // Not a timed mutex: those that wait on the monotonic clock are unknown to the thread sanitizer.
+    while (!(held_ = open_mutex.try_lock()) && std::chrono::steady_clock::now() < deadline) poll(nullptr, 0, 1);
+  }
+  ~OpenLock() {
+    if (held_) open_mutex.unlock();
+  }
+  OpenLock(const OpenLock&) = delete;
+  OpenLock& operator=(const OpenLock&) = delete;
+
+  bool held() const { return held_; }
+
+ private:
+  bool held_ = false;
+};
 
 // What is left until `deadline`, rounded up, in libmemcached's unit. At least 1: it takes 0 for an error.
 uint64_t MillisLeft(TimePoint deadline) {
@@ -106,8 +126,8 @@ Status MemcachedConnection::Open(const NodeAddress& address, TimePoint deadline,
 
 Status MemcachedConnection::OpenOne(const NodeAddress& address, const std::string& host, TimePoint deadline,
                                     std::string_view key, std::string_view value) {
-  const std::unique_lock<std::timed_mutex> lock(open_mutex, deadline);
-  if (!lock.owns_lock()) return Error(ErrorCode::kTimeout, "connect timed out (other threads are connecting)");
+  const OpenLock lock(deadline);
+  if (!lock.held()) return Error(ErrorCode::kTimeout, "connect timed out (other threads are connecting)");
   memcached_ = Create(address, host, deadline);
   if (memcached_ == nullptr) return Error(ErrorCode::kInvalidArgument, "not an address libmemcached accepts");
   pid_ = getpid();
@@ -119,15 +139,15 @@ Status MemcachedConnection::OpenOne(const NodeAddress& address, const std::strin
     Drop();
     return status;
   }
-  std::set<int>& owned = OwnedDescriptors();
+  std::set<ino_t>& owned = OwnedSockets();
   const uint16_t port = memcached_server_srcport(memcached_server_instance_by_position(memcached_, 0));
   const bool closed = port == 0 && !address.is_unix();  // already
-  if (closed || !socket_.Find(next, port, address.unix_path, [&](int each) { return owned.count(each) > 0; })) {
+  if (closed || !socket_.Find(next, port, address.unix_path, [&](ino_t each) { return owned.count(each) > 0; })) {
     Drop();
     return closed ? Error(ErrorCode::kUnavailable, "closed the connection")
                   : Error(ErrorCode::kInternal, "cannot find the connection's socket");
   }
-  owned.insert(socket_.descriptor());
+  owned.insert(socket_.inode());
   return Status::Ok();
 }
 
@@ -226,11 +246,9 @@ Result<uint64_t> MemcachedConnection::AskItemSizeMax(TimePoint deadline) {
 
 void MemcachedConnection::Drop() {
   if (memcached_ == nullptr) return;
-  const int descriptor = socket_.descriptor();
-  if (descriptor >= 0) {
-    if (const std::unique_lock<std::timed_mutex> lock(open_mutex, std::chrono::milliseconds(100)); lock.owns_lock()) {
-      OwnedDescriptors().erase(descriptor);
-    }
+  if (socket_.inode() != 0) {
+    const OpenLock lock(std::chrono::steady_clock::now() + std::chrono::milliseconds(100));
+    if (lock.held()) OwnedSockets().erase(socket_.inode());  // if not: inodes are not soon used again
   }
   if (socket_.Detach()) {
     memcached_free(memcached_);

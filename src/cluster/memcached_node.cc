@@ -150,8 +150,7 @@ class MemcachedNode final : public Node {
   NodeHealth* const health_;
   Counters* const counters_;
   MemcachedConnection connection_;
-  uint32_t incarnation_ = 0;    // of the connection; 0 = not yet known
-  bool incarnation_shared_ = false;  // it is the node's, not one made up for this connection
+  uint32_t incarnation_ = 0;  // of the connection; 0 = not yet known
   Operation operation_;
 };
 
@@ -257,19 +256,16 @@ bool MemcachedNode::Handshake() {
 }
 
 void MemcachedNode::LearnIncarnation(const MemcachedItem* sentinel) {
-  incarnation_shared_ = sentinel != nullptr;
   incarnation_ = sentinel != nullptr ? NonZeroHash(sentinel->value) : NonZeroHash(RandomHex());
-  if (health_ == nullptr || !incarnation_shared_) return;
+  if (health_ == nullptr || sentinel == nullptr) return;
   if (health_->incarnation.load(std::memory_order_acquire) == incarnation_) return;
   health_->item_size_max.store(0, std::memory_order_release);  // first: a limit must not pass for another process's
   health_->incarnation.store(incarnation_, std::memory_order_release);
 }
 
-// 0 = not known for the node process that this connection is to.
+// 0 = not known. Before the incarnation is, what is kept may be of a process that is gone; learning it has cleared that.
 uint64_t MemcachedNode::KnownSizeMax() const {
-  if (health_ == nullptr || incarnation_ == 0) return 0;
-  if (incarnation_shared_ && health_->incarnation.load(std::memory_order_acquire) != incarnation_) return 0;
-  return health_->item_size_max.load(std::memory_order_acquire);
+  return health_ != nullptr && incarnation_ != 0 ? health_->item_size_max.load(std::memory_order_acquire) : 0;
 }
 
 // False if the connection was lost by asking, as with a proxy that closes at what it does not know. It is not asked again.

@@ -86,14 +86,14 @@ int MemcachedSocket::NextDescriptor() {
 }
 
 bool MemcachedSocket::Find(int first, uint16_t local_port, const std::string& unix_path,
-                           const std::function<bool(int)>& taken) {
+                           const std::function<bool(ino_t)>& taken) {
   const int end = static_cast<int>(std::min<long>(sysconf(_SC_OPEN_MAX), kDescriptorsMax));
   // Upwards from the likely one, which is the right one unless another thread or the resolver came in between.
   for (int i = 0; i < end; ++i) {
     const int candidate = (std::max(first, 0) + i) % end;
-    if (taken(candidate) || !IsConnection(candidate, local_port, unix_path)) continue;
+    if (!IsConnection(candidate, local_port, unix_path)) continue;
     struct stat status;
-    if (fstat(candidate, &status) != 0) continue;
+    if (fstat(candidate, &status) != 0 || taken(status.st_ino)) continue;
     descriptor_ = candidate;
     is_unix_ = !unix_path.empty();
     device_ = status.st_dev;

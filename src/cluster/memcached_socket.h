@@ -44,10 +44,10 @@ class MemcachedSocket {
   static int NextDescriptor();
 
   // Finds the stream socket that was connected since `first` = NextDescriptor(): to `unix_path`, or with `local_port`.
-  // Descriptors for which `taken` is true belong to other connections. False if there is none.
-  bool Find(int first, uint16_t local_port, const std::string& unix_path, const std::function<bool(int)>& taken);
+  // Sockets for whose inode `taken` is true belong to other connections. False if there is none.
+  bool Find(int first, uint16_t local_port, const std::string& unix_path, const std::function<bool(ino_t)>& taken);
 
-  int descriptor() const { return descriptor_; }
+  ino_t inode() const { return inode_; }  // 0 before Find()
 
   // Whether it is still connected and has nothing to read. One system call.
   bool Idle() const;

@@ -41,19 +41,22 @@ int InChild(const std::function<int()>& body) {
 
 std::atomic<int> signals_seen{0};
 
-// Sends this thread a signal without SA_RESTART every few hundred microseconds.
+// Sends this thread signals without SA_RESTART, every few hundred microseconds for `storm_time`. A poll() that has lost its
+// timeout among them would then wait for ever: one more signal after `kRescue` lets the test fail instead.
 class SignalStorm {
  public:
-  SignalStorm() : target_(pthread_self()) {
+  explicit SignalStorm(Duration storm_time) : target_(pthread_self()) {
     struct sigaction action {};
     action.sa_handler = [](int) { signals_seen.fetch_add(1); };
     sigaction(SIGUSR1, &action, &before_);
     signals_seen = 0;
-    thread_ = std::thread([this] {
-      while (!stop_.load()) {
-        pthread_kill(target_, SIGUSR1);
+    thread_ = std::thread([this, storm_time] {
+      const TimePoint start = Now();
+      while (!stop_.load() && Now() < start + kRescue) {
+        if (Now() < start + storm_time) pthread_kill(target_, SIGUSR1);
         usleep(300);
       }
+      if (!stop_.load()) pthread_kill(target_, SIGUSR1);
     });
   }
   ~SignalStorm() {
@@ -64,6 +67,8 @@ class SignalStorm {
   }
 
  private:
+  static constexpr Duration kRescue = seconds(5);
+
   pthread_t target_;
   struct sigaction before_ {};
   std::atomic<bool> stop_{false};
@@ -85,7 +90,8 @@ TEST_CASE("a storm of signals makes no call longer or shorter, and the signals a
   client.health.item_size_max.store(1 << 30);  // so that it is not asked
   proxy.Set(faults);
 
-  SignalStorm storm;
+  const auto storm_ms = GENERATE(100, 5000);
+  SignalStorm storm{milliseconds(storm_ms)};
   const TimePoint start = Now();
   client.node->StartWrite("k", value, seconds(100), {}, Now() + seconds(20));
   CHECK(client.node->FinishWrite().status == NodeStatus::kError);
@@ -107,7 +113,8 @@ TEST_CASE("a storm of signals does not disturb connecting") {
   }
   {
     TestNode client(TcpAddress(port), kShort);
-    SignalStorm storm;
+    const auto storm_ms = GENERATE(100, 5000);
+    SignalStorm storm{milliseconds(storm_ms)};
     const TimePoint start = Now();
     CHECK(client.Read("k", seconds(20)).status == NodeStatus::kError);
     CHECK(Now() - start >= kShort.connect);
@@ -120,7 +127,7 @@ TEST_CASE("a storm of signals does not disturb connecting") {
 TEST_CASE("a storm of signals fails no operation of a healthy node") {
   MemcachedProcess server;
   TestNode client(TcpAddress(server.port()));
-  SignalStorm storm;
+  SignalStorm storm{seconds(5)};
   NodeToken token;
   const std::string large(300'000, 'v');
   for (int i = 0; i < 300; ++i) {
