@@ -121,6 +121,9 @@ bool CalledWithin(const char* function) {
 // may be whole, and one request over its memory limit must not log a user out.
 bool CutShort() {
   if (CalledWithin("session_destroy") || PS(mod_user_implemented)) return false;
+#ifdef ZEND_HAS_OOM  // a PHP that fails what it is doing when memory ends, and reports the fatal error later
+  if (ZEND_HAS_OOM()) return true;
+#endif
   return CG(unclean_shutdown) || (EG(exception) != nullptr && zend_is_unwind_exit(EG(exception)));
 }
 
@@ -208,6 +211,7 @@ PS_DESTROY_FUNC(clustered) {
   HandlerState* state = StateOf(mod_data);
   if (state == nullptr) return FAILURE;
   if (CutShort()) {
+    state->delivered_id.clear();  // first, as the warning's handler may not return
     php_error_docref(nullptr, E_WARNING, "Session kept: the request was cut short while reading it");
     return SUCCESS;
   }
