@@ -58,8 +58,7 @@ QueueId ShardTable::QueueFor(const EntryHead& head, QueueId otherwise) {
   return otherwise == kQueueMain ? kQueueMain : kQueueSmall;
 }
 
-void ShardTable::Insert(uint32_t offset, uint64_t hash) {
-  EntryHead* head = Head(offset);
+void ShardTable::Insert(uint32_t offset, EntryHead* head, uint64_t hash) {
   uint32_t* bucket = BucketOf(hash);
   head->uses = 0;
   head->queue = kQueueNone;
@@ -104,8 +103,7 @@ uint64_t ShardTable::EntryUnits(const EntryHead& head) const {
   return kHeadUnits + (head.payload == 0 ? 0 : payloads_.ShapeOf(head.payload).units);
 }
 
-void ShardTable::BeginEdit(uint32_t offset) {
-  EntryHead* head = Head(offset);
+void ShardTable::BeginEdit(uint32_t offset, EntryHead* head) {
   std::memcpy(reinterpret_cast<std::byte*>(&shard_->undo) + kHeadUnlinkedFrom,
               reinterpret_cast<std::byte*>(head) + kHeadUnlinkedFrom, sizeof(EntryHead) - kHeadUnlinkedFrom);
   FaultPoint("table.edit.saved");
@@ -115,8 +113,7 @@ void ShardTable::BeginEdit(uint32_t offset) {
   FaultPoint("table.edit.begun");
 }
 
-void ShardTable::EndEdit(uint32_t offset, uint64_t units_before) {
-  EntryHead* head = Head(offset);
+void ShardTable::EndEdit(uint32_t offset, EntryHead* head, uint64_t units_before) {
   FaultPoint("table.edit.before_seal");
   SealHead(seed_, head);
   FaultPoint("table.edit.sealed");

@@ -44,14 +44,14 @@ class ShardTable {
   uint32_t Find(const SessionKey& key, uint64_t hash) const;
 
   // REQUIRES: a new head, sealed, of no other entry's key.
-  void Insert(uint32_t offset, uint64_t hash);
+  void Insert(uint32_t offset, EntryHead* head, uint64_t hash);
   // After it the head can be found no more; its blocks are the caller's to free. False: it was not there.
   bool Remove(uint32_t offset);
 
   // Between the two, the head's unlinked part may be changed; a death in between brings the old one back.
-  void BeginEdit(uint32_t offset);
+  void BeginEdit(uint32_t offset, EntryHead* head);
   // `units_before`: what EntryUnits() said before the edit.
-  void EndEdit(uint32_t offset, uint64_t units_before);
+  void EndEdit(uint32_t offset, EntryHead* head, uint64_t units_before);
   uint64_t EntryUnits(const EntryHead& head) const;
 
   void CountUse(EntryHead* head) const;

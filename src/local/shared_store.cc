@@ -212,15 +212,15 @@ SharedStore::Step SharedStore::PutLocked(const PutArguments& put) {
     head->key = put.key;
     head->payload = payload;
     SealHead(seed_, head);
-    table.Insert(offset, put.hash);
+    table.Insert(offset, head, put.hash);
     return Step::kDone;
   }
   const uint32_t old_payload = head->payload;
   const uint64_t old_units = table.EntryUnits(*head);
-  table.BeginEdit(offset);
+  table.BeginEdit(offset, head);
   PackHead(put.entry, &segment_.header()->nodes, head);
   head->payload = payload;
-  table.EndEdit(offset, old_units);
+  table.EndEdit(offset, head, old_units);
   FreeBlocks(0, old_payload);
   FaultPoint("put.old_freed");
   return Step::kDone;
@@ -260,9 +260,9 @@ bool SharedStore::Update(const SessionKey& key, const Entry& expected, const Ent
     EntryHead* head = table.Head(offset);
     if (head->version != expected.version || head->epoch != expected.epoch) return false;
     const uint64_t units = table.EntryUnits(*head);
-    table.BeginEdit(offset);
+    table.BeginEdit(offset, head);
     PackHead(entry, &segment_.header()->nodes, head);
-    table.EndEdit(offset, units);
+    table.EndEdit(offset, head, units);
     return true;
   }
   return false;

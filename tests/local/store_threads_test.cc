@@ -5,6 +5,11 @@
 
 #include "tests/local/store_fixture.h"
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define __SANITIZE_THREAD__ 1
+#endif
+#endif
 #if defined(__SANITIZE_THREAD__)
 // The locks' order is that of arrival, which no order of mutexes by their address can be.
 extern "C" const char* __tsan_default_options();
