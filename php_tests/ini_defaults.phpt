@@ -1,0 +1,23 @@
+--TEST--
+The settings, their defaults and scopes
+--FILE--
+<?php
+$scopes = [INI_SYSTEM => 'system', INI_PERDIR | INI_SYSTEM => 'perdir', INI_PERDIR => 'perdir', INI_ALL => 'all'];
+foreach (ini_get_all('clustered_session') as $name => $setting) {
+  echo "$name = ", json_encode($setting['global_value']), ' ', $scopes[$setting['access']] ?? $setting['access'], "\n";
+}
+?>
+--EXPECT--
+clustered_session.affinity = "cookie" perdir
+clustered_session.connect_timeout = "100ms" all
+clustered_session.copies = "2" all
+clustered_session.local_memory = "64M" system
+clustered_session.local_trust = "10s" all
+clustered_session.lock = "local" all
+clustered_session.lock_wait = "30s" all
+clustered_session.on_conflict = "merge" all
+clustered_session.operation_timeout = "250ms" all
+clustered_session.prefix = "cs:" perdir
+clustered_session.retry_interval = "2s" all
+clustered_session.server_id = "" system
+clustered_session.takeover_grace = "60s" all

@@ -1,0 +1,59 @@
+--TEST--
+Nodes that refuse connections: sessions start, change and go on here, the log says so once, and later the nodes have them
+--INI--
+session.save_handler=clustered
+clustered_session.local_trust=0
+clustered_session.retry_interval=1ms
+--SKIPIF--
+<?php
+require __DIR__ . '/skip.inc';
+need_nodes();
+?>
+--FILE--
+<?php
+require __DIR__ . '/support.inc';
+$nodes = [new Node(), new Node()];
+$path = save_path(...$nodes);
+ini_set('session.save_path', $path);
+$said = function () {
+  $lines = explode("\n", preg_replace(['/127.0.0.1:\d+/', '/ after \d+ ms/'], ['ADDRESS', ''], trim(logged())));
+  sort($lines);
+  return implode("\n", $lines) . "\n";
+};
+$state = fn() => implode(' ', array_column(clustered_session_status()['nodes'], 'state'));
+echo $state(), "\n";
+$id = session(null, function (&$data) { $data['n'] = 1; });
+echo $state(), "\n", logged();
+
+$nodes[0]->kill();
+$nodes[1]->kill();
+for ($i = 0; $i < 5; ++$i) session($id, function (&$data) { ++$data['n']; });
+$new = session(null, function (&$data) { $data['new'] = 1; });
+session($new, function ($data) { echo json_encode($data), "\n"; });
+echo $state(), "\n", $said();
+$status = clustered_session_status();
+var_dump($status['memory']['unreplicated'], $status['counters']['unreplicated'] >= 6);
+
+$nodes[0]->start();
+$nodes[1]->start();
+usleep(5000);
+session($id, function (&$data) { echo json_encode($data), "\n"; });
+echo json_encode(seen_elsewhere($id, $path)), "\n";
+echo $state(), "\n", $said();
+var_dump(clustered_session_status()['memory']['unreplicated']);
+?>
+--EXPECT--
+untried untried
+up up
+{"new":1}
+down down
+clustered_session: node m1 (ADDRESS): cannot connect: Connection refused; its sessions are served from their other copies until it answers again
+clustered_session: node m2 (ADDRESS): cannot connect: Connection refused; its sessions are served from their other copies until it answers again
+int(2)
+bool(true)
+{"n":6}
+{"n":6}
+up up
+clustered_session: node m1 (ADDRESS): answers again
+clustered_session: node m2 (ADDRESS): answers again
+int(1)
