@@ -1,0 +1,45 @@
+--TEST--
+An error handler that throws at our warnings leaves nothing behind, and the next session works
+--DESCRIPTION--
+valgrind
+--INI--
+session.save_handler=clustered
+session.save_path=
+session.use_strict_mode=0
+clustered_session.local_memory=1M
+--FILE--
+<?php
+require __DIR__ . '/support.inc';
+set_error_handler(function ($level, $message) { throw new LogicException(substr($message, 0, 75)); });
+$points = [
+  'open' => function () { ini_set('session.save_path', 'no/path'); session_start(); },
+  'read' => function () { session_id('not/an/id'); session_start(); },
+  'write' => function () { session_start(); $_SESSION['big'] = str_repeat('x', 600_000); session_write_close(); },
+  'reset' => function () { session_start(); session_reset(); trigger_error('reset'); },
+  'regenerate' => function () { session_start(); $_SESSION['big'] = str_repeat('x', 600_000); session_regenerate_id(); },
+  'setting' => function () { ini_set('clustered_session.copies', 'x'); },
+];
+foreach ($points as $point => $code) {
+  ini_set('session.save_path', '');
+  session_id('');
+  try {
+    $code();
+    echo "$point: no exception\n";
+  } catch (LogicException $exception) {
+    echo "$point: ", $exception->getMessage(), "\n";
+  }
+  if (session_status() === PHP_SESSION_ACTIVE) session_abort();
+  if (clustered_session_status()['locks']['held'] !== 0) echo "  a lock is held\n";
+}
+ini_set('session.save_path', '');
+$id = session('', function (&$data) { $data['n'] = 1; });
+session($id, function ($data) { echo json_encode($data), "\n"; });
+?>
+--EXPECT--
+open: session_start(): save_path: node 1 ("no/path"): its host must be a name of 
+read: session_start(): session ID "no..." is not one: only A-Z, a-z, 0-9, "-" and
+write: session_write_close(): the session found no room in clustered_session.local
+reset: reset
+regenerate: session_regenerate_id(): the session found no room in clustered_session.loc
+setting: clustered_session.copies must be a number from 1 to 64, "x" does not do
+{"n":1}

@@ -1,0 +1,22 @@
+--TEST--
+A session too large for a server without nodes: a clear warning, and the last one stays
+--INI--
+session.save_handler=clustered
+session.save_path=
+session.use_strict_mode=0
+clustered_session.local_memory=1M
+--XFAIL--
+The store removes the older entry of a session that is too large for it
+--FILE--
+<?php
+require __DIR__ . '/support.inc';
+$id = session(null, function (&$data) { $data['text'] = 'small'; });
+session($id, function (&$data) { $data['text'] = str_repeat('x', 600_000); });
+session($id, function ($data) { echo json_encode($data), "\n"; });
+?>
+--EXPECTF--
+
+Warning: session_write_close(): the session found no room in clustered_session.local_memory (a session of 600017 bytes is larger than the local copy may be: %d bytes, a quarter of local_memory) and there is no node to hold it in %s on line %d
+
+Warning: session_write_close(): Failed to write session data (clustered). Please verify that the current setting of session.save_path is correct () in %s on line %d
+{"text":"small"}
