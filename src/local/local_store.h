@@ -49,7 +49,8 @@ class LocalStore {
   // entry of the key has been removed, so that a stale one is never served.
   virtual Status Put(const SessionKey& key, const Entry& entry, std::string_view payload, TimePoint now) = 0;
 
-  // Replaces the entry but keeps the payload, if the stored version and epoch are still `expected`'s.
+  // Replaces the entry but keeps the payload, if the stored version and epoch are still `expected`'s, and so is whether it
+  // is a tombstone.
   // False: nothing changed.
   virtual bool Update(const SessionKey& key, const Entry& expected, const Entry& entry) = 0;
 

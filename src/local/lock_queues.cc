@@ -142,7 +142,12 @@ void SharedSessionLocks::Repair(uint32_t partition) const {
   }
 }
 
+// REQUIRES: nobody takes or releases a lock meanwhile.
 std::string SharedSessionLocks::CheckInvariants() const {
+  for (uint32_t partition = 0; partition < kLockPartitions; ++partition) {
+    PartitionLock lock(this, partition);  // repairs what is due
+    if (!lock.locked()) return "a partition cannot be locked";
+  }
   uint32_t in_use = 0;
   for (uint32_t number = 1; number <= segment_.geometry.lock_nodes; ++number) {
     if (StateOf(Node(number)->state.load()) != LockState::kFree) ++in_use;

@@ -258,7 +258,8 @@ bool SharedStore::Update(const SessionKey& key, const Entry& expected, const Ent
       return false;
     }
     EntryHead* head = table.Head(offset);
-    if (head->version != expected.version || head->epoch != expected.epoch) return false;
+    const bool other_kind = ((head->flags ^ expected.flags) & kEntryTombstone) != 0;
+    if (head->version != expected.version || head->epoch != expected.epoch || other_kind) return false;
     const uint64_t units = table.EntryUnits(*head);
     table.BeginEdit(offset, head);
     PackHead(entry, &segment_.header()->nodes, head);
