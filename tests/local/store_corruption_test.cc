@@ -142,6 +142,23 @@ TEST_CASE("a payload with one wrong bit is a miss, is counted and is gone", "[lo
   REQUIRE(fixture.store->CheckInvariants() == "");
 }
 
+TEST_CASE("an entry that two chains lead to stays where its key is found", "[local]") {
+  StoreFixture fixture;
+  for (uint64_t i = 0; i < 100; ++i) REQUIRE(fixture.Put(i, 100));
+  const Segment& segment = fixture.store->segment();
+  uint32_t* buckets = segment.buckets(0);
+  const uint32_t* filled = std::find_if(buckets, buckets + segment.geometry.shard_buckets, [](uint32_t b) { return b != 0; });
+  uint32_t* empty = std::find(buckets, buckets + segment.geometry.shard_buckets, 0u);
+  *empty = *filled;
+  // And one that leads to itself.
+  uint32_t* last = segment.buckets(1) + segment.geometry.shard_buckets - 1;
+  while (*last == 0) --last;
+  reinterpret_cast<EntryHead*>(segment.arena().Bytes(*last))->chain_next = *last;
+  segment.header()->needs_repair = 1;
+  REQUIRE(fixture.store->CheckInvariants() == "");
+  for (uint64_t i = 0; i < 100; ++i) REQUIRE(fixture.Has(i));
+}
+
 TEST_CASE("bits that flip in the session locks crash nothing and hang nobody", "[local]") {
   const uint32_t seed = std::random_device{}();
   CAPTURE(seed);
