@@ -1,6 +1,7 @@
 // Node health, shared by all workers of a server: pure logic that is handed `now`. Layer: cluster.
-// closed (asked normally) -> open after a failure: skipped by all workers -> after the retry interval exactly one worker
-// probes -> closed on success, open again on failure. Lock-free; a prober that dies only delays the next probe by one interval.
+// closed (asked normally) -> open after a failure: skipped by all workers -> after the retry interval exactly one
+// worker probes -> closed on success, open again on failure. Lock-free; a prober that dies only delays the next probe
+// by one interval.
 #ifndef CLUSTERED_SESSION_CLUSTER_HEALTH_H_
 #define CLUSTERED_SESSION_CLUSTER_HEALTH_H_
 

@@ -21,9 +21,9 @@ namespace {
 
 constexpr size_t kAddressesMax = 8;  // of one host name
 
-// Sockets (by inode) that connections of this process own. Guards also the time from choosing a descriptor to finding it, for the
-// sake of threads (ZTS). Held for the time of a connect: so it is waited for no longer than the deadline, and a fork() of
-// another thread that leaves it taken in the child fails the child's connections, but hangs nothing.
+// Sockets (by inode) that connections of this process own. Guards also the time from choosing a descriptor to finding
+// it, for the sake of threads (ZTS). Held for the time of a connect: so it is waited for no longer than the deadline,
+// and a fork() of another thread that leaves it taken in the child fails the child's connections, but hangs nothing.
 std::mutex open_mutex;
 std::set<ino_t>& OwnedSockets() {
   static auto* const owned = new std::set<ino_t>;  // never destroyed: connections may be closed by static destructors

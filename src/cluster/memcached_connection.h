@@ -1,6 +1,6 @@
 // One connection to one memcached node. Layer: cluster; for memcached_node.cc only. memcached_connection.cc is the only
-// file that knows libmemcached. Belongs to one thread; after fork() the child's calls see a closed connection, and dropping
-// it there does not touch the parent's. Signals must be blocked around every call (SignalBlock).
+// file that knows libmemcached. Belongs to one thread; after fork() the child's calls see a closed connection, and
+// dropping it there does not touch the parent's. Signals must be blocked around every call (SignalBlock).
 #ifndef CLUSTERED_SESSION_CLUSTER_MEMCACHED_CONNECTION_H_
 #define CLUSTERED_SESSION_CLUSTER_MEMCACHED_CONNECTION_H_
 
@@ -22,8 +22,9 @@ struct memcached_st;
 
 namespace clustered_session {
 
-// Blocks every signal that is not a fault of the thread itself. libmemcached 1.1.4 subtracts the time it has waited anew at
-// each interruption, so that two signals in one wait may make it endless. What arrives is delivered when this ends.
+// Blocks every signal that is not a fault of the thread itself. libmemcached 1.1.4 subtracts the time it has waited
+// anew at each interruption, so that two signals in one wait may make it endless. What arrives is delivered when this
+// ends.
 class SignalBlock {
  public:
   SignalBlock();

@@ -61,8 +61,8 @@ bool KeyIsValid(std::string_view key) {
          std::all_of(key.begin(), key.end(), [](char c) { return static_cast<unsigned char>(c) > 32 && c != 127; });
 }
 
-// memcached takes more than 30 days for a time of day. Its clock may differ from ours: then such an item lives that much
-// longer or shorter, in a month.
+// memcached takes more than 30 days for a time of day. Its clock may differ from ours: then such an item lives that
+// much longer or shorter, in a month.
 int64_t Expiration(std::chrono::seconds ttl) {
   constexpr int64_t kRelativeMax = 30 * 24 * 3600;
   constexpr int64_t kMax = std::numeric_limits<int32_t>::max();
@@ -263,12 +263,14 @@ void MemcachedNode::LearnIncarnation(const MemcachedItem* sentinel) {
   health_->incarnation.store(incarnation_, std::memory_order_release);
 }
 
-// 0 = not known. Before the incarnation is, what is kept may be of a process that is gone; learning it has cleared that.
+// 0 = not known. Before the incarnation is, what is kept may be of a process that is gone; learning it has cleared
+// that.
 uint64_t MemcachedNode::KnownSizeMax() const {
   return health_ != nullptr && incarnation_ != 0 ? health_->item_size_max.load(std::memory_order_acquire) : 0;
 }
 
-// False if the connection was lost by asking, as with a proxy that closes at what it does not know. It is not asked again.
+// False if the connection was lost by asking, as with a proxy that closes at what it does not know. It is not asked
+// again.
 bool MemcachedNode::AskSizeMax() {
   const TimePoint now = std::chrono::steady_clock::now();
   // Half of what is left: a node that keeps silent about this may still store.

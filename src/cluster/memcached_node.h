@@ -1,8 +1,10 @@
-// The memcached client: a Node over libmemcached (>= 1.1.4). Layer: cluster. Only memcached_connection.cc knows libmemcached.
-// Belongs to one process and thread. The connection is opened at the first use and kept over requests; after fork() the
-// child opens its own. An operation takes at most connect + operation, or until its deadline if that is earlier.
-// The one thing that is not bounded is the system's resolver, if the node is given by name: see resolv.conf(5), or give its
-// address. Signals are held back during each call (see SignalBlock) and delivered after it.
+// The memcached client: a Node over libmemcached (>= 1.1.4). Layer: cluster. Only memcached_connection.cc knows
+// libmemcached. Belongs to one process and thread. The connection is opened at the first use and kept over requests;
+// after fork() the child opens its own. An operation takes at most connect + operation, or until its deadline if that
+// is earlier. The one thing that is not bounded is the system's resolver, if the node is given by name: see
+// resolv.conf(5), or give its address. (An answer that is larger than the kernel buffers, 2 MB over TCP and 64 KB over
+// a unix socket, is bounded only while its node does not drip it byte by byte.) Signals are held back during each
+// call (see SignalBlock) and delivered after it.
 #ifndef CLUSTERED_SESSION_CLUSTER_MEMCACHED_NODE_H_
 #define CLUSTERED_SESSION_CLUSTER_MEMCACHED_NODE_H_
 
@@ -20,12 +22,13 @@ struct NodeTimeouts {
   Duration operation = std::chrono::milliseconds(250);
 };
 
-// `counters` and `health` live in shared memory and outlive the node; `health` supplies and receives the incarnation and
-// item_size_max, and may be null (the decision to ask at all is the caller's, see cluster/node_set.h).
+// `counters` and `health` live in shared memory and outlive the node; `health` supplies and receives the incarnation
+// and item_size_max, and may be null (the decision to ask at all is the caller's, see cluster/node_set.h).
 std::unique_ptr<Node> MakeMemcachedNode(const NodeAddress& address, const NodeTimeouts& timeouts, NodeHealth* health,
                                         Counters* counters);
 
-// Whether the libmemcached that is loaded is one whose timeouts can be trusted (>= 1.1.4); `version` receives its version.
+// Whether the libmemcached that is loaded is one whose timeouts can be trusted (>= 1.1.4); `version` receives its
+// version.
 bool LibmemcachedUsable(const char** version);
 
 }  // namespace clustered_session

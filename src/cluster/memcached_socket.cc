@@ -23,8 +23,8 @@ constexpr size_t kPeekSizeMin = 16 << 10;
 constexpr size_t kPeekSizeKept = 256 << 10;
 // The room that the kernel is asked for, so that a default memcached's largest item arrives whole before it is read.
 constexpr int kReceiveRoom = 2 << 20;
-// A unix socket holds about 200 KB and cannot be asked for more: an answer that has filled this much is read as it comes.
-// (In pieces of a few bytes it holds less; memcached sends an answer in one piece.)
+// A unix socket holds about 200 KB and cannot be asked for more: an answer that has filled this much is read as it
+// comes. (In pieces of a few bytes it holds less; memcached sends an answer in one piece.)
 constexpr size_t kUnixRoom = 64 << 10;
 constexpr int kUnixNapMs = 1;
 

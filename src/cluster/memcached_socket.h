@@ -1,9 +1,10 @@
 // The socket of a libmemcached connection, looked at from outside. Layer: cluster; for memcached_connection.cc only.
 //
-// libmemcached has no way to bound an operation: its timeout is per poll(), so that a node which sends a byte now and then
-// holds the caller for ever, and it has no API for the descriptor. What it does tell is the local port. The descriptor is
-// found once per connection by that and then only looked at (poll, MSG_PEEK), so that libmemcached is called when the whole
-// answer has arrived, or not at all. Belongs to one thread; after fork() the child may only call Detach().
+// libmemcached has no way to bound an operation: its timeout is per poll(), so that a node which sends a byte now and
+// then holds the caller for ever, and it has no API for the descriptor. What it does tell is the local port. The
+// descriptor is found once per connection by that and then only looked at (poll, MSG_PEEK), so that libmemcached is
+// called when the whole answer has arrived, or not at all. Belongs to one thread; after fork() the child may only
+// call Detach().
 #ifndef CLUSTERED_SESSION_CLUSTER_MEMCACHED_SOCKET_H_
 #define CLUSTERED_SESSION_CLUSTER_MEMCACHED_SOCKET_H_
 
@@ -40,7 +41,8 @@ class MemcachedSocket {
  public:
   using Scan = std::function<AnswerScan(std::string_view bytes)>;
 
-  // A descriptor number that is free now, and that the next socket of this process is likely to get; -1 if there is none.
+  // A descriptor number that is free now, and that the next socket of this process is likely to get; -1 if there is
+  // none.
   static int NextDescriptor();
 
   // Finds the stream socket that was connected since `first` = NextDescriptor(): to `unix_path`, or with `local_port`.
@@ -60,9 +62,9 @@ class MemcachedSocket {
   bool SendAll(std::string_view bytes);
   bool Discard(size_t size);
 
-  // Puts an unconnected socket in the descriptor's place, if it is still the one that was found: nothing that libmemcached
-  // does on closing (it sends "quit") reaches the node, and a parent's connection is left alone by a forked child.
-  // False if that failed and the connection is still there.
+  // Puts an unconnected socket in the descriptor's place, if it is still the one that was found: nothing that
+  // libmemcached does on closing (it sends "quit") reaches the node, and a parent's connection is left alone by a
+  // forked child. False if that failed and the connection is still there.
   bool Detach();
 
  private:

@@ -1,12 +1,13 @@
 // Node: one memcached server as the core sees it. Layer: cluster. The only seam between the protocol and the network:
 // memcached_node.cc implements it with libmemcached, tests implement it with a simulation.
 //
-// Two steps per operation, so that several nodes are asked at once and waited for once: Start*() sends and does not wait
-// for the answer; Finish*() waits for it. At most one operation is under way per node. A Node belongs to one process and
-// one thread; after fork() the child opens connections of its own.
+// Two steps per operation, so that several nodes are asked at once and waited for once: Start*() sends and does not
+// wait for the answer; Finish*() waits for it. At most one operation is under way per node. A Node belongs to one
+// process and one thread; after fork() the child opens connections of its own.
 //
-// A write is conditional always and is read back in the same round trip: it is acknowledged only if the answer shows the
-// very bytes that were sent. What else the answer shows is what the next attempt needs: the other writer's record and its token.
+// A write is conditional always and is read back in the same round trip: it is acknowledged only if the answer shows
+// the very bytes that were sent. What else the answer shows is what the next attempt needs: the other writer's record
+// and its token.
 #ifndef CLUSTERED_SESSION_CLUSTER_NODE_H_
 #define CLUSTERED_SESSION_CLUSTER_NODE_H_
 
@@ -35,7 +36,7 @@ enum class NodeStatus : uint8_t {
   kConflict, // write: the node holds something else, in `value` and `token`; or, where a token was expected, no item
              // any more: then `value` is empty and `token` none
   kRefused,  // write: the node did not store it and holds what `value` shows, or nothing (out of memory, too large)
-  kTooLarge, // write: larger than the node's item_size_max (`size_max`); nothing was sent
+  kTooLarge, // write: larger than the node's item_size_max (`size_max`); nothing was changed
   kError,    // no answer: refused, timed out, closed, or not the protocol; `error` says which in one line
   kSkipped,  // health says not to ask this node now
 };
@@ -61,14 +62,15 @@ class Node {
   virtual void StartRead(std::string_view key, TimePoint deadline) = 0;
   virtual NodeReply FinishRead() = 0;
 
-  // Stores `value` if the item is still the one that `expected` names (or absent, if it names none, or if the token is of
-  // another incarnation than the node's), for `ttl`, and reads it back. `key` and `value` must outlive Finish.
+  // Stores `value` if the item is still the one that `expected` names (or absent, if it names none, or if the token
+  // is of another incarnation than the node's), for `ttl`, and reads it back. `key` and `value` must outlive Finish.
   virtual void StartWrite(std::string_view key, std::string_view value, std::chrono::seconds ttl,
                           const NodeToken& expected, TimePoint deadline) = 0;
   virtual NodeReply FinishWrite() = 0;
 };
 
-// A stable 32-bit name of a node for shared memory, never 0: of name and address, so that a replaced node is another one.
+// A stable 32-bit name of a node for shared memory, never 0: of name and address, so that a replaced node is another
+// one.
 uint32_t NodeNameHash(std::string_view name, std::string_view address);
 
 }  // namespace clustered_session

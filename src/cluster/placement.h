@@ -1,6 +1,7 @@
 // Placement: which nodes hold a session, in order. Layer: cluster. Pure; thread-safe.
-// The node named in the session ID first, then the others by weighted rendezvous hashing of the storage key, so that all
-// servers agree, whatever the order of nodes in their save_path, and a changed node list moves as little as can be.
+// The node named in the session ID first, then the others by weighted rendezvous hashing of the storage key, so that
+// all servers agree, whatever the order of nodes in their save_path, and a changed node list moves as little as can
+// be.
 #ifndef CLUSTERED_SESSION_CLUSTER_PLACEMENT_H_
 #define CLUSTERED_SESSION_CLUSTER_PLACEMENT_H_
 
@@ -14,7 +15,8 @@
 namespace clustered_session {
 
 // Indexes into `nodes`, all of them, best first. `named` is a node name or empty; unknown names are ignored.
-std::vector<uint32_t> PlaceSession(const std::vector<NodeAddress>& nodes, const SessionKey& key, std::string_view named);
+std::vector<uint32_t> PlaceSession(const std::vector<NodeAddress>& nodes, const SessionKey& key,
+                                   std::string_view named);
 
 // Which node a new session with these random bytes should name: by weight.
 uint32_t ChooseNode(const std::vector<NodeAddress>& nodes, uint64_t random);

@@ -1,4 +1,5 @@
-// Values that a node refuses: it is known before or told after, and the old value stays. Mirrors src/cluster/memcached_node.h.
+// Values that a node refuses: it is known before or told after, and the old value stays. Mirrors
+// src/cluster/memcached_node.h.
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <string>

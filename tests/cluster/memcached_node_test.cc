@@ -1,4 +1,5 @@
-// The node client against real memcached: what is stored and read, tokens, incarnations. Mirrors src/cluster/memcached_node.h.
+// The node client against real memcached: what is stored and read, tokens, incarnations. Mirrors
+// src/cluster/memcached_node.h.
 #include "src/cluster/memcached_node.h"
 
 #include <catch2/catch.hpp>
@@ -91,7 +92,8 @@ TEST_CASE("any bytes of any size come back as they were, over TCP, IPv6 and a un
 
   std::string all_bytes;
   for (int i = 0; i < 512; ++i) all_bytes += static_cast<char>(i);
-  std::vector<std::string> values = {"", std::string(1, '\0'), "\r\n", "END\r\n", "\r\nEND\r\nVALUE k 0 1 1\r\n", all_bytes};
+  std::vector<std::string> values = {"", std::string(1, '\0'), "\r\n", "END\r\n", "\r\nEND\r\nVALUE k 0 1 1\r\n",
+                                     all_bytes};
   for (size_t size : {8191u, 8192u, 16383u, 16384u, 65536u, 200'000u, 1'000'000u, 5'000'000u}) {
     std::string value;
     while (value.size() < size) value += all_bytes;
@@ -117,7 +119,8 @@ TEST_CASE("keys that memcached takes are used, others are refused before anythin
   MemcachedProcess server;
   FaultProxy proxy(server.port());
   TestNode client(TcpAddress(proxy.port()));
-  const std::vector<std::string> bad = {"", std::string(251, 'k'), "a b", "a\r\nb", "a\tb", std::string("a\0b", 3), "a\x7f"};
+  const std::vector<std::string> bad = {"", std::string(251, 'k'), "a b", "a\r\nb", "a\tb", std::string("a\0b", 3),
+                                        "a\x7f"};
   for (const std::string& key : bad) {
     INFO(key);
     CHECK(client.Read(key).status == NodeStatus::kError);

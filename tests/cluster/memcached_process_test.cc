@@ -41,8 +41,8 @@ int InChild(const std::function<int()>& body) {
 
 std::atomic<int> signals_seen{0};
 
-// Sends this thread signals without SA_RESTART, every few hundred microseconds for `storm_time`. A poll() that has lost its
-// timeout among them would then wait for ever: one more signal after `kRescue` lets the test fail instead.
+// Sends this thread signals without SA_RESTART, every few hundred microseconds for `storm_time`. A poll() that has
+// lost its timeout among them would then wait for ever: one more signal after `kRescue` lets the test fail instead.
 class SignalStorm {
  public:
   explicit SignalStorm(Duration storm_time) : target_(pthread_self()) {

@@ -91,7 +91,7 @@ TEST_CASE("the address of a node does not count: a node replaced under its name 
   for (uint32_t i = 0; i < 500; ++i) CHECK(Names(nodes, Key(i)) == Names(moved, Key(i)));
 }
 
-TEST_CASE("a node that is added takes its share and moves nothing between the others; one that is removed gives it back") {
+TEST_CASE("a node that is added takes its share and moves nothing between the others, and so does its removal") {
   const auto small = Nodes({{"a", 1}, {"b", 1}, {"c", 1}, {"d", 1}});
   const auto large = Nodes({{"a", 1}, {"b", 1}, {"new", 1}, {"c", 1}, {"d", 1}});
   uint32_t moved = 0;

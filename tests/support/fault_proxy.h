@@ -1,5 +1,6 @@
 // A proxy between a client and a node that counts what passes and does what broken networks and nodes do. Layer: tests.
-// Runs on a thread of its own, on a free port of 127.0.0.1 or on a unix socket. All methods may be called from any thread.
+// Runs on a thread of its own, on a free port of 127.0.0.1 or on a unix socket. All methods may be called from any
+// thread.
 #ifndef CLUSTERED_SESSION_TESTS_SUPPORT_FAULT_PROXY_H_
 #define CLUSTERED_SESSION_TESTS_SUPPORT_FAULT_PROXY_H_
 

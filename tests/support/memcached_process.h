@@ -1,5 +1,5 @@
-// A real memcached of a test's own, on a free loopback port or a unix socket. Layer: tests. Ended with the object, by its
-// process ID, and by the kernel should the test die first. Belongs to the thread that made it.
+// A real memcached of a test's own, on a free loopback port or a unix socket. Layer: tests. Ended with the object, by
+// its process ID, and by the kernel should the test die first. Belongs to the thread that made it.
 #ifndef CLUSTERED_SESSION_TESTS_SUPPORT_MEMCACHED_PROCESS_H_
 #define CLUSTERED_SESSION_TESTS_SUPPORT_MEMCACHED_PROCESS_H_
 
