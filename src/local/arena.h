@@ -1,7 +1,8 @@
 // Arena: hands out blocks of the segment's memory by offset. Layer: local, only used by local.
-// Good-fit allocation from segregated free lists in constant time, with neighbours merged at once. An allocated block costs
-// 4 bytes of header, a free one nothing. Not locked by itself: all calls but Units() and Bytes() need the arena's mutex.
-// What it reads is checked: a wrong byte sets `needs_repair`, and the arena is rebuilt from the entries (store_repair.cc).
+// Good-fit allocation from segregated free lists in constant time, with neighbours merged at once. An allocated block
+// costs 4 bytes of header, a free one nothing. Not locked by itself: all calls but Units() and Bytes() need the arena's
+// mutex. What it reads is checked: a wrong byte sets `needs_repair`, and the arena is rebuilt from the entries
+// (store_repair.cc).
 #ifndef CLUSTERED_SESSION_LOCAL_ARENA_H_
 #define CLUSTERED_SESSION_LOCAL_ARENA_H_
 
@@ -31,7 +32,8 @@ static_assert(sizeof(ArenaControl) == 16 + 4 * kArenaLevels * (kArenaClasses + 1
 // Block, at an offset counted in units:
 //   u32 header: bit 0 free, bit 1 the block before is free, bits 2..5 `slack`, bits 6..31 size in units
 //   free only: u32 next, u32 previous of its list; its last u32 is its size again
-// The first and the last unit of the arena are allocated for ever, so that each block has neighbours and no offset is 0.
+// The first and the last unit of the arena are allocated for ever, so that each block has neighbours and no offset is
+// 0.
 class Arena {
  public:
   Arena(ArenaControl* control, std::byte* base, uint32_t units, std::atomic<uint32_t>* needs_repair)

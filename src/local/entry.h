@@ -1,5 +1,6 @@
 // Entry: what this server knows of one session beside its payload. Layer: local.
-// A plain value that is copied into and out of shared memory; all times are CLOCK_MONOTONIC nanoseconds (base/clock.h).
+// A plain value that is copied into and out of shared memory; all times are CLOCK_MONOTONIC nanoseconds (base/clock.h),
+// kept to the microsecond: rounded up for grace_until_ns, down for the others, so that nothing is trusted for too long.
 #ifndef CLUSTERED_SESSION_LOCAL_ENTRY_H_
 #define CLUSTERED_SESSION_LOCAL_ENTRY_H_
 

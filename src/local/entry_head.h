@@ -18,8 +18,8 @@ namespace clustered_session {
 // loses its trust early rather than late.
 inline constexpr int kTimeBytes = 6;
 
-// A block of the arena. The links are rebuilt by the repair; `sum` covers all below it and the flags, and is written last:
-// a head is valid if and only if its sum is right. A freed head's sum is 0, which no valid head has.
+// A block of the arena. The links are rebuilt by the repair; `sum` covers all below it and the flags, and is written
+// last: a head is valid if and only if its sum is right. A freed head's sum is 0, which no valid head has.
 struct EntryHead {
   uint32_t block;       // the arena's header
   uint32_t chain_next;  // of its bucket, 0 = end

@@ -28,7 +28,7 @@ class LocalStore {
   // What the status shows; a snapshot without a common lock.
   struct Usage {
     size_t memory = 0;         // bytes of the whole segment
-    size_t payload_memory = 0; // bytes of it that can hold payloads
+    size_t payload_memory = 0; // bytes of it that can hold entries: payloads, and 128 bytes beside each
     size_t payload_used = 0;   // bytes of it that do, with their rounding
     size_t entries = 0;
     size_t entries_max = 0;
@@ -46,12 +46,12 @@ class LocalStore {
   virtual bool Lookup(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) = 0;
 
   // Inserts or replaces. On kTooLarge (over PayloadMax()) and kNoMemory (everything else is unreplicated) an older
-  // entry of the key has been removed, so that a stale one is never served.
+  // entry of the key has been removed, so that a stale one is never served. kTimeout: a worker that was stopped (not
+  // killed) holds a mutex; nothing changed.
   virtual Status Put(const SessionKey& key, const Entry& entry, std::string_view payload, TimePoint now) = 0;
 
-  // Replaces the entry but keeps the payload, if the stored version and epoch are still `expected`'s, and so is whether it
-  // is a tombstone.
-  // False: nothing changed.
+  // Replaces the entry but keeps the payload, if the stored version and epoch are still `expected`'s, and so is whether
+  // it is a tombstone. False: nothing changed.
   virtual bool Update(const SessionKey& key, const Entry& expected, const Entry& entry) = 0;
 
   // Removes; false if it was not there.
@@ -60,7 +60,7 @@ class LocalStore {
   // Removes up to `limit` expired entries that are not unreplicated; returns how many.
   virtual size_t RemoveExpired(TimePoint now, size_t limit) = 0;
 
-  virtual size_t PayloadMax() const = 0;  // bytes: a quarter of the payload memory
+  virtual size_t PayloadMax() const = 0;  // bytes: a quarter of the payload memory, at most 1 GiB
   virtual Usage GetUsage() const = 0;
 
   virtual Counters& counters() = 0;

@@ -61,8 +61,8 @@ void SharedSessionLocks::Inherit(const Place& place, LockNode* node, LockNode* b
   FreeNode(before);
 }
 
-// Takes the node out of its queue if nobody is behind it; true if so. Else it stays there for the one behind it to pass by,
-// and the caller unlocks it, outside of the partition, so that the one who wakes up finds that free.
+// Takes the node out of its queue if nobody is behind it; true if so. Else it stays there for the one behind it to pass
+// by, and the caller unlocks it, outside of the partition, so that the one who wakes up finds that free.
 bool SharedSessionLocks::Leave(const Place& place, LockNode* node) const {
   uint32_t* link = FindLast(place, node->key);
   if (Node(*link) != node) {
@@ -109,7 +109,8 @@ void SharedSessionLocks::CollectDead(uint32_t partition) const {
   }
 }
 
-// Builds the queues anew from the nodes that are in use, in their order of arrival. No live thread's order changes by it.
+// Builds the queues anew from the nodes that are in use, in their order of arrival. No live thread's order changes by
+// it.
 void SharedSessionLocks::Repair(uint32_t partition) const {
   std::array<uint32_t, kLockNodesMax> numbers;
   uint32_t count = 0;

@@ -1,13 +1,13 @@
 // The session locks' shared memory: a queue of nodes per locked session. Layer: local, only used by local.
 //
-// Each holder or waiter of a session owns a node and holds the node's robust mutex from its arrival to its end. It waits by
-// locking the mutex of the node before it, so the kernel wakes exactly the next in order, whether the one before released
-// the lock, gave up or died. Who locks the mutex of a node that is not its own has the proof that the node's owner is gone,
-// and reads from the node's state what that means: it held the session, which is now the next one's, or it waited, so
-// the next one goes on waiting for the one before it.
+// Each holder or waiter of a session owns a node and holds the node's robust mutex from its arrival to its end. It
+// waits by locking the mutex of the node before it, so the kernel wakes exactly the next in order, whether the one
+// before released the lock, gave up or died. Who locks the mutex of a node that is not its own has the proof that the
+// node's owner is gone, and reads from the node's state what that means: it held the session, which is now the next
+// one's, or it waited, so the next one goes on waiting for the one before it.
 //
-// Which nodes are in use, for which key and in which order of arrival (state, key, ticket) is the truth; the links between
-// them are rebuilt from it when somebody died in the middle of changing them.
+// Which nodes are in use, for which key and in which order of arrival (state, key, ticket) is the truth; the links
+// between them are rebuilt from it when somebody died in the middle of changing them.
 #ifndef CLUSTERED_SESSION_LOCAL_LOCK_TABLE_H_
 #define CLUSTERED_SESSION_LOCAL_LOCK_TABLE_H_
 

@@ -1,6 +1,7 @@
 // Payloads: the bytes of a session in one or, where no free block is large enough, several pieces of the arena. Layer:
-// local, only used by local. So a payload fits wherever enough pieces of kPieceBytesMin are free, and nothing ever has to
-// be moved to make room for a large one. Allocate and Free need the arena's mutex; the others the mutex of the entry's shard.
+// local, only used by local. So a payload fits wherever enough pieces of kPieceBytesMin are free, and nothing ever has
+// to be moved to make room for a large one. Allocate and Free need the arena's mutex; the others the mutex of the
+// entry's shard.
 #ifndef CLUSTERED_SESSION_LOCAL_PAYLOAD_H_
 #define CLUSTERED_SESSION_LOCAL_PAYLOAD_H_
 

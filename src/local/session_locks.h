@@ -1,6 +1,6 @@
 // SessionLocks: one holder per session among all workers of this server, in order of arrival. Layer: local.
-// Held for a whole request, unlike the store's mutexes. The kernel frees the lock of a holder that dies (robust mutexes),
-// whatever it died of; a child made by fork() never owns its parent's locks and must not release them.
+// Held for a whole request, unlike the store's mutexes. The kernel frees the lock of a holder that dies (robust
+// mutexes), whatever it died of; a child made by fork() never owns its parent's locks and must not release them.
 #ifndef CLUSTERED_SESSION_LOCAL_SESSION_LOCKS_H_
 #define CLUSTERED_SESSION_LOCAL_SESSION_LOCKS_H_
 

@@ -205,7 +205,8 @@ uint32_t ShardTable::PickVictim(uint64_t now_us) {
   const EntryQueue& small = shard_->queues[kQueueSmall];
   const EntryQueue& main = shard_->queues[kQueueMain];
   for (int i = 0;; ++i) {
-    const bool from_small = small.first != 0 && (main.first == 0 || small.units * kSmallShare >= small.units + main.units);
+    const bool small_is_due = main.first == 0 || small.units * kSmallShare >= small.units + main.units;
+    const bool from_small = small.first != 0 && small_is_due;
     uint32_t offset = shard_->queues[kQueueLocalOnly].first;
     if (offset == 0) offset = from_small ? small.first : main.first;
     if (offset == 0) return 0;

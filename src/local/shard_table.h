@@ -1,13 +1,15 @@
 // ShardTable: one shard's entries: found by key, and ordered for eviction. Layer: local, only used by local.
-// Every call needs the shard's mutex. What it reads is checked: a wrong byte sets `needs_repair`, and the call answers as
-// if there was nothing; its caller repairs (store_repair.cc) and asks again.
+// Every call needs the shard's mutex. What it reads is checked: a wrong byte sets `needs_repair`, and the call answers
+// as if there was nothing; its caller repairs (store_repair.cc) and asks again.
 //
-// Truth and derived: the entries are those heads that are sealed and can be reached through the buckets. A bucket's chain
-// is changed by one store at a time, so it is whole at any instant; the queues and sums are derived and rebuilt from it.
+// Truth and derived: the entries are those heads that are sealed and can be reached through the buckets. A bucket's
+// chain is changed by one store at a time, so it is whole at any instant; the queues and sums are derived and rebuilt
+// from it.
 //
-// Eviction is S3-FIFO: new entries go through a small queue of about a tenth of the memory, and only those used again there
-// come into the main one, so that any number of one-hit sessions passes without flushing the others. What the small queue
-// loses is remembered for a while (`ghosts`) and goes to the main queue if it comes back. A use costs no move in a list.
+// Eviction is S3-FIFO: new entries go through a small queue of about a tenth of the memory, and only those used again
+// there come into the main one, so that any number of one-hit sessions passes without flushing the others. What the
+// small queue loses is remembered for a while (`ghosts`) and goes to the main queue if it comes back. A use costs no
+// move in a list.
 #ifndef CLUSTERED_SESSION_LOCAL_SHARD_TABLE_H_
 #define CLUSTERED_SESSION_LOCAL_SHARD_TABLE_H_
 

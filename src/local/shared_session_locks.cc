@@ -17,8 +17,8 @@ constexpr uint32_t kPartitionShift = 8;
 
 SharedSessionLocks::SharedSessionLocks(const Segment& segment, uint64_t seed) : segment_(segment), seed_(seed) {}
 
-// The C library keeps the robust mutexes of a thread in a list through the mutexes themselves: one that is still held when
-// its memory goes away would have the thread's next one written into whatever is mapped there.
+// The C library keeps the robust mutexes of a thread in a list through the mutexes themselves: one that is still held
+// when its memory goes away would have the thread's next one written into whatever is mapped there.
 SharedSessionLocks::~SharedSessionLocks() {
   for (uint32_t number = 1; number <= segment_.geometry.lock_nodes; ++number) {
     LockNode* node = Node(number);

@@ -1,8 +1,9 @@
 // SharedSessionLocks: the SessionLocks in shared memory (lock_table.h has the idea). Layer: local; made by SharedStore.
 //
-// Mutexes: a thread in a queue holds its own node's mutex, and blocks on the one before it holding nothing else but nodes.
-// A partition's mutex is held for a few hundred instructions; under it nodes are only tried, never waited for. So no
-// circle of waiting can arise: a thread waits for those who arrived earlier at the same session, or for a partition.
+// Mutexes: a thread in a queue holds its own node's mutex, and blocks on the one before it holding nothing else but
+// nodes. A partition's mutex is held for a few hundred instructions; under it nodes are only tried, never waited for.
+// So no circle of waiting can arise: a thread waits for those who arrived earlier at the same session, or for a
+// partition.
 #ifndef CLUSTERED_SESSION_LOCAL_SHARED_SESSION_LOCKS_H_
 #define CLUSTERED_SESSION_LOCAL_SHARED_SESSION_LOCKS_H_
 

@@ -1,11 +1,11 @@
-// SharedStore: the LocalStore in shared memory. Layer: local; made by LocalStore::Create, seen by name only in local and
-// its tests.
+// SharedStore: the LocalStore in shared memory. Layer: local; made by LocalStore::Create, seen by name only in local
+// and its tests.
 //
 // Mutexes, always taken in this order: one shard's, then the arena's. Only the repair takes more: its own, then all
 // shards', then the arena's. When an owner dies, whoever notices sets `needs_repair`; from then on nobody goes on with
-// shared memory before somebody has repaired it: all shards and the arena are rebuilt from the entries that are whole. An
-// operation that meets `needs_repair` half way undoes nothing: what it took and did not link belongs to no entry, so the
-// repair frees it.
+// shared memory before somebody has repaired it: all shards and the arena are rebuilt from the entries that are whole.
+// An operation that meets `needs_repair` half way undoes nothing: what it took and did not link belongs to no entry, so
+// the repair frees it.
 #ifndef CLUSTERED_SESSION_LOCAL_SHARED_STORE_H_
 #define CLUSTERED_SESSION_LOCAL_SHARED_STORE_H_
 

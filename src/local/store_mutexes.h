@@ -1,5 +1,5 @@
-// How SharedStore takes its mutexes: each guard refuses shared memory that needs a repair. Layer: local, only included by
-// the .cc files of SharedStore.
+// How SharedStore takes its mutexes: each guard refuses shared memory that needs a repair. Layer: local, only included
+// by the .cc files of SharedStore.
 #ifndef CLUSTERED_SESSION_LOCAL_STORE_MUTEXES_H_
 #define CLUSTERED_SESSION_LOCAL_STORE_MUTEXES_H_
 
@@ -41,7 +41,8 @@ class SharedStore::ShardLock {
   bool locked_ = false;
 };
 
-// The arena. REQUIRES: this thread holds a shard, and lets it go if the arena is not locked, so that a repair can begin.
+// The arena. REQUIRES: this thread holds a shard, and lets it go if the arena is not locked, so that a repair can
+// begin.
 class SharedStore::ArenaLock {
  public:
   explicit ArenaLock(const SharedStore* store) : mutex_(&store->segment_.header()->arena_mutex) {

@@ -1,8 +1,8 @@
-// The repair of SharedStore: after a death in the middle of a change, or a wrong byte, everything is built anew from the
-// entries that are whole. Layer: local.
-// May itself be killed at any point: it only reads what is the truth (chains, heads, pieces) and drops what is not whole,
-// so the next one begins again. Keeps which units are used in a map of bits in the segment, and allocates nothing.
-// Takes time in proportion to the entries, with all shards held; that is the price of one death in microseconds of code.
+// The repair of SharedStore: after a death in the middle of a change, or a wrong byte, everything is built anew from
+// the entries that are whole. Layer: local. May itself be killed at any point: it only reads what is the truth (chains,
+// heads, pieces) and drops what is not whole, so the next one begins again. Keeps which units are used in a map of bits
+// in the segment, and allocates nothing. Takes time in proportion to the entries, with all shards held; that is the
+// price of one death in microseconds of code.
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -131,8 +131,8 @@ void SharedStore::Undo(ShardTable* table, uint32_t shard_index) const {
   shard->undo.sum = 0;
 }
 
-// Claims the memory of all entries that are whole and cuts the others out of the chains. Unless payloads are verified, it
-// stops at the first doubt, with false.
+// Claims the memory of all entries that are whole and cuts the others out of the chains. Unless payloads are verified,
+// it stops at the first doubt, with false.
 bool SharedStore::RebuildChains(bool verify_payloads) const {
   UsedMap used = MapOf(segment_);
   used.Clear();

@@ -1,6 +1,6 @@
 // How SharedStore makes room: which entries give way to a new one, and in what order over all shards. Layer: local.
-// Expired ones first, then empty new sessions that no node was told of, then by S3-FIFO (shard_table.h); never those that
-// are unreplicated. One shard's mutex is held at a time, for one entry or a bounded look at buckets.
+// Expired ones first, then empty new sessions that no node was told of, then by S3-FIFO (shard_table.h); never those
+// that are unreplicated. One shard's mutex is held at a time, for one entry or a bounded look at buckets.
 #include <algorithm>
 
 #include "src/local/fault_point.h"
@@ -16,7 +16,8 @@ constexpr uint32_t kSweepBucketsLocked = 128;  // of these, under one hold of a 
 
 }  // namespace
 
-// Removes expired entries of one shard until `removed` is `limit` or `budget` buckets have been looked at; the units they had.
+// Removes expired entries of one shard until `removed` is `limit` or `budget` buckets have been looked at; the units
+// they had.
 uint64_t SharedStore::SweepExpired(uint32_t shard, TimePoint now, uint32_t* budget, size_t limit, size_t* removed) {
   uint64_t units = 0;
   while (*budget > 0 && *removed < limit) {

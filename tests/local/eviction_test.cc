@@ -131,8 +131,8 @@ TEST_CASE("unreplicated entries are never evicted, and a store full of them says
   uint64_t pinned = 0;
   Status status;
   for (; status.ok(); ++pinned) {
-    status = fixture.store->Put(KeyOf(pinned), EntryOf(1, fixture.expiry, kEntryUnreplicated), PayloadOf(pinned, 1, 2000),
-                                fixture.now);
+    const Entry entry = EntryOf(1, fixture.expiry, kEntryUnreplicated);
+    status = fixture.store->Put(KeyOf(pinned), entry, PayloadOf(pinned, 1, 2000), fixture.now);
     if (pinned % 2 == 0) REQUIRE(fixture.Put(100000 + pinned, 500));
   }
   --pinned;

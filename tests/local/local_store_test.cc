@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <map>
 #include <random>
+#include <tuple>
+#include <vector>
 
 #include "tests/local/store_fixture.h"
 
@@ -74,13 +76,16 @@ class ModelRun {
     entry.epoch = random_() % 3;
     entry.flags = random_() % 32;
     entry.lifetime_s = static_cast<uint32_t>(random_());
-    const auto time = [this] { return (ToNanos(fixture_.now) / 1000 + static_cast<int64_t>(random_() % 40000000)) * 1000; };
+    const auto time = [this] {
+      return (ToNanos(fixture_.now) / 1000 + static_cast<int64_t>(random_() % 40000000)) * 1000;
+    };
     entry.expires_at_ns = time();
     entry.confirmed_at_ns = time();
     entry.grace_until_ns = time();
     entry.nodes_expire_at_ns = random_() % 4 == 0 ? 0 : time();
     for (EntryToken& token : entry.tokens) {
-      if (random_() % 2 == 0) token = {random_(), static_cast<uint32_t>(random_()), static_cast<uint32_t>(random_() % 9)};
+      if (random_() % 2 == 0) continue;
+      token = {random_(), static_cast<uint32_t>(random_()), static_cast<uint32_t>(random_() % 9)};
     }
     return entry;
   }
@@ -185,14 +190,16 @@ TEST_CASE("payloads from nothing to a quarter of the memory come back, larger on
   const size_t max = fixture.store->PayloadMax();
   REQUIRE(max * 4 <= fixture.store->GetUsage().payload_memory);
   REQUIRE(max * 5 > fixture.store->GetUsage().payload_memory);
-  for (const size_t size : {size_t{0}, size_t{1}, size_t{8191}, size_t{8192}, size_t{8193}, size_t{65536}, max - 1, max}) {
+  const std::vector<size_t> sizes{0, 1, 8191, 8192, 8193, 65536, max - 1, max};
+  for (const size_t size : sizes) {
     CAPTURE(size);
     REQUIRE(fixture.Put(7, size));
     std::string payload = "old";
     REQUIRE(fixture.store->Lookup(KeyOf(7), fixture.now, nullptr, &payload));
     REQUIRE(payload == PayloadOf(7, 1, size));
   }
-  const Status refused = fixture.store->Put(KeyOf(7), EntryOf(2, fixture.expiry), std::string(max + 1, 'x'), fixture.now);
+  const std::string larger(max + 1, 'x');
+  const Status refused = fixture.store->Put(KeyOf(7), EntryOf(2, fixture.expiry), larger, fixture.now);
   REQUIRE(refused.error().code() == ErrorCode::kTooLarge);
   REQUIRE_FALSE(fixture.Has(7));  // the one before would be stale
   REQUIRE(fixture.store->CheckInvariants().empty());
@@ -284,7 +291,8 @@ TEST_CASE("metadata and waste stay within their limits for payloads from 200 byt
     CAPTURE(size, usage.entries, waste);
     CHECK(waste < 0.15);
     // Of the whole segment, with its tables, locks and the arena's rest, at least so much is sessions.
-    CHECK(static_cast<double>(usage.entries * (128 + size + size * 15 / 100)) > 0.93 * static_cast<double>(usage.memory));
+    const size_t allowed = 128 + size + size * 15 / 100;
+    CHECK(static_cast<double>(usage.entries * allowed) > 0.93 * static_cast<double>(usage.memory));
   }
 }
 

@@ -15,8 +15,8 @@ constexpr uint64_t kSessions = 3;
 
 constexpr int kWorkersEver = 20000;
 
-// Who has each session, by their own word. A worker that was killed cannot take its word back, but is known to be doomed.
-// Workers are numbered over all that ever were.
+// Who has each session, by their own word. A worker that was killed cannot take its word back, but is known to be
+// doomed. Workers are numbered over all that ever were.
 struct Ledger {
   std::atomic<int> holder[kSessions];  // 1 + worker
   std::atomic<int> doomed[kWorkersEver];

@@ -84,7 +84,8 @@ TEST_CASE("bits that flip anywhere crash nothing and never serve a wrong payload
           break;
         case 1:
         case 2: {
-          const uint32_t flags = flipper.Random() % 8 == 0 ? kEntryUnreplicated : flipper.Random() % 2 * kEntryLocalOnly;
+          const bool pinned = flipper.Random() % 8 == 0;
+          const uint32_t flags = pinned ? uint32_t{kEntryUnreplicated} : flipper.Random() % 2 * kEntryLocalOnly;
           versions[number] = step;
           // A Put that fails leaves no older entry.
           if (!fixture.store->Put(KeyOf(number), EntryOf(step, fixture.expiry, flags), PayloadOf(number, step, size),
@@ -147,8 +148,9 @@ TEST_CASE("an entry that two chains lead to stays where its key is found", "[loc
   for (uint64_t i = 0; i < 100; ++i) REQUIRE(fixture.Put(i, 100));
   const Segment& segment = fixture.store->segment();
   uint32_t* buckets = segment.buckets(0);
-  const uint32_t* filled = std::find_if(buckets, buckets + segment.geometry.shard_buckets, [](uint32_t b) { return b != 0; });
-  uint32_t* empty = std::find(buckets, buckets + segment.geometry.shard_buckets, 0u);
+  uint32_t* end = buckets + segment.geometry.shard_buckets;
+  const uint32_t* filled = std::find_if(buckets, end, [](uint32_t bucket) { return bucket != 0; });
+  uint32_t* empty = std::find(buckets, end, 0u);
   *empty = *filled;
   // And one that leads to itself.
   uint32_t* last = segment.buckets(1) + segment.geometry.shard_buckets - 1;

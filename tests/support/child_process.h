@@ -1,5 +1,6 @@
 // Child processes of a test, and memory they share with it. Layer: tests.
-// Every child is killed and waited for at the end of its ChildProcess, also if the test fails; nothing else is ever ended.
+// Every child is killed and waited for at the end of its ChildProcess, also if the test fails; nothing else is ever
+// ended.
 #ifndef CLUSTERED_SESSION_TESTS_SUPPORT_CHILD_PROCESS_H_
 #define CLUSTERED_SESSION_TESTS_SUPPORT_CHILD_PROCESS_H_
 
