@@ -11,9 +11,10 @@ NodeSet::NodeSet(std::vector<Member> members, Duration retry_interval, const Clo
   for (const Member& member : members_) addresses_.push_back(member.address);
 }
 
-bool NodeSet::Healthy(uint32_t index) const {
+bool NodeSet::WorthAsking(uint32_t index) const {
   const NodeHealth* health = members_[index].health;
-  return health == nullptr || health->open.load(std::memory_order_relaxed) == 0;
+  return health == nullptr || health->open.load(std::memory_order_relaxed) == 0 ||
+         ToNanos(clock_->Now()) >= health->retry_at_ns.load(std::memory_order_relaxed);
 }
 
 bool NodeSet::MayAsk(uint32_t index) {

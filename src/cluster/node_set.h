@@ -41,8 +41,8 @@ class NodeSet {
   const Member& member(uint32_t index) const { return members_[index]; }
   const std::vector<NodeAddress>& addresses() const { return addresses_; }
 
-  // Whether the node is not known to fail, without asking it.
-  bool Healthy(uint32_t index) const;
+  // Whether asking the node now makes sense: it is not known to fail, or its next probe is due. Asks nobody.
+  bool WorthAsking(uint32_t index) const;
 
   // Asks all `nodes` at once; one wait. A node that health says to skip, or the second mention of one, is kSkipped.
   std::vector<Read> ReadAll(const std::vector<uint32_t>& nodes, std::string_view key, TimePoint deadline);

@@ -12,7 +12,8 @@ namespace {
 
 constexpr char kMagic[4] = {'C', 'S', 'R', '1'};
 constexpr uint8_t kFormat = 1;
-constexpr size_t kChecksumOffset = 40;
+constexpr size_t kVectorOffset = 48;
+constexpr size_t kChecksumOffset = kVectorOffset + VersionVector::kBytes;
 constexpr size_t kChecksumSize = 16;
 static_assert(kChecksumOffset + kChecksumSize == kRecordHeaderSize);
 
@@ -32,7 +33,8 @@ Error Corrupt(const char* what) { return {ErrorCode::kCorrupt, what}; }
 
 }  // namespace
 
-std::string EncodeRecord(const Record& record, std::string_view storage_key) {
+std::string EncodeRecord(Record* to_encode, std::string_view storage_key) {
+  Record& record = *to_encode;
   std::string bytes;
   bytes.reserve(kRecordHeaderSize + record.payload.size());
   bytes.resize(kRecordHeaderSize);
@@ -46,7 +48,10 @@ std::string EncodeRecord(const Record& record, std::string_view storage_key) {
   StoreLittleEndian<uint64_t>(header + 24, record.instance);
   StoreLittleEndian<uint32_t>(header + 32, record.lifetime_s);
   StoreLittleEndian<uint32_t>(header + 36, static_cast<uint32_t>(record.payload.size()));
+  StoreLittleEndian<uint32_t>(header + 40, record.life);
+  record.vector.Store(header + kVectorOffset);
   Checksum(header, storage_key, record.payload, header + kChecksumOffset);
+  record.fingerprint = LoadLittleEndian<uint64_t>(header + kChecksumOffset);
   bytes.append(record.payload);
   return bytes;
 }
@@ -66,6 +71,9 @@ Result<Record> DecodeRecord(std::string_view bytes, std::string_view storage_key
   record.epoch = LoadLittleEndian<uint64_t>(header + 16);
   record.instance = LoadLittleEndian<uint64_t>(header + 24);
   record.lifetime_s = LoadLittleEndian<uint32_t>(header + 32);
+  record.life = LoadLittleEndian<uint32_t>(header + 40);
+  record.vector = VersionVector::Load(header + kVectorOffset);
+  record.fingerprint = LoadLittleEndian<uint64_t>(header + kChecksumOffset);
   record.payload = bytes.substr(kRecordHeaderSize);
   if (LoadLittleEndian<uint32_t>(header + 36) != record.payload.size()) return Corrupt("truncated or overlong payload");
 
@@ -75,10 +83,32 @@ Result<Record> DecodeRecord(std::string_view bytes, std::string_view storage_key
   if ((record.flags & ~kRecordTombstone) != 0) {
     return Error(ErrorCode::kUnsupported, "a record flag that this version does not know");
   }
-  if (record.version == 0 || record.instance == 0 || (record.tombstone() && !record.payload.empty())) {
+  if (record.version == 0 || record.instance == 0 || record.vector.empty() || (record.tombstone() && !record.payload.empty())) {
     return Corrupt("fields that contradict each other");
   }
   return record;
+}
+
+Ancestry AncestryOf(const Record& record) {
+  return {record.vector, record.fingerprint, record.life, record.tombstone(), record.order()};
+}
+
+Lineage LineageOf(const Record& record, const Ancestry& known) {
+  if (record.fingerprint == known.fingerprint) return Lineage::kSame;
+  if (record.life != known.life) return record.life < known.life ? Lineage::kAncestor : Lineage::kDescendant;
+  if (record.tombstone() && known.tombstone) {  // destroyed is destroyed: any rule that all servers share will do
+    return record.order() < known.order || (record.order() == known.order && record.fingerprint < known.fingerprint)
+               ? Lineage::kAncestor
+               : Lineage::kDescendant;
+  }
+  if (record.tombstone() != known.tombstone) return record.tombstone() ? Lineage::kDescendant : Lineage::kAncestor;
+  const bool ancestor = known.vector.Covers(record.vector);
+  const bool descendant = record.vector.Covers(known.vector);
+  // Equal vectors and other bytes: two workers of one server have written at once. A merge that has no record yet
+  // (fingerprint 0) covers all it was made of.
+  if (ancestor && descendant && known.fingerprint != 0) return Lineage::kBranch;
+  if (ancestor) return Lineage::kAncestor;
+  return descendant ? Lineage::kDescendant : Lineage::kBranch;
 }
 
 }  // namespace clustered_session

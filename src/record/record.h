@@ -6,11 +6,14 @@
 //   magic "CSR1"                                               0..3
 //   format (1)                                                 4
 //   flags (RecordFlags)                                        5
-//   header size (56): where the payload begins                 6..7
+//   header size (96): where the payload begins                 6..7
 //   version, epoch, instance                                   8..31
 //   lifetime in seconds                                        32..35
 //   payload size in bytes                                      36..39
-//   XXH3-128 over bytes 0..39, the storage key, the payload    40..55
+//   life                                                       40..43
+//   0                                                          44..47
+//   version vector: 4 times (actor, version)                   48..79
+//   XXH3-128 over bytes 0..79, the storage key, the payload    80..95
 #ifndef CLUSTERED_SESSION_RECORD_RECORD_H_
 #define CLUSTERED_SESSION_RECORD_RECORD_H_
 
@@ -21,10 +24,11 @@
 #include <string_view>
 
 #include "src/base/result.h"
+#include "src/record/version_vector.h"
 
 namespace clustered_session {
 
-inline constexpr size_t kRecordHeaderSize = 56;
+inline constexpr size_t kRecordHeaderSize = 96;
 inline constexpr size_t kRecordPayloadMax = 0x7fffffff;  // bytes
 
 enum RecordFlags : uint8_t {
@@ -33,7 +37,8 @@ enum RecordFlags : uint8_t {
   kRecordEncrypted = 1u << 2,   // reserved: refused by this version
 };
 
-// Which of two records of a session is the later one: the epoch decides, then the version.
+// Which of two branches of a session is shown first: the epoch decides, then the version. Whether two records are branches
+// at all, or one was made from the other, their version vectors tell.
 struct RecordOrder {
   uint64_t epoch = 0;
   uint64_t version = 0;
@@ -47,14 +52,33 @@ struct Record {
   uint64_t epoch = 0;       // takeover counter
   uint64_t instance = 0;    // of the owner, the server that serves this session
   uint32_t lifetime_s = 0;  // seconds
+  // How often the ID was started anew after a destruction. A tombstone ends its life: whatever else is of that life or an
+  // earlier one is dead, whoever wrote it when.
+  uint32_t life = 0;
+  VersionVector vector;     // what it was made from, itself included
+  uint64_t fingerprint = 0; // of all of it, from its checksum: set by encoding and decoding
   std::string_view payload; // into the bytes it was decoded from, or the caller's
 
   bool tombstone() const { return (flags & kRecordTombstone) != 0; }
   RecordOrder order() const { return {epoch, version}; }
 };
 
-// REQUIRES: record.payload.size() <= kRecordPayloadMax
-std::string EncodeRecord(const Record& record, std::string_view storage_key);
+// Sets record->fingerprint. REQUIRES: record->payload.size() <= kRecordPayloadMax
+std::string EncodeRecord(Record* record, std::string_view storage_key);
+
+// What is known of a session: of one record, or of several that were merged.
+struct Ancestry {
+  VersionVector vector;      // empty = nothing is known
+  uint64_t fingerprint = 0;  // of the record that is exactly this; 0 = none
+  uint32_t life = 0;
+  bool tombstone = false;
+  RecordOrder order;         // only to choose between two tombstones of one life
+};
+Ancestry AncestryOf(const Record& record);
+
+// How a record stands to what is known: the same, part of its past, made from it, or neither.
+enum class Lineage : uint8_t { kSame, kAncestor, kDescendant, kBranch };
+Lineage LineageOf(const Record& record, const Ancestry& known);
 
 // The payload of the result views into `bytes`. Errors: kCorrupt (not a record, truncated, wrong checksum or key),
 // kUnsupported (a format or flag that a later version may know).

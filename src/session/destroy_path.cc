@@ -13,7 +13,14 @@ Status Session::Destroy(std::string_view id, uint32_t lifetime_s) {
     // No lock and no read: a tombstone is conditional like any write, and a late write meets it.
     Reset();
     SetLoaded(id, lifetime_s);
-    if (context_.store->Lookup(loaded_.key, context_.clock->Now(), &loaded_.entry, nullptr)) ServeEntry();
+    const TimePoint now = context_.clock->Now();
+    const bool have = context_.store->Lookup(loaded_.key, now, &loaded_.entry, loaded_.image.buffer());
+    if (have && loaded_.image.Valid()) {
+      ServeEntry();
+    } else {
+      loaded_.image = Image();
+      loaded_.image.SetActor(NewActor());
+    }
   }
   loaded_.lifetime_s = lifetime_s;
   counters().destroys.Add();
@@ -28,43 +35,65 @@ Status Session::Destroy(std::string_view id, uint32_t lifetime_s) {
 }
 
 void Session::WriteTombstone() {
-  uint32_t acks = 0;
-  uint64_t version = loaded_.version + 1;
-  uint64_t epoch = loaded_.epoch;
+  Record tombstone;
+  tombstone.flags = kRecordTombstone;
+  // Without a session lock, another request may have written since this one read.
+  Entry current;
+  const bool have = context_.store->Lookup(loaded_.key, context_.clock->Now(), &current, nullptr);
+  tombstone.version = std::max(loaded_.version, have ? current.version : 0) + 1;
+  tombstone.epoch = loaded_.entry.version != 0 ? loaded_.entry.epoch : loaded_.epoch;
+  tombstone.instance = context_.store->instance();
+  tombstone.lifetime_s = loaded_.lifetime_s;
+  tombstone.life = loaded_.image.life();
+  ReplicateTombstone(tombstone, NewActor());
+}
+
+// A tombstone that some nodes have not heard of is told again as it was: what has been written since, under an ID that was
+// started anew, stands.
+void Session::RepeatTombstone() {
+  Record tombstone;
+  tombstone.flags = kRecordTombstone;
+  tombstone.version = loaded_.version;
+  tombstone.epoch = loaded_.entry.epoch;
+  tombstone.instance = context_.store->instance();
+  tombstone.lifetime_s = loaded_.lifetime_s;
+  tombstone.life = loaded_.image.life();
+  ReplicateTombstone(tombstone, /*actor=*/0);
+}
+
+void Session::ReplicateTombstone(const Record& tombstone, uint32_t actor) {
   // Must outlive every copy of the session that a node or another server may still hold.
   const auto ttl = std::chrono::seconds(loaded_.lifetime_s) * 2 + std::chrono::minutes(2);
-  if (!SingleServer()) {
-    Record tombstone;
-    tombstone.flags = kRecordTombstone;
-    tombstone.version = version;
-    tombstone.epoch = epoch;
-    tombstone.instance = context_.store->instance();
-    tombstone.lifetime_s = loaded_.lifetime_s;
-    Placement();
-    Replicator replicator(context_, loaded_.storage_key, loaded_.placement, &loaded_.tokens, &notices_);
-    const WriteOutcome outcome =
-        replicator.Write(tombstone, {loaded_.version, {}}, static_cast<uint32_t>(context_.nodes->size()), ttl,
-                         StoreDeadline(context_.clock->Now()));
-    acks = outcome.acks;
-    version = outcome.version;
-    epoch = outcome.epoch;
-  }
-  const TimePoint now = context_.clock->Now();
   Entry entry;
-  entry.version = version;
-  entry.epoch = epoch;
-  entry.lifetime_s = loaded_.lifetime_s;
-  entry.expires_at_ns = ToNanos(now + ttl);
+  entry.version = tombstone.version;
+  entry.epoch = tombstone.epoch;
   entry.flags = kEntryTombstone;
   if (!SingleServer()) {
-    if (acks == 0) entry.flags |= kEntryUnreplicated;
-    if (acks > 0) entry.confirmed_at_ns = ToNanos(now);
-    if (acks > 0 && acks < context_.nodes->size()) entry.flags |= kEntryUnderReplicated;
+    Placement();
+    Replicator replicator(context_, loaded_.storage_key, loaded_.placement, &loaded_.tokens, &notices_);
+    const auto everywhere = static_cast<uint32_t>(context_.nodes->size());
+    const WriteOutcome outcome = replicator.Write(tombstone, {loaded_.image.vector(), {}, actor}, everywhere, ttl,
+                                                  StoreDeadline(context_.clock->Now()));
+    if (outcome.superseded) {
+      context_.store->Erase(loaded_.key);
+      loaded_.must_write = false;
+      return;
+    }
+    loaded_.image.SetLineage(outcome.vector, outcome.fingerprint, outcome.life);
+    entry.version = outcome.version;
+    entry.epoch = outcome.epoch;
+    if (outcome.acks == 0) entry.flags |= kEntryUnreplicated;
+    if (outcome.acks > 0) entry.confirmed_at_ns = ToNanos(context_.clock->Now());
+    if (outcome.acks > 0 && outcome.acks < everywhere) entry.flags |= kEntryUnderReplicated;
   }
+  const TimePoint now = context_.clock->Now();
+  entry.lifetime_s = loaded_.lifetime_s;
+  entry.expires_at_ns = ToNanos(now + ttl);
   loaded_.entry = entry;
-  loaded_.payload.clear();
+  loaded_.image.SetPayload({});
   loaded_.exists = false;
-  loaded_.version = version;
+  loaded_.must_write = false;
+  loaded_.version = entry.version;
   if (!PutEntry(now).ok()) context_.store->Erase(loaded_.key);
 }
 

@@ -1,5 +1,8 @@
 // The read path: lock, local copy, validation, takeover. See docs/protocol.md, 'Read'. Layer: session.
+#include <unistd.h>
+
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include "src/base/units.h"
@@ -8,19 +11,6 @@
 
 namespace clustered_session {
 namespace {
-
-enum class Relation : uint8_t { kOlder, kSame, kNewer };
-
-// How a node's record stands to the local entry.
-Relation Compare(const Record& record, const Entry& entry, uint64_t instance) {
-  if ((entry.flags & kEntryTakeoverPending) != 0) {  // the entry is the record of the epoch before, not yet written
-    if (record.epoch >= entry.epoch || record.version > entry.version) return Relation::kNewer;
-    return record.epoch + 1 == entry.epoch && record.version == entry.version ? Relation::kSame : Relation::kOlder;
-  }
-  const RecordOrder ours{entry.epoch, entry.version};
-  if (record.order() == ours) return record.instance == instance ? Relation::kSame : Relation::kNewer;
-  return record.order() > ours ? Relation::kNewer : Relation::kOlder;
-}
 
 int64_t After(TimePoint now, Duration duration) { return ToNanos(now + duration); }
 
@@ -34,36 +24,36 @@ SessionKey LocalKey(const SessionContext& context, SessionKey key) {
 
 // What asking some nodes has shown.
 struct Session::Survey {
-  uint32_t asked = 0;
-  uint32_t answered = 0;
-  bool found = false;
-  Record newest;
-  std::string bytes;      // newest views into it
-  std::vector<std::pair<uint32_t, RecordOrder>> seen;  // of each node that answered; {} = it has none
+  struct Answer {
+    uint32_t node = 0;
+    bool found = false;
+    Record record;      // its payload views into `bytes`
+    std::string bytes;
+  };
+  std::vector<Answer> answers;  // of the nodes that answered
 
-  void Take(uint32_t node, const Record& record, std::string record_bytes) {
-    seen.emplace_back(node, record.order());
-    if (found && record.order() <= newest.order()) return;
-    found = true;
-    bytes = std::move(record_bytes);
-    newest = record;
-    newest.payload = std::string_view(bytes).substr(kRecordHeaderSize);
+  bool Asked(uint32_t node) const {
+    return std::any_of(answers.begin(), answers.end(), [node](const Answer& answer) { return answer.node == node; });
   }
 
-  void Absorb(Survey other) {
-    asked += other.asked;
-    answered += other.answered;
-    if (other.found && (!found || other.newest.order() > newest.order())) {
-      found = true;
-      bytes = std::move(other.bytes);
-      newest = other.newest;
-      newest.payload = std::string_view(bytes).substr(kRecordHeaderSize);
+  // The records that no other one was made from, nor what this server has: the newest, or several branches; the one to
+  // show first comes last. Empty if this server knows all there is.
+  std::vector<const Answer*> Heads(const Ancestry& known) const {
+    std::vector<const Answer*> heads;
+    for (const Answer& answer : answers) {
+      if (!answer.found) continue;
+      const Lineage to_known = LineageOf(answer.record, known);
+      if (to_known == Lineage::kSame || to_known == Lineage::kAncestor) continue;
+      const bool surpassed = std::any_of(answers.begin(), answers.end(), [&](const Answer& other) {
+        if (&other == &answer || !other.found) return false;
+        const Lineage lineage = LineageOf(answer.record, AncestryOf(other.record));
+        return lineage == Lineage::kAncestor || (lineage == Lineage::kSame && &other < &answer);
+      });
+      if (!surpassed) heads.push_back(&answer);
     }
-    seen.insert(seen.end(), other.seen.begin(), other.seen.end());
-  }
-
-  bool HasLaggard(RecordOrder order) const {
-    return std::any_of(seen.begin(), seen.end(), [&](const auto& node) { return node.second < order; });
+    std::sort(heads.begin(), heads.end(),
+              [](const Answer* a, const Answer* b) { return a->record.order() < b->record.order(); });
+    return heads;
   }
 };
 
@@ -75,7 +65,7 @@ Result<std::string_view> Session::Read(std::string_view id, uint32_t lifetime_s)
   if (!ReadCompleted(id)) {
     if (Status status = Load(id, lifetime_s); !status.ok()) return status.error();
   }
-  return std::string_view(loaded_.payload);
+  return loaded_.image.payload();
 }
 
 Result<bool> Session::Validate(std::string_view id, uint32_t lifetime_s) {
@@ -141,9 +131,12 @@ Status Session::Load(std::string_view id, uint32_t lifetime_s) {
 }
 
 Status Session::LoadLocked(TimePoint now) {
-  const bool have = context_.store->Lookup(loaded_.key, now, &loaded_.entry, &loaded_.payload);
+  const bool have =
+      context_.store->Lookup(loaded_.key, now, &loaded_.entry, loaded_.image.buffer()) && loaded_.image.Valid();
   if (!have) {
     loaded_.entry = Entry();
+    loaded_.image = Image();
+    loaded_.image.SetActor(Created(loaded_.id) ? ServerActor() : NewActor());
     if (SingleServer() || Created(loaded_.id)) return Status::Ok();  // empty and new
     return LoadFromNodes(now);
   }
@@ -175,41 +168,37 @@ bool Session::EntryTrusted(const Entry& entry, TimePoint now) const {
 void Session::ServeEntry() {
   loaded_.version = loaded_.entry.version;
   loaded_.epoch = loaded_.entry.epoch;
+  // A session started anew under a destroyed ID is this server's from its first record on.
+  if ((loaded_.entry.flags & kEntryTombstone) != 0) ++loaded_.epoch;
   loaded_.exists = (loaded_.entry.flags & (kEntryTombstone | kEntryLocalOnly)) == 0;
 }
 
-// One round trip to the nodes that should hold the session; more only if they know less than this server does.
+// One round trip to the nodes that should hold the session and to the one that stands in if one of them fails, as a write
+// of another server may have gone there. The rest is asked only if one of these has lost something.
 Status Session::ValidateEntry(TimePoint now) {
-  const Entry entry = loaded_.entry;
-  std::vector<uint32_t> holders;
+  const std::vector<uint32_t> holders = Holders();
+  std::vector<uint32_t> asked = holders;
   std::vector<uint32_t> others;
   for (const uint32_t node : Placement()) {
-    const bool holder = holders.size() < context_.settings.copies && context_.nodes->WorthAsking(node);
-    (holder ? holders : others).push_back(node);
+    if (std::find(holders.begin(), holders.end(), node) != holders.end()) continue;
+    (asked.size() == holders.size() && context_.nodes->WorthAsking(node) ? asked : others).push_back(node);
   }
   counters().node_reads.Add();
-  Survey survey = Ask(holders, StoreDeadline(now));
-  const uint64_t instance = context_.store->instance();
-  const auto relation = [&] {
-    return survey.found ? Compare(survey.newest, entry, instance) : Relation::kOlder;
-  };
-  const bool known_to_nodes = entry.version != 0;
-  if (relation() == Relation::kOlder && (known_to_nodes || survey.answered == 0)) {
-    survey.Absorb(Ask(others, StoreDeadline(now)));
+  Survey survey;
+  Ask(asked, StoreDeadline(now), &survey);
+  const bool known_to_nodes = loaded_.entry.version != 0;
+  if (survey.answers.empty() || (known_to_nodes && HasLaggard(survey, holders))) {
+    Ask(others, StoreDeadline(now), &survey);
   }
 
-  now = context_.clock->Now();
-  if (relation() == Relation::kNewer) {
-    Adopt(survey, now);
-    return Status::Ok();
-  }
   ServeEntry();
-  if (survey.answered == 0) return Status::Ok();  // an outage of every node fails no request whose session is local (G5)
+  if (survey.answers.empty()) return Status::Ok();  // an outage of every node fails no request whose session is local (G5)
+  now = context_.clock->Now();
   counters().validations.Add();
-  if (!survey.found && known_to_nodes) counters().lost_sessions.Add();
-  if (known_to_nodes && (relation() == Relation::kOlder || survey.HasLaggard(survey.newest.order()))) {
-    loaded_.must_write = true;
-  }
+  const auto found = [](const Survey::Answer& answer) { return answer.found; };
+  if (known_to_nodes && std::none_of(survey.answers.begin(), survey.answers.end(), found)) counters().lost_sessions.Add();
+  Reconcile(survey, /*have_entry=*/true, now);
+  loaded_.must_write |= known_to_nodes && HasLaggard(survey, holders);
   ConfirmEntry(now);
   return Status::Ok();
 }
@@ -217,62 +206,129 @@ Status Session::ValidateEntry(TimePoint now) {
 // No copy here: all nodes at once, the newest record wins, and this server takes the session over.
 Status Session::LoadFromNodes(TimePoint now) {
   counters().node_reads.Add();
-  Survey survey = Ask(Placement(), StoreDeadline(now));
+  const std::vector<uint32_t>& placement = Placement();
+  Survey survey;
+  Ask(placement, StoreDeadline(now), &survey);
   now = context_.clock->Now();
-  if (survey.found) {
-    Adopt(survey, now);
+  if (Reconcile(survey, /*have_entry=*/false, now)) {
+    loaded_.must_write |= HasLaggard(survey, Holders());
     return Status::Ok();
   }
   // Nobody has it. That is only an answer if one of the nodes that should have it said so.
-  const size_t holders = std::min<size_t>(context_.settings.copies, Placement().size());
+  const size_t holders = std::min<size_t>(context_.settings.copies, placement.size());
   for (size_t i = 0; i < holders; ++i) {
-    for (const auto& seen : survey.seen) {
-      if (seen.first == Placement()[i]) return Status::Ok();  // empty and new
-    }
+    if (survey.Asked(placement[i])) return Status::Ok();  // empty and new
   }
+  const NodeSet::Member& first = context_.nodes->member(placement[0]);
   return Error(ErrorCode::kUnavailable,
-               "none of the nodes that may hold this session can be asked (" +
-                   context_.nodes->member(Placement()[0]).node->name() + " at " +
-                   context_.nodes->member(Placement()[0]).node->address() +
-                   (holders > 1 ? " and " + std::to_string(holders - 1) + " more" : std::string()) +
+               "none of the nodes that may hold this session can be asked (" + first.node->name() + " at " +
+                   first.node->address() + (holders > 1 ? " and " + std::to_string(holders - 1) + " more" : std::string()) +
                    "): check that memcached runs there; no empty session was started in its place");
 }
 
-Session::Survey Session::Ask(const std::vector<uint32_t>& nodes, TimePoint deadline) {
-  Survey survey;
-  if (nodes.empty()) return survey;
-  for (NodeSet::Read& read : context_.nodes->ReadAll(nodes, loaded_.storage_key, deadline)) {
-    ++survey.asked;
-    if (read.reply.status != NodeStatus::kHit && read.reply.status != NodeStatus::kMiss) continue;
-    ++survey.answered;
-    loaded_.tokens[read.node] = read.reply.token;
-    if (read.reply.status == NodeStatus::kMiss) {
-      survey.seen.emplace_back(read.node, RecordOrder());
-      continue;
-    }
-    Result<Record> record = DecodeRecord(read.reply.value, loaded_.storage_key);
-    if (record.ok()) {
-      survey.Take(read.node, *record, std::move(read.reply.value));
-      continue;
-    }
-    // Somebody else's bytes under our key: a miss, and the next write replaces them.
-    survey.seen.emplace_back(read.node, RecordOrder());
-    counters().corrupt_records.Add();
-    const NodeSet::Member& member = context_.nodes->member(read.node);
-    notices_.push_back({false, "node " + member.node->name() + " (" + member.node->address() +
-                                   "): an item under our key is unreadable (" + record.error().message() +
-                                   ") and counts as missing; check that no other program uses this prefix"});
+// Brings what this server has and what the nodes have into one state, and makes that the loaded one. Tokens are kept for
+// every node that answered, as all that they hold is in that state. False if there is nothing at all.
+bool Session::Reconcile(const Survey& survey, bool have_entry, TimePoint now) {
+  const Ancestry known = Known();
+  std::vector<const Survey::Answer*> heads = survey.Heads(known);
+  if (heads.empty()) return have_entry;
+  const Record& last = heads.back()->record;
+  const bool superseded = !have_entry || std::any_of(heads.begin(), heads.end(), [&](const Survey::Answer* head) {
+    return LineageOf(head->record, known) == Lineage::kDescendant;
+  });
+  if (superseded || last.order() > RecordOrder{loaded_.entry.epoch, loaded_.entry.version}) {
+    const Image before = loaded_.image;
+    const uint64_t version_before = loaded_.entry.version;
+    Adopt(last, now);
+    heads.pop_back();
+    if (!superseded) MergeBranch(before.vector(), before.payload(), version_before);  // a branch too
   }
-  return survey;
+  for (const Survey::Answer* head : heads) {
+    MergeBranch(head->record.vector, head->record.payload, head->record.version);
+  }
+  // No room here is no failure: the session is served from the nodes.
+  (void)PutEntry(now).ok();
+  return true;
 }
 
-// The nodes know better: their newest record becomes this server's entry, taken over if another instance owned it.
-void Session::Adopt(const Survey& survey, TimePoint now) {
-  const Record& record = survey.newest;
+Ancestry Session::Known() const {
+  return {loaded_.image.vector(), loaded_.image.fingerprint(), loaded_.image.life(),
+          (loaded_.entry.flags & kEntryTombstone) != 0, RecordOrder{loaded_.entry.epoch, loaded_.entry.version}};
+}
+
+// A branch of the same life that nobody has merged yet: the keys of both stay.
+void Session::MergeBranch(const VersionVector& vector, std::string_view payload, uint64_t version) {
+  counters().conflicts.Add();
+  VersionVector merged = loaded_.image.vector();
+  merged.Absorb(vector);
+  if (context_.settings.on_conflict == ConflictRule::kMerge) {
+    Result<MergeOutcome> merge = MergePayloads(context_.settings.format, {}, loaded_.image.payload(), payload);
+    if (merge.ok()) {
+      counters().merges.Add();
+      counters().merge_collisions.Add(merge->collisions);
+      loaded_.image.SetPayload(merge->payload);
+    } else {
+      counters().merge_collisions.Add();
+    }
+  }
+  loaded_.image.SetLineage(merged, 0, loaded_.image.life());
+  loaded_.entry.version = std::max(loaded_.entry.version, version);
+  ServeEntry();
+  loaded_.must_write = true;
+}
+
+// The nodes that a write would go to now.
+std::vector<uint32_t> Session::Holders() {
+  std::vector<uint32_t> holders;
+  for (const uint32_t node : Placement()) {
+    if (holders.size() < context_.settings.copies && context_.nodes->WorthAsking(node)) holders.push_back(node);
+  }
+  return holders;
+}
+
+// Whether one of the nodes that should hold what is served holds something older, or nothing.
+bool Session::HasLaggard(const Survey& survey, const std::vector<uint32_t>& holders) const {
+  return std::any_of(survey.answers.begin(), survey.answers.end(), [&](const Survey::Answer& answer) {
+    if (std::find(holders.begin(), holders.end(), answer.node) == holders.end()) return false;
+    return !answer.found || LineageOf(answer.record, Known()) == Lineage::kAncestor;
+  });
+}
+
+void Session::Ask(const std::vector<uint32_t>& nodes, TimePoint deadline, Survey* survey) {
+  if (nodes.empty()) return;
+  for (NodeSet::Read& read : context_.nodes->ReadAll(nodes, loaded_.storage_key, deadline)) {
+    if (read.reply.status != NodeStatus::kHit && read.reply.status != NodeStatus::kMiss) continue;
+    loaded_.tokens[read.node] = read.reply.token;
+    Survey::Answer answer;
+    answer.node = read.node;
+    if (read.reply.status == NodeStatus::kHit) {
+      Result<Record> record = DecodeRecord(read.reply.value, loaded_.storage_key);
+      if (record.ok()) {
+        answer.found = true;
+        answer.record = *record;
+        answer.bytes = std::move(read.reply.value);
+      } else {  // somebody else's bytes under our key: a miss, and the next write replaces them
+        counters().corrupt_records.Add();
+        const NodeSet::Member& member = context_.nodes->member(read.node);
+        notices_.push_back({false, "node " + member.node->name() + " (" + member.node->address() +
+                                       "): an item under our key is unreadable (" + record.error().message() +
+                                       ") and counts as missing; check that no other program uses this prefix"});
+      }
+    }
+    survey->answers.push_back(std::move(answer));
+  }
+  // The strings have moved for the last time.
+  for (Survey::Answer& answer : survey->answers) {
+    if (answer.found) answer.record.payload = std::string_view(answer.bytes).substr(kRecordHeaderSize);
+  }
+}
+
+// The nodes know better: a record of theirs becomes this server's entry, taken over if another instance owned it.
+void Session::Adopt(const Record& record, TimePoint now) {
   const bool mine = record.instance == context_.store->instance();
   Entry entry;
   entry.version = record.version;
-  entry.epoch = mine ? record.epoch : record.epoch + 1;
+  entry.epoch = mine || record.tombstone() ? record.epoch : record.epoch + 1;
   entry.lifetime_s = loaded_.lifetime_s;
   entry.expires_at_ns = After(now, std::chrono::seconds(loaded_.lifetime_s));
   entry.confirmed_at_ns = ToNanos(now);
@@ -283,12 +339,28 @@ void Session::Adopt(const Survey& survey, TimePoint now) {
     entry.grace_until_ns = After(now, context_.settings.takeover_grace);
     counters().takeovers.Add();
   }
-  loaded_.payload.assign(record.payload);
-  loaded_.must_write = !record.tombstone() && survey.HasLaggard(record.order());
+  loaded_.image.SetPayload(record.payload);
+  loaded_.image.SetLineage(record.vector, record.fingerprint, record.life);
+  // Of its own record this server may have written a successor that it has lost since.
+  loaded_.image.SetActor(mine ? NewActor() : ServerActor());
   loaded_.entry = entry;
   ServeEntry();
-  // No room here is no failure: the session is served from the nodes.
-  (void)PutEntry(now).ok();
+}
+
+// This server's usual name in version vectors, the same for all sessions; never 0.
+uint32_t Session::ServerActor() const {
+  const auto actor = static_cast<uint32_t>(context_.store->instance());
+  return actor != 0 ? actor : 1;
+}
+
+// A name that no writer of the session has had, for when this server may have written under its usual one what it does not
+// know of any more; never 0.
+uint32_t Session::NewActor() {
+  static std::atomic<uint32_t> count{0};
+  uint64_t seed[3] = {context_.store->instance(), static_cast<uint64_t>(getpid()), ++count};
+  const SessionKey hash = HashSessionId({}, "actor", {reinterpret_cast<const char*>(seed), sizeof seed});
+  const auto actor = static_cast<uint32_t>(hash.Hash64());
+  return actor != 0 ? actor : 1;
 }
 
 // A node has vouched for the entry just now.

@@ -20,17 +20,24 @@ WriteOutcome Replicator::Write(const Record& record, const WriteBase& base, uint
                                TimePoint deadline) {
   record_ = record;
   base_ = base;
+  own_payload_ = record.payload;
+  record_.vector = base.vector;
+  if (base.actor != 0) record_.vector.Advance(base.actor, record.version);
   outcome_ = {};
   states_.assign(context_.nodes->size(), NodeState::kOpen);
 
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     const std::vector<NodeSet::WriteTarget> targets = ChooseTargets(copies);
     if (targets.empty()) break;
-    const std::string bytes = EncodeRecord(record_, storage_key_);
-    contested_ = false;
+    const std::string bytes = EncodeRecord(&record_, storage_key_);
+    contests_.clear();
     std::vector<NodeReply> replies = context_.nodes->WriteAll(targets, storage_key_, bytes, ttl, deadline);
     for (size_t i = 0; i < targets.size(); ++i) HandleReply(targets[i].node, std::move(replies[i]));
-    if (contested_ && !ResolveContest()) {
+    if (!contests_.empty() && record_.tombstone()) {  // what it destroys is destroyed, and this was started since
+      outcome_.superseded = true;
+      break;
+    }
+    if (!contests_.empty() && !ResolveContests()) {
       Retract(ttl, deadline);
       break;
     }
@@ -39,6 +46,9 @@ WriteOutcome Replicator::Write(const Record& record, const WriteBase& base, uint
   outcome_.acks = static_cast<uint32_t>(std::count(states_.begin(), states_.end(), NodeState::kHolds));
   outcome_.version = record_.version;
   outcome_.epoch = record_.epoch;
+  outcome_.vector = record_.vector;
+  outcome_.life = record_.life;
+  outcome_.fingerprint = contests_.empty() ? record_.fingerprint : 0;
   return std::move(outcome_);
 }
 
@@ -62,7 +72,7 @@ void Replicator::HandleReply(uint32_t node, NodeReply reply) {
       states_[node] = NodeState::kHolds;
       return;
     case NodeStatus::kConflict:
-      HandleConflict(node, reply);
+      HandleConflict(node, std::move(reply));
       return;
     case NodeStatus::kTooLarge:
       outcome_.too_large = true;
@@ -86,7 +96,8 @@ void Replicator::HandleReply(uint32_t node, NodeReply reply) {
 }
 
 // The node holds something else. Its token is known now, so the next attempt can replace it; the question is what it is.
-void Replicator::HandleConflict(uint32_t node, const NodeReply& reply) {
+void Replicator::HandleConflict(uint32_t node, NodeReply reply) {
+  if (!reply.token.known()) return;  // the item is gone: the next attempt adds it
   Result<Record> theirs = DecodeRecord(reply.value, storage_key_);
   if (!theirs.ok()) {  // somebody else's bytes under our key: worth nothing, replaced
     context_.store->counters().corrupt_records.Add();
@@ -96,74 +107,97 @@ void Replicator::HandleConflict(uint32_t node, const NodeReply& reply) {
                                     ") and was replaced; check that no other program uses this prefix"});
     return;
   }
-  // A predecessor of what was read is a laggard. Anything later was written since by somebody who had not seen this write.
-  if (theirs->version <= base_.version && theirs->epoch <= record_.epoch) {
+  // What this write was made from is a laggard. Anything else was written by somebody who had not seen this write.
+  const Lineage lineage = LineageOf(*theirs, AncestryOf(record_));
+  if (lineage == Lineage::kSame || lineage == Lineage::kAncestor) {
     context_.store->counters().repairs.Add();
     return;
   }
-  if (contested_ && theirs->order() <= contest_.order()) return;
-  contested_ = true;
-  contest_bytes_ = reply.value;
-  contest_ = *theirs;
-  contest_.payload = std::string_view(contest_bytes_).substr(kRecordHeaderSize);
+  const bool met = std::any_of(contests_.begin(), contests_.end(), [&](const Contest& contest) {
+    return contest.record.fingerprint == theirs->fingerprint;
+  });
+  if (met) return;  // on another node as well
+  contests_.push_back({*theirs, std::move(reply.value)});
+  contests_.back().record.payload = std::string_view(contests_.back().bytes).substr(kRecordHeaderSize);
 }
 
-// Makes record_ the successor of both. False: the session was destroyed, nothing may be written.
-bool Replicator::ResolveContest() {
-  Counters& counters = context_.store->counters();
-  if (record_.tombstone()) {  // destroy wins over whatever was written meanwhile
-    record_.version = std::max(record_.version, contest_.version) + 1;
-    record_.epoch = std::max(record_.epoch, contest_.epoch);
-  } else {
-    counters.conflicts.Add();
-    if (contest_.tombstone()) {
+// Makes record_ the successor of all that were met. False: the session was destroyed, nothing may be written.
+bool Replicator::ResolveContests() {
+  // In the order of their epochs and versions, so that a branch never counts as newer than what came after it.
+  std::sort(contests_.begin(), contests_.end(),
+            [](const Contest& a, const Contest& b) { return a.record.order() < b.record.order(); });
+  for (Contest& contest : contests_) {
+    Record& theirs = contest.record;
+    theirs.payload = std::string_view(contest.bytes).substr(kRecordHeaderSize);
+    context_.store->counters().conflicts.Add();
+    if (base_.started_anew && (theirs.tombstone() || theirs.life > record_.life)) {
+      // Others have started it anew as well, and perhaps destroyed that: this one joins the latest life.
+      record_.life = theirs.life + (theirs.tombstone() ? 1 : 0);
+      record_.vector = VersionVector();
+      record_.payload = own_payload_;  // nothing of a life that is over
+      if (!theirs.tombstone()) MergeWith(theirs);
+    } else if (theirs.tombstone() || theirs.life > record_.life) {
       outcome_.destroyed = true;
+      const Contest last = std::move(contest);
+      contests_ = {last};
       return false;
+    } else {
+      MergeWith(theirs);
     }
-    std::string merged(record_.payload);
-    if (context_.settings.on_conflict == ConflictRule::kTheirs) {
-      merged.assign(contest_.payload);
-    } else if (context_.settings.on_conflict == ConflictRule::kMerge) {
-      Result<MergeOutcome> merge =
-          MergePayloads(context_.settings.format, base_.payload, record_.payload, contest_.payload);
-      if (merge.ok()) {
-        counters.merges.Add();
-        counters.merge_collisions.Add(merge->collisions);
-        merged = std::move(merge->payload);
-      } else {
-        counters.merge_collisions.Add();  // cannot be split: mine stands as a whole
-      }
-    }
-    outcome_.payload = std::move(merged);
-    outcome_.payload_changed = true;
-    record_.payload = outcome_.payload;
-    record_.version = std::max(record_.version, contest_.version) + 1;
-    if (contest_.epoch > record_.epoch) {  // taken over since: the session is the other server's now
-      record_.epoch = contest_.epoch;
-      record_.instance = contest_.instance;
+    record_.vector.Absorb(theirs.vector);
+    record_.version = std::max(record_.version, theirs.version);
+    if (theirs.epoch > record_.epoch) {  // taken over since: the session is the other server's now
+      record_.epoch = theirs.epoch;
+      record_.instance = theirs.instance;
       outcome_.ownership_lost = true;
     }
   }
-  base_bytes_ = std::move(contest_bytes_);
-  base_.version = contest_.version;
-  base_.payload = std::string_view(base_bytes_).substr(kRecordHeaderSize);
+  ++record_.version;
+  record_.vector.Advance(base_.actor, record_.version);
   for (NodeState& state : states_) {
     if (state == NodeState::kHolds) state = NodeState::kOpen;
   }
   return true;
 }
 
-// A node took this write before another showed that the session is destroyed: put the tombstone there as well.
+// Three-way where theirs was made from what this request had read; else both are branches with no base that is known, and
+// every key of either stays.
+void Replicator::MergeWith(const Record& theirs) {
+  Counters& counters = context_.store->counters();
+  const bool from_base = theirs.vector.Covers(base_.vector);
+  std::string merged(record_.payload);
+  if (context_.settings.on_conflict == ConflictRule::kTheirs) {
+    merged.assign(theirs.payload);
+  } else if (context_.settings.on_conflict == ConflictRule::kMerge) {
+    Result<MergeOutcome> merge = MergePayloads(context_.settings.format, from_base ? base_.payload : std::string_view(),
+                                               record_.payload, theirs.payload);
+    if (merge.ok()) {
+      counters.merges.Add();
+      counters.merge_collisions.Add(merge->collisions);
+      merged = std::move(merge->payload);
+    } else {
+      counters.merge_collisions.Add();  // cannot be split: mine stands as a whole
+    }
+  }
+  outcome_.payload = std::move(merged);
+  outcome_.payload_changed = true;
+  record_.payload = outcome_.payload;
+  if (from_base) {  // the next to be met has either seen theirs, or is a branch
+    base_payload_.assign(theirs.payload);
+    base_.payload = base_payload_;
+    base_.vector = theirs.vector;
+  }
+}
+
+// A node took this write before another showed that the session is destroyed: the tombstone belongs there as well.
 void Replicator::Retract(std::chrono::seconds ttl, TimePoint deadline) {
   std::vector<NodeSet::WriteTarget> targets;
   for (uint32_t node = 0; node < states_.size(); ++node) {
     if (states_[node] == NodeState::kHolds) targets.push_back({node, (*tokens_)[node]});
     states_[node] = NodeState::kFailed;
   }
-  if (targets.empty()) return;
-  Record tombstone = contest_;
-  tombstone.version = std::max(contest_.version, record_.version) + 1;
-  const std::string bytes = EncodeRecord(tombstone, storage_key_);
+  if (targets.empty() || !contests_.front().record.tombstone()) return;
+  const std::string& bytes = contests_.front().bytes;
   std::vector<NodeReply> replies = context_.nodes->WriteAll(targets, storage_key_, bytes, ttl, deadline);
   for (size_t i = 0; i < targets.size(); ++i) (*tokens_)[targets[i].node] = replies[i].token;
 }

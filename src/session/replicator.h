@@ -15,17 +15,23 @@ namespace clustered_session {
 
 // What a write starts from.
 struct WriteBase {
-  uint64_t version = 0;         // of the record this write replaces; 0 = none known
-  std::string_view payload;     // of that record: the base of a merge
+  VersionVector vector;      // of what was read; empty = nothing
+  std::string_view payload;  // as it was read: the base of a merge
+  uint32_t actor = 0;        // the name of this writer in version vectors; 0 = a record that is told again as it was
+  bool started_anew = false; // under a destroyed ID: nothing was read, so nothing that is destroyed can come back
 };
 
 struct WriteOutcome {
   uint32_t acks = 0;            // nodes that hold the final bytes
+  bool superseded = false;      // a tombstone has met a session that was started anew: nothing to destroy any more
   bool destroyed = false;       // the session was destroyed meanwhile: nothing of this write stands
   bool too_large = false;       // refused for its size, by `size_max_node`
   bool ownership_lost = false;  // another server took the session over since it was read
   uint64_t version = 0;         // of the final record
   uint64_t epoch = 0;
+  VersionVector vector;
+  uint64_t fingerprint = 0;
+  uint32_t life = 0;
   bool payload_changed = false; // a merge or rule made `payload`; else the caller's stands
   std::string payload;
   uint64_t size_max = 0;        // bytes, with too_large
@@ -39,6 +45,7 @@ class Replicator {
              std::vector<NodeToken>* tokens, std::vector<Notice>* notices);
 
   // Writes to the first `copies` nodes of the placement that work. Bounded by `deadline` and by attempts.
+  // `record` comes with everything but its vector.
   WriteOutcome Write(const Record& record, const WriteBase& base, uint32_t copies, std::chrono::seconds ttl,
                      TimePoint deadline);
 
@@ -47,8 +54,9 @@ class Replicator {
 
   std::vector<NodeSet::WriteTarget> ChooseTargets(uint32_t copies) const;
   void HandleReply(uint32_t node, NodeReply reply);
-  void HandleConflict(uint32_t node, const NodeReply& reply);
-  bool ResolveContest();
+  void HandleConflict(uint32_t node, NodeReply reply);
+  bool ResolveContests();
+  void MergeWith(const Record& theirs);
   void Retract(std::chrono::seconds ttl, TimePoint deadline);
 
   const SessionContext& context_;
@@ -59,12 +67,16 @@ class Replicator {
 
   Record record_;            // what is being written; its payload views into the caller's or outcome_.payload
   WriteBase base_;
-  std::string base_bytes_;   // keeps base_.payload after a merge
+  std::string_view own_payload_;  // what the caller gave
+  std::string base_payload_;  // keeps base_.payload after a merge
   std::vector<NodeState> states_;
   WriteOutcome outcome_;
-  bool contested_ = false;   // a concurrent record was met in this attempt
-  Record contest_;           // the latest such; its payload views into contest_bytes_
-  std::string contest_bytes_;
+  // The records met in this attempt that know more than this write; each with the bytes its payload views into.
+  struct Contest {
+    Record record;
+    std::string bytes;
+  };
+  std::vector<Contest> contests_;
 };
 
 }  // namespace clustered_session

@@ -39,10 +39,12 @@ bool Session::Created(std::string_view id) const {
 bool Session::ReadCompleted(std::string_view id) const { return loaded_.complete && loaded_.id == id; }
 
 void Session::Close() {
-  if (loaded_.complete && (loaded_.entry.flags & kEntryTakeoverPending) != 0) {
+  const bool pending = (loaded_.entry.flags & kEntryTakeoverPending) != 0;
+  if (loaded_.complete && loaded_.exists && (pending || loaded_.must_write)) {
     // Durable within its own request: else the old server's late write would meet no conflict.
-    const std::string payload = loaded_.payload;
-    if (Status status = Commit(payload); !status.ok()) notices_.push_back({true, status.error().message()});
+    if (Status status = Commit(loaded_.image.payload()); !status.ok()) {
+      notices_.push_back({true, status.error().message()});
+    }
   }
   Reset();
 }

@@ -14,6 +14,7 @@
 #include "src/local/session_locks.h"
 #include "src/record/record.h"
 #include "src/session/context.h"
+#include "src/session/image.h"
 #include "src/session/replicator.h"
 
 namespace clustered_session {
@@ -79,12 +80,12 @@ class Session {
     SessionLock lock;
     bool complete = false;          // the load ended well
     bool exists = false;            // there is a record or an entry, not destroyed
-    bool must_write = false;        // a node lags behind: write even if unchanged
+    bool must_write = false;        // a node lags behind, or branches were merged: write even if unchanged
     uint32_t lifetime_s = 0;
     uint64_t version = 0;           // of what was read; 0 = nothing known anywhere
     uint64_t epoch = 1;             // under which this server serves it
     Entry entry;                    // as the local store holds it; flags 0 and version 0 if it does not
-    std::string payload;            // as read: what PHP got, and the base of a merge
+    Image image;                    // as read: what PHP got, and the base of a merge
     std::vector<uint32_t> placement;  // lazily, see Placement()
     std::vector<NodeToken> tokens;    // by node, lazily with the placement
   };
@@ -97,8 +98,15 @@ class Session {
   void ServeEntry();
   Status ValidateEntry(TimePoint now);
   Status LoadFromNodes(TimePoint now);
-  Survey Ask(const std::vector<uint32_t>& nodes, TimePoint deadline);
-  void Adopt(const Survey& survey, TimePoint now);
+  void Ask(const std::vector<uint32_t>& nodes, TimePoint deadline, Survey* survey);
+  bool Reconcile(const Survey& survey, bool have_entry, TimePoint now);
+  void Adopt(const Record& record, TimePoint now);
+  Ancestry Known() const;
+  void MergeBranch(const VersionVector& vector, std::string_view payload, uint64_t version);
+  std::vector<uint32_t> Holders();
+  bool HasLaggard(const Survey& survey, const std::vector<uint32_t>& holders) const;
+  uint32_t ServerActor() const;
+  uint32_t NewActor();
   void ConfirmEntry(TimePoint now);
   const std::vector<uint32_t>& Placement();
   TimePoint StoreDeadline(TimePoint now) const;
@@ -107,9 +115,12 @@ class Session {
   // write_path.cc
   bool IsEmpty(std::string_view payload) const;
   bool NodesNeedWrite(TimePoint now);
-  Status KeepEmptyHere();
+  Status KeepEmpty();
+  bool CopiesMissing();
   void ExtendLocally(TimePoint now);
   Status Commit(std::string_view payload);
+  bool CatchUp(std::string_view* payload, std::string* merged);
+  Status CommitInTurn(std::string_view payload);
   Status CommitHere(std::string_view payload);
   Status FinishCommit(WriteOutcome outcome, std::string_view payload, std::chrono::seconds ttl);
   Status PutEntry(TimePoint now);
@@ -117,6 +128,8 @@ class Session {
 
   // destroy_path.cc
   void WriteTombstone();
+  void RepeatTombstone();
+  void ReplicateTombstone(const Record& tombstone, uint32_t actor);
 
   void Reset();
   bool Created(std::string_view id) const;

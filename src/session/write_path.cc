@@ -22,10 +22,10 @@ Status Session::Write(std::string_view id, std::string_view payload, uint32_t li
   }
   loaded_.lifetime_s = lifetime_s;
   // PHP says 'write' for an unchanged session too: if it is empty, or if session.lazy_write is off.
-  if (loaded_.exists && payload == loaded_.payload) return UpdateTimestamp(id, payload, lifetime_s);
+  if (loaded_.exists && payload == loaded_.image.payload()) return UpdateTimestamp(id, payload, lifetime_s);
   Status status;
   if (!loaded_.exists && IsEmpty(payload)) {
-    status = KeepEmptyHere();
+    status = KeepEmpty();
   } else {
     status = Commit(payload);
     if (status.ok()) counters().writes.Add();
@@ -39,8 +39,8 @@ Status Session::UpdateTimestamp(std::string_view id, std::string_view payload, u
     if (Status status = Load(id, lifetime_s); !status.ok()) return status;
   }
   loaded_.lifetime_s = lifetime_s;
-  if (loaded_.exists && payload != loaded_.payload) return Write(id, payload, lifetime_s);
-  if (!loaded_.exists) return KeepEmptyHere();
+  if (loaded_.exists && payload != loaded_.image.payload()) return Write(id, payload, lifetime_s);
+  if (!loaded_.exists) return KeepEmpty();
   const TimePoint now = context_.clock->Now();
   if (!NodesNeedWrite(now)) {
     ExtendLocally(now);
@@ -59,22 +59,27 @@ bool Session::IsEmpty(std::string_view payload) const {
 // Whether the nodes must hear of an unchanged session.
 bool Session::NodesNeedWrite(TimePoint now) {
   if (SingleServer()) return false;
-  const Entry& entry = loaded_.entry;
-  if (loaded_.must_write || (entry.flags & kEntryTakeoverPending) != 0) return true;
-  if ((entry.flags & (kEntryUnreplicated | kEntryUnderReplicated)) != 0) {
-    const std::vector<uint32_t>& placement = Placement();
-    const auto usable = static_cast<size_t>(std::count_if(
-        placement.begin(), placement.end(), [this](uint32_t node) { return context_.nodes->WorthAsking(node); }));
-    const size_t wanted =
-        (entry.flags & kEntryUnreplicated) != 0 ? 1 : std::min<size_t>(context_.settings.copies, placement.size());
-    if (usable >= wanted) return true;
-  }
-  return entry.nodes_expire_at_ns < SecondsAfter(now, loaded_.lifetime_s);
+  if (loaded_.must_write || (loaded_.entry.flags & kEntryTakeoverPending) != 0 || CopiesMissing()) return true;
+  return loaded_.entry.nodes_expire_at_ns < SecondsAfter(now, loaded_.lifetime_s);
+}
+
+// Whether fewer nodes than wanted have this version, and enough of them work now to mend that.
+bool Session::CopiesMissing() {
+  const uint32_t flags = loaded_.entry.flags;
+  if ((flags & (kEntryUnreplicated | kEntryUnderReplicated)) == 0) return false;
+  const std::vector<uint32_t>& placement = Placement();
+  const auto usable = static_cast<size_t>(std::count_if(
+      placement.begin(), placement.end(), [this](uint32_t node) { return context_.nodes->WorthAsking(node); }));
+  const size_t copies = (flags & kEntryTombstone) != 0 ? placement.size() : context_.settings.copies;
+  return usable >= ((flags & kEntryUnreplicated) != 0 ? 1 : std::min<size_t>(copies, placement.size()));
 }
 
 // An empty session that no node knows stays here: most of them are bots, and losing one loses nothing.
-Status Session::KeepEmptyHere() {
-  if ((loaded_.entry.flags & kEntryTombstone) != 0) return Status::Ok();
+Status Session::KeepEmpty() {
+  if ((loaded_.entry.flags & kEntryTombstone) != 0) {  // told to the nodes that have not heard of it
+    if (!SingleServer() && (loaded_.must_write || CopiesMissing())) RepeatTombstone();
+    return Status::Ok();
+  }
   const TimePoint now = context_.clock->Now();
   const bool known = (loaded_.entry.flags & kEntryLocalOnly) != 0;
   loaded_.entry.lifetime_s = loaded_.lifetime_s;
@@ -105,31 +110,98 @@ void Session::ExtendLocally(TimePoint now) {
   }
 }
 
-// Writes the payload to the nodes, then here.
+// Writes the payload to the nodes, then here. Without a session lock, the commits of this server's requests still take
+// turns, and each starts from what the one before has left: they merge here, before a node is asked.
 Status Session::Commit(std::string_view payload) {
+  if (context_.settings.lock != LockMode::kNone) return CommitInTurn(payload);
+  const TimePoint deadline = StoreDeadline(context_.clock->Now());
+  Result<SessionLock> turn = context_.store->locks().Acquire(loaded_.key, deadline);
+  if (!turn.ok()) loaded_.image.SetActor(NewActor());  // out of turn: a branch that the nodes will show
+  std::string merged;
+  Status status;
+  if (!turn.ok() || CatchUp(&payload, &merged)) status = CommitInTurn(payload);
+  if (turn.ok()) context_.store->locks().Release(&*turn);
+  return status;
+}
+
+// Takes in what another request of this server has committed since this one read. False: it was destroyed.
+bool Session::CatchUp(std::string_view* payload, std::string* merged) {
+  Entry current;
+  Image image;
+  if (!context_.store->Lookup(loaded_.key, context_.clock->Now(), &current, image.buffer()) || !image.Valid()) {
+    loaded_.image.SetActor(NewActor());  // what was committed since is not known here any more
+    return true;
+  }
+  if (current.version == loaded_.version && image.fingerprint() == loaded_.image.fingerprint()) return true;
+  const bool started_anew = image.life() > loaded_.image.life();
+  if (((current.flags & kEntryTombstone) != 0 && loaded_.exists) || started_anew) {
+    counters().conflicts.Add();
+    loaded_.must_write = false;
+    return false;
+  }
+  if (current.version <= loaded_.version) return true;
+  counters().conflicts.Add();
+  const bool from_base = image.vector().Covers(loaded_.image.vector());
+  if (context_.settings.on_conflict == ConflictRule::kTheirs) {
+    merged->assign(image.payload());
+    *payload = *merged;
+  } else if (context_.settings.on_conflict == ConflictRule::kMerge) {
+    Result<MergeOutcome> merge = MergePayloads(
+        context_.settings.format, from_base ? loaded_.image.payload() : std::string_view(), *payload, image.payload());
+    if (merge.ok()) {
+      counters().merges.Add();
+      counters().merge_collisions.Add(merge->collisions);
+      *merged = std::move(merge->payload);
+      *payload = *merged;
+    } else {
+      counters().merge_collisions.Add();
+    }
+  }
+  if (!from_base) {  // read anew since, from the nodes: what this request had read is a branch of it
+    VersionVector both = image.vector();
+    both.Absorb(loaded_.image.vector());
+    image.SetLineage(both, 0, image.life());
+  }
+  loaded_.image = std::move(image);
+  loaded_.entry = current;
+  loaded_.placement.clear();  // and with it the tokens, which the entry has newer
+  ServeEntry();
+  return true;
+}
+
+Status Session::CommitInTurn(std::string_view payload) {
   if (SingleServer()) return CommitHere(payload);
+  if (payload.size() > kRecordPayloadMax) return Error(ErrorCode::kTooLarge, "session larger than 2 GB");
   Record record;
   record.version = loaded_.version + 1;
   record.epoch = loaded_.epoch;
   record.instance = context_.store->instance();
   record.lifetime_s = loaded_.lifetime_s;
+  WriteBase base{loaded_.image.vector(), loaded_.image.payload(), loaded_.image.actor()};
+  record.life = loaded_.image.life();
+  if ((loaded_.entry.flags & kEntryTombstone) != 0) {
+    ++record.life;
+    base.started_anew = true;
+    base.vector = VersionVector();  // a new life: whatever is of an earlier one is dead anyway
+  }
   record.payload = payload;
-  if (payload.size() > kRecordPayloadMax) return Error(ErrorCode::kTooLarge, "session larger than 2 GB");
 
   const std::chrono::seconds ttl = std::chrono::seconds(loaded_.lifetime_s) + RefreshMargin(loaded_.lifetime_s);
   Placement();
   Replicator replicator(context_, loaded_.storage_key, loaded_.placement, &loaded_.tokens, &notices_);
-  WriteOutcome outcome = replicator.Write(record, {loaded_.version, loaded_.payload}, context_.settings.copies, ttl,
+  WriteOutcome outcome = replicator.Write(record, base, context_.settings.copies, ttl,
                                           StoreDeadline(context_.clock->Now()));
   if (outcome.destroyed) {  // by another request: this one must not bring it back
     context_.store->Erase(loaded_.key);
     loaded_.entry = Entry();
     loaded_.exists = false;
+    loaded_.must_write = false;
     return Status::Ok();
   }
   if (outcome.acks == 0 && outcome.too_large) {
     counters().too_large.Add();
     loaded_.entry.flags &= ~uint32_t{kEntryTakeoverPending};  // nothing more to try in this request
+    loaded_.must_write = false;
     return Error(ErrorCode::kTooLarge, "a session of " + std::to_string(payload.size()) + " bytes is more than node " +
                                            outcome.size_max_node + " takes (item_size_max " +
                                            std::to_string(outcome.size_max) +
@@ -158,11 +230,9 @@ Status Session::FinishCommit(WriteOutcome outcome, std::string_view payload, std
     entry.confirmed_at_ns = ToNanos(now);
     entry.nodes_expire_at_ns = ToNanos(now + ttl);
   }
-  if (outcome.payload_changed) {
-    loaded_.payload = std::move(outcome.payload);
-  } else if (payload.data() != loaded_.payload.data()) {
-    loaded_.payload.assign(payload);
-  }
+  if (outcome.payload_changed) payload = outcome.payload;
+  if (payload.data() != loaded_.image.payload().data()) loaded_.image.SetPayload(payload);
+  loaded_.image.SetLineage(outcome.vector, outcome.fingerprint, outcome.life);
   ServeEntry();
   loaded_.must_write = false;
   if (outcome.ownership_lost) {  // the next request of this session here asks the nodes
@@ -180,19 +250,14 @@ Status Session::FinishCommit(WriteOutcome outcome, std::string_view payload, std
 // Single-server mode: the local copy is the only one.
 Status Session::CommitHere(std::string_view payload) {
   const TimePoint now = context_.clock->Now();
-  Entry current;
-  uint64_t version = loaded_.version;
-  if (context_.store->Lookup(loaded_.key, now, &current, nullptr) && current.version > version) {
-    counters().conflicts.Add();
-    if ((current.flags & kEntryTombstone) != 0) return Status::Ok();  // destroyed meanwhile
-    version = current.version;
-  }
+  const bool started_anew = (loaded_.entry.flags & kEntryTombstone) != 0;
+  loaded_.image.SetLineage({}, 0, loaded_.image.life() + (started_anew ? 1 : 0));
   loaded_.entry = Entry();
-  loaded_.entry.version = version + 1;
+  loaded_.entry.version = loaded_.version + 1;
   loaded_.entry.epoch = loaded_.epoch;
   loaded_.entry.lifetime_s = loaded_.lifetime_s;
   loaded_.entry.expires_at_ns = SecondsAfter(now, loaded_.lifetime_s);
-  if (payload.data() != loaded_.payload.data()) loaded_.payload.assign(payload);
+  if (payload.data() != loaded_.image.payload().data()) loaded_.image.SetPayload(payload);
   ServeEntry();
   if (Status status = PutEntry(now); !status.ok()) {
     if (status.error().code() == ErrorCode::kTooLarge) counters().too_large.Add();
@@ -204,7 +269,7 @@ Status Session::CommitHere(std::string_view payload) {
 
 Status Session::PutEntry(TimePoint now) {
   SaveTokens();
-  return context_.store->Put(loaded_.key, loaded_.entry, loaded_.payload, now);
+  return context_.store->Put(loaded_.key, loaded_.entry, loaded_.image.bytes(), now);
 }
 
 void Session::SaveTokens() {

@@ -24,7 +24,7 @@ Record Sample() {
 }  // namespace
 
 TEST_CASE("A record is read as it was written", "[record]") {
-  const std::string bytes = EncodeRecord(Sample(), kKey);
+  const std::string bytes = Encode(Sample());
   CHECK(bytes.size() == kRecordHeaderSize + 8);
   Result<Record> read = DecodeRecord(bytes, kKey);
   REQUIRE(read.ok());
@@ -37,7 +37,7 @@ TEST_CASE("A record is read as it was written", "[record]") {
 }
 
 TEST_CASE("A record's bytes are the documented layout", "[record]") {
-  const std::string bytes = EncodeRecord(Sample(), kKey);
+  const std::string bytes = Encode(Sample());
   CHECK(bytes.substr(0, 8) == std::string("CSR1\x01\x00\x38\x00", 8));
   CHECK(bytes.substr(8, 8) == std::string("\x07\0\0\0\0\0\0\0", 8));
   CHECK(bytes.substr(16, 8) == std::string("\x03\0\0\0\0\0\0\0", 8));
@@ -46,7 +46,7 @@ TEST_CASE("A record's bytes are the documented layout", "[record]") {
 }
 
 TEST_CASE("A record with any bit changed is not believed", "[record]") {
-  const std::string good = EncodeRecord(Sample(), kKey);
+  const std::string good = Encode(Sample());
   for (size_t bit = 0; bit < good.size() * 8; ++bit) {
     std::string bad = good;
     bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << (bit % 8)));
@@ -56,14 +56,14 @@ TEST_CASE("A record with any bit changed is not believed", "[record]") {
 }
 
 TEST_CASE("A record cut short, with bytes added, or under another key is not believed", "[record]") {
-  const std::string good = EncodeRecord(Sample(), kKey);
+  const std::string good = Encode(Sample());
   for (size_t size = 0; size < good.size(); ++size) CHECK_FALSE(DecodeRecord(good.substr(0, size), kKey).ok());
   CHECK_FALSE(DecodeRecord(good + '\0', kKey).ok());
   CHECK_FALSE(DecodeRecord(good, "cs:BAAAAAAAAAAAAAAAAAAAAA").ok());
 }
 
 TEST_CASE("A format or flag of a later version is told apart from garbage", "[record]") {
-  std::string later = EncodeRecord(Sample(), kKey);
+  std::string later = Encode(Sample());
   later[4] = 2;
   CHECK(DecodeRecord(later, kKey).error().code() == ErrorCode::kUnsupported);
   Record compressed = Sample();

@@ -9,6 +9,7 @@ void FakeMemcached::RestartEmpty() { RestartWith({}); }
 void FakeMemcached::RestartWith(std::map<std::string, Item> items) {
   items_ = std::move(items);
   last_cas_ = 0;
+  delayed_.clear();  // they were on connections to the process that is gone
   for (auto& [key, item] : items_) item.cas = ++last_cas_;
   ++incarnation_;
 }
@@ -47,6 +48,23 @@ NodeReply FakeMemcached::Read(const std::string& key) {
   return reply;
 }
 
+// A conditional write as memcached's cas and add do it. Whether the condition held.
+bool FakeMemcached::Store(const std::string& key, const std::string& value, std::chrono::seconds ttl,
+                          const NodeToken& expected) {
+  const Item* item = Find(key);
+  const bool token_holds = expected.known() && expected.incarnation == incarnation_;
+  const bool matches = token_holds ? item != nullptr && item->cas == expected.cas : item == nullptr;
+  if (matches && !full_) items_[key] = {value, ++last_cas_, clock_->Now() + ttl};
+  return matches;
+}
+
+// The network gives up a write that it had kept: what a server sent long ago reaches the node now.
+void FakeMemcached::DeliverDelayed() {
+  for (const DelayedWrite& write : std::exchange(delayed_, {})) {
+    Store(write.key, write.value, write.ttl, write.expected);
+  }
+}
+
 NodeReply FakeMemcached::Write(const std::string& key, const std::string& value, std::chrono::seconds ttl,
                                const NodeToken& expected) {
   ++writes;
@@ -57,21 +75,22 @@ NodeReply FakeMemcached::Write(const std::string& key, const std::string& value,
     reply.size_max = size_max_;
     return reply;
   }
-  Item* item = Find(key);
-  const bool token_holds = expected.known() && expected.incarnation == incarnation_;
-  const bool matches = token_holds ? item != nullptr && item->cas == expected.cas : item == nullptr;
-  if (matches && !full_) {
-    items_[key] = {value, ++last_cas_, clock_->Now() + ttl};
-    item = &items_[key];
+  if (delay_writes_ > 0) {
+    --delay_writes_;
+    delayed_.push_back({key, value, ttl, expected});
+    return Unreachable();
   }
+  const bool matched = Store(key, value, ttl, expected);
+  const Item* item = Find(key);
   if (!Answers()) return Unreachable();
   if (item != nullptr) {
     reply.value = item->value;
     reply.token = {item->cas, incarnation_};
   }
-  reply.status = item == nullptr || (full_ && matches) ? NodeStatus::kRefused
-                 : item->value == value                ? NodeStatus::kStored
-                                                       : NodeStatus::kConflict;
+  // As memcached_node.cc tells it: refused is what changed nothing although its condition held.
+  reply.status = item != nullptr && item->value == value ? NodeStatus::kStored
+                 : matched                               ? NodeStatus::kRefused
+                                                         : NodeStatus::kConflict;
   return reply;
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "src/base/clock.h"
 #include "src/cluster/node.h"
@@ -30,6 +31,8 @@ class FakeMemcached {
   void set_item_size_max(uint64_t size) { size_max_ = size; }
   void set_full(bool full) { full_ = full; }                 // refuses every store
   void LoseNextAnswer() { lose_answers_ = 1; }               // performs the operation, answers nothing
+  void DelayNextWrite() { delay_writes_ = 1; }               // answers nothing, performs it at DeliverDelayed()
+  void DeliverDelayed();
   void RestartEmpty();                                       // a new incarnation without items
   void RestartWith(std::map<std::string, Item> items);       // a new incarnation that comes back with old items
 
@@ -46,6 +49,14 @@ class FakeMemcached {
  private:
   bool Answers();
   NodeReply Unreachable() const;
+  bool Store(const std::string& key, const std::string& value, std::chrono::seconds ttl, const NodeToken& expected);
+
+  struct DelayedWrite {
+    std::string key;
+    std::string value;
+    std::chrono::seconds ttl;
+    NodeToken expected;
+  };
 
   std::string name_;
   const Clock* clock_;
@@ -54,6 +65,8 @@ class FakeMemcached {
   uint32_t incarnation_ = 1;
   uint64_t size_max_ = 1u << 20;
   int lose_answers_ = 0;
+  int delay_writes_ = 0;
+  std::vector<DelayedWrite> delayed_;
   bool down_ = false;
   bool full_ = false;
 };

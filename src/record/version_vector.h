@@ -1,0 +1,55 @@
+// VersionVector: which writes a record was made from, so that two records can be told apart as earlier and later or as
+// branches that have to be merged. Layer: record. Pure; value type.
+//
+// A plain counter cannot tell: a server that was cut off from a node writes version 5 elsewhere while another writes a
+// version 5 there, and the higher of the two that follow would silently win. One slot per writer (a server between two
+// starts), as in Dynamo (DeCandia et al., SOSP 2007), with few slots, as few servers write one session: when they are
+// used up, the one with the lowest version goes, and writes below all slots count as known.
+#ifndef CLUSTERED_SESSION_RECORD_VERSION_VECTOR_H_
+#define CLUSTERED_SESSION_RECORD_VERSION_VECTOR_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace clustered_session {
+
+class VersionVector {
+ public:
+  static constexpr size_t kSlots = 4;
+  static constexpr size_t kBytes = kSlots * 8;  // as stored, little-endian, the last writer first
+
+  // The writer's next write: its slot becomes `version`. `actor` is not 0.
+  void Advance(uint32_t actor, uint64_t version);
+
+  // Makes this cover `other` as well: the larger version of each actor.
+  void Absorb(const VersionVector& other);
+
+  // Whether everything that `other` was made from, itself included, is in this one.
+  bool Covers(const VersionVector& other) const;
+
+  bool empty() const { return slots_[0].actor == 0; }
+
+  void Store(char* to) const;
+  static VersionVector Load(const char* from);
+
+  friend bool operator==(const VersionVector&, const VersionVector&) = default;
+
+ private:
+  struct Slot {
+    uint32_t actor = 0;  // 0 = free; free slots are last
+    uint32_t version = 0;
+    friend bool operator==(const Slot&, const Slot&) = default;
+  };
+
+  const Slot* Find(uint32_t actor) const;
+  bool full() const { return slots_[kSlots - 1].actor != 0; }
+  uint32_t LowestVersion() const;
+  void Insert(Slot slot);
+
+  std::array<Slot, kSlots> slots_{};
+};
+
+}  // namespace clustered_session
+
+#endif  // CLUSTERED_SESSION_RECORD_VERSION_VECTOR_H_
