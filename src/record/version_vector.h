@@ -16,7 +16,7 @@ namespace clustered_session {
 
 class VersionVector {
  public:
-  static constexpr size_t kSlots = 4;
+  static constexpr size_t kSlots = 8;
   static constexpr size_t kBytes = kSlots * 8;  // as stored, little-endian, the last writer first
 
   // The writer's next write: its slot becomes `version`. `actor` is not 0.

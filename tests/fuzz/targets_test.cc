@@ -125,12 +125,13 @@ TEST_CASE("whatever a node holds under our key, it is not believed or it is what
   Record record;
   record.version = 1;
   record.instance = 1;
+  record.vector.Advance(1, 1);
   record.payload = "n|i:1;";
   Record tombstone = record;
   tombstone.flags = kRecordTombstone;
   tombstone.payload = {};
   constexpr std::string_view kKey = "cs:AAAAAAAAAAAAAAAAAAAAAA";
-  RunTarget(FuzzRecord, {"", "garbage", "CSR1\1\0\x38\0"s, EncodeRecord(record, kKey), EncodeRecord(tombstone, kKey)});
+  RunTarget(FuzzRecord, {"", "garbage", "CSR1\1\0\x38\0"s, EncodeRecord(&record, kKey), EncodeRecord(&tombstone, kKey)});
 }
 
 }  // namespace

@@ -1,0 +1,51 @@
+// Version vectors: what covers what, also when there are more writers than slots. Layer: tests.
+#include "src/record/version_vector.h"
+
+#include <catch2/catch.hpp>
+
+using namespace clustered_session;
+
+namespace {
+
+VersionVector Made(std::initializer_list<std::pair<uint32_t, uint64_t>> writes) {
+  VersionVector vector;
+  for (const auto& [actor, version] : writes) vector.Advance(actor, version);
+  return vector;
+}
+
+}  // namespace
+
+TEST_CASE("A vector covers its past and not what it has not seen", "[record]") {
+  const VersionVector base = Made({{1, 1}, {2, 2}});
+  CHECK(base.Covers(VersionVector()));
+  CHECK_FALSE(VersionVector().Covers(base));
+  CHECK(base.Covers(base));
+  CHECK(Made({{1, 1}, {2, 2}, {1, 3}}).Covers(base));
+  CHECK_FALSE(base.Covers(Made({{1, 1}, {2, 2}, {1, 3}})));
+  CHECK_FALSE(Made({{1, 1}, {3, 2}}).Covers(base));
+}
+
+TEST_CASE("A merge covers both of its parents", "[record]") {
+  const VersionVector mine = Made({{1, 1}, {2, 5}});
+  const VersionVector theirs = Made({{1, 3}, {4, 2}});
+  VersionVector merged = mine;
+  merged.Absorb(theirs);
+  CHECK(merged.Covers(mine));
+  CHECK(merged.Covers(theirs));
+  CHECK_FALSE(mine.Covers(theirs));
+}
+
+TEST_CASE("With more writers than slots the latest are kept, and older writes count as known", "[record]") {
+  VersionVector vector;
+  for (uint32_t i = 1; i <= 3 * VersionVector::kSlots; ++i) vector.Advance(i, i);
+  CHECK(vector.Covers(Made({{1, 1}})));
+  CHECK(vector.Covers(Made({{3 * VersionVector::kSlots, 3 * VersionVector::kSlots}})));
+  CHECK_FALSE(vector.Covers(Made({{99, 3 * VersionVector::kSlots}})));
+}
+
+TEST_CASE("A vector is stored and loaded as it was", "[record]") {
+  const VersionVector vector = Made({{0xffffffff, 1}, {7, 0xfffffffe}});
+  char bytes[VersionVector::kBytes];
+  vector.Store(bytes);
+  CHECK(VersionVector::Load(bytes) == vector);
+}
