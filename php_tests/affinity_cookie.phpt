@@ -13,7 +13,9 @@ need_nodes();
 require __DIR__ . '/support.inc';
 $page = <<<'END'
   <?php
-  foreach ($_GET as $name => $value) if (str_contains($name, '_')) ini_set(strtr($name, ['session_' => 'session.']), $value);
+  foreach ($_GET as $name => $value) {
+    if (str_contains($name, '_')) ini_set(strtr($name, ['session_' => 'session.']), $value);
+  }
   if (isset($_GET['flush'])) { echo 'early '; flush(); }
   if (isset($_GET['twice'])) { session_start(); session_write_close(); }
   @session_start();

@@ -11,7 +11,8 @@ need_nodes();
 --FILE--
 <?php
 require __DIR__ . '/support.inc';
-$page = '<?php $_SESSION["n"] = ($_SESSION["n"] ?? 0) + 1; echo $_SESSION["n"], session_status() === PHP_SESSION_ACTIVE ? " active" : "";';
+$page = '<?php $_SESSION["n"] = ($_SESSION["n"] ?? 0) + 1;
+  echo $_SESSION["n"], session_status() === PHP_SESSION_ACTIVE ? " active" : "";';
 $ini = ['session.save_path' => save_path(new Node(), new Node()), 'session.auto_start' => '1'];
 $servers = [new WebServer($page, 1, ['clustered_session.server_id' => 'a'] + $ini),
             new WebServer($page, 1, ['clustered_session.server_id' => 'b'] + $ini)];

@@ -13,7 +13,8 @@ need_nodes();
 require __DIR__ . '/support.inc';
 $path = save_path(new Node(), new Node());
 ini_set('session.save_path', $path);
-$other = 'session_id($argv[1]); session_start(); $_SESSION["theirs"] = 1; $_SESSION["both"] = "theirs"; unset($_SESSION["gone"]);';
+$other = 'session_id($argv[1]); session_start(); $_SESSION["theirs"] = 1;
+  $_SESSION["both"] = "theirs"; unset($_SESSION["gone"]);';
 foreach (['merge', 'mine', 'theirs'] as $rule) {
   ini_set('clustered_session.on_conflict', $rule);
   $id = session("conflict-$rule", function (&$data) { $data = ['kept' => 1, 'both' => 'base', 'gone' => 1]; });

@@ -24,15 +24,18 @@ $cuts = [
   'fatal error' => 'trigger_error("stop", E_USER_ERROR)',
   'memory limit' => 'ini_set("memory_limit", "8M"); $hog = str_repeat("x", 20_000_000)',
   'time limit' => 'set_time_limit(1); while (true)',
-  'fatal error, and another one in the error handler' => 'set_error_handler(fn() => trigger_error("again", E_USER_ERROR));
+  'fatal error, and another one in the error handler' =>
+    'set_error_handler(fn() => trigger_error("again", E_USER_ERROR));
     ini_set("memory_limit", "8M"); $hog = str_repeat("x", 20_000_000)',
-  'time limit, and exit in the error handler' => 'set_error_handler(function () { exit; }); set_time_limit(1); while (true)',
+  'time limit, and exit in the error handler' =>
+    'set_error_handler(function () { exit; }); set_time_limit(1); while (true)',
   'SIGKILL' => 'exec("kill -s KILL " . getmypid()); sleep(20)',
 ];
 foreach ($cuts as $how => $cut) {
   $id = run_php($make, [], ['session.save_path' => $path]);
   $output = run_php(sprintf($class, $cut) . $read, [$id], ['session.save_path' => $path]);
-  echo "$how: ", str_contains($output, 'went on') ? 'went on' : 'cut', str_contains($output, 'Session kept') ? ', kept' : '';
+  echo "$how: ", str_contains($output, 'went on') ? 'went on' : 'cut',
+    str_contains($output, 'Session kept') ? ', kept' : '';
   $seen = run_php("$whole session_id(\$argv[1]); session_start(); echo json_encode(\$_SESSION);", [$id],
     ['session.save_path' => $path]);
   echo ": $seen\n";

@@ -16,7 +16,11 @@ $points = [
   'read' => function () { session_id('not/an/id'); session_start(); },
   'write' => function () { session_start(); $_SESSION['big'] = str_repeat('x', 600_000); session_write_close(); },
   'reset' => function () { session_start(); session_reset(); trigger_error('reset'); },
-  'regenerate' => function () { session_start(); $_SESSION['big'] = str_repeat('x', 600_000); session_regenerate_id(); },
+  'regenerate' => function () {
+    session_start();
+    $_SESSION['big'] = str_repeat('x', 600_000);
+    session_regenerate_id();
+  },
   'setting' => function () { ini_set('clustered_session.copies', 'x'); },
 ];
 foreach ($points as $point => $code) {

@@ -21,7 +21,8 @@ $id = session(null, function (&$data) { $data['text'] = str_repeat('x', 200); })
 $good = $node->item($key);
 $flip = function (int $at) use ($good) { $good[$at] = chr(ord($good[$at]) ^ 0x41); return $good; };
 $records = [
-  'empty' => '', 'one byte' => 'C', 'garbage' => random_bytes(300), 'text' => 'user|s:3:"ada";', 'zeros' => str_repeat("\0", 300),
+  'empty' => '', 'one byte' => 'C', 'garbage' => random_bytes(300), 'text' => 'user|s:3:"ada";',
+  'zeros' => str_repeat("\0", 300),
   'truncated' => substr($good, 0, -10), 'header only' => substr($good, 0, 56), 'half a header' => substr($good, 0, 30),
   'overlong' => "$good.", 'format 99' => substr_replace($good, chr(99), 4, 1), 'magic' => $flip(0), 'flags' => $flip(5),
   'version' => $flip(8), 'payload' => $flip(strlen($good) - 20), 'checksum' => $flip(45),
@@ -32,9 +33,11 @@ foreach ($records as $what => $bytes) {
   $output = run_php('session_id($argv[1]); session_start(); echo json_encode($_SESSION); $_SESSION["what"] = $argv[2];',
     [$id, $what], ['session.save_path' => $path]);
   $log = logged();
-  $said = preg_match('/^clustered_session: node m1 \(\S+\): an item under our key is unreadable \((.*?)\)/', $log, $match);
+  $said = preg_match('/^clustered_session: node m1 \(\S+\): an item under our key is unreadable \((.*?)\)/',
+    $log, $match);
   if (str_contains($log, $id)) echo "the ID is in the log\n";
-  echo "$what: $output ", $said ? $match[1] : "nothing in the log: $log", ' ', json_encode(seen_elsewhere($id, $path)), "\n";
+  echo "$what: $output ", $said ? $match[1] : "nothing in the log: $log", ' ',
+    json_encode(seen_elsewhere($id, $path)), "\n";
 }
 ?>
 --EXPECT--

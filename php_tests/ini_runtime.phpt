@@ -26,7 +26,9 @@ foreach ($bad as $name => $values) {
     echo "$message\n";
   }
 }
-foreach (['server_id', 'local_memory', 'affinity', 'prefix'] as $name) var_dump(@ini_set("clustered_session.$name", '1M'));
+foreach (['server_id', 'local_memory', 'affinity', 'prefix'] as $name) {
+  var_dump(@ini_set("clustered_session.$name", '1M'));
+}
 $long = str_repeat('x', 100_000) . "\n";
 set_error_handler(function ($level, $text) { echo strlen($text) < 300 ? "short\n" : "long\n"; });
 var_dump(ini_set('clustered_session.on_conflict', $long));

@@ -12,7 +12,8 @@ need_programs('timeout');
 <?php
 require __DIR__ . '/support.inc';
 $code = 'session_start(); $_SESSION["n"] = 1; session_write_close(); session_start();
-  echo isset($argv[1]) ? json_encode(ini_get("clustered_session.$argv[1]")) . " " : "", $_SESSION["n"], " ", clustered_session_status()["memory"]["bytes"] >> 20, "M";';
+  echo isset($argv[1]) ? json_encode(ini_get("clustered_session.$argv[1]")) . " " : "",
+    $_SESSION["n"], " ", clustered_session_status()["memory"]["bytes"] >> 20, "M";';
 $bad = [
   'server_id' => ['a.b', 'a b', str_repeat('x', 65), "x;y"], 'copies' => ['0', 'many'], 'local_trust' => ['10'],
   'takeover_grace' => ['-1s'], 'affinity' => ['none'], 'lock' => ['cluster'], 'lock_wait' => ['forever'],
@@ -29,7 +30,8 @@ foreach ($bad as $name => $values) {
 }
 // More than there is.
 $output = run_php($code, [], ['clustered_session.local_memory' => '8000000G']);
-echo preg_replace(['/ in \S+ \S+ on line \d+| in Unknown on line 0|code on line \d/', '/\s*\n\s*/'], ['', "\n"], $output), "\n";
+echo preg_replace(['/ in \S+ \S+ on line \d+| in Unknown on line 0|code on line \d/', '/\s*\n\s*/'],
+  ['', "\n"], $output), "\n";
 // A bare none is no text to php.ini's parser.
 file_put_contents($ini_file = tempnam(sys_get_temp_dir(), 'clustered_session'), "clustered_session.lock = none\n");
 $output = (new ChildProcess(php_command("-c $ini_file -r " . escapeshellarg('ob_start(); session_start();
@@ -37,7 +39,9 @@ $output = (new ChildProcess(php_command("-c $ini_file -r " . escapeshellarg('ob_
 unlink($ini_file);
 echo "$output\n";
 // Good ones.
-foreach (['1M', '1048576', '100m', '2g'] as $value) echo run_php($code, [], ['clustered_session.local_memory' => $value]), "\n";
+foreach (['1M', '1048576', '100m', '2g'] as $value) {
+  echo run_php($code, [], ['clustered_session.local_memory' => $value]), "\n";
+}
 ?>
 --EXPECTF--
 | Warning: clustered_session.server_id must be 1 to 64 of A-Z, a-z, 0-9, "_" and "-", "a.b" does not do | "" 1 64M

@@ -15,7 +15,9 @@ require __DIR__ . '/support.inc';
 ini_set('session.save_path', save_path(new Node(), new Node()));
 $ids = [];
 for ($i = 0; $i < 60; ++$i) {
-  $ids[] = session("small-memory-$i", function (&$data) use ($i) { $data = ['i' => $i, 'text' => str_repeat(chr(65 + $i % 26), 50_000)]; });
+  $ids[] = session("small-memory-$i", function (&$data) use ($i) {
+    $data = ['i' => $i, 'text' => str_repeat(chr(65 + $i % 26), 50_000)];
+  });
 }
 $wrong = 0;
 foreach ($ids as $i => $id) {

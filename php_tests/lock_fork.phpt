@@ -30,7 +30,8 @@ session_id('parents-session');
 session_start();
 $_SESSION['who'] = 'parent';
 echo $another(), "\n";
-foreach (['exit' => fn() => null, 'session_write_close' => session_write_close(...), 'session_abort' => session_abort(...),
+foreach (['exit' => fn() => null, 'session_write_close' => session_write_close(...),
+          'session_abort' => session_abort(...),
           'session_destroy' => fn() => null] as $how => $end) {
   $pid = pcntl_fork();
   if ($pid === 0) {

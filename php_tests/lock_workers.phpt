@@ -1,5 +1,5 @@
 --TEST--
-The session lock between workers of one server: the second waits for the first, a late one fails, a dead one blocks nobody
+The session lock between workers of one server: the second waits, a late one fails, a dead one blocks nobody
 --INI--
 session.save_handler=clustered
 session.save_path=

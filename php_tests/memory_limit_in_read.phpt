@@ -14,7 +14,7 @@ require __DIR__ . '/support.inc';
 $path = save_path(new Node(), new Node());
 ini_set('session.save_path', $path);
 $id = session(null, function (&$data) { $data = ['blob' => str_repeat("\0x", 400_000), 'n' => 1]; });
-// What the request holds already decides where its memory ends: while PHP decodes the session, or in the handler's read.
+// What the request holds already decides where its memory ends: while PHP decodes the session, or in our read.
 $code = <<<'END'
   $held = str_repeat('h', $argv[2]);
   session_id($argv[1]);

@@ -1,5 +1,5 @@
 --TEST--
-Nodes that refuse connections: sessions start, change and go on here, the log says so once, and later the nodes have them
+Nodes that refuse connections: sessions go on here, the log says so once, and later the nodes have them
 --INI--
 session.save_handler=clustered
 clustered_session.local_trust=0

@@ -14,13 +14,17 @@ $paths = [
   '::1:11211', '[::1', 'unix:relative', "bad\x01byte", str_repeat('x', 10000), str_repeat('n:1,', 2500),
   'PERSISTENT=x 127.0.0.1:11211',
 ];
-set_error_handler(function ($level, $message) { echo '  ', strlen($message) > 400 ? substr($message, 0, 100) . '...' : $message, "\n"; });
+set_error_handler(function ($level, $message) {
+  echo '  ', strlen($message) > 400 ? substr($message, 0, 100) . '...' : $message, "\n";
+});
 foreach ($paths as $path) {
   echo strlen($path) > 100 ? substr($path, 0, 20) . '...' : addcslashes($path, "\0..\x1f"), "\n";
   ini_set('session.save_path', $path);
   if (session_start()) echo "  started\n";
   $status = clustered_session_status();
-  if ($status['mode'] !== 'unusable' || !str_starts_with($status['error'], 'save_path: ')) echo "  status does not say so\n";
+  if ($status['mode'] !== 'unusable' || !str_starts_with($status['error'], 'save_path: ')) {
+    echo "  status does not say so\n";
+  }
 }
 // The next good one works.
 ini_set('session.save_path', '');

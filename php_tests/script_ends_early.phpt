@@ -19,7 +19,8 @@ $ends = [
   'memory limit' => 'ini_set("memory_limit", "8M"); $hog = str_repeat("x", 20_000_000);',
   'time limit' => 'set_time_limit(1); while (true);',
   'exit in a shutdown function' => 'register_shutdown_function(function () { exit(3); });',
-  'fatal error in a shutdown function' => 'register_shutdown_function(function () { trigger_error("x", E_USER_ERROR); });',
+  'fatal error in a shutdown function' =>
+    'register_shutdown_function(function () { trigger_error("x", E_USER_ERROR); });',
 ];
 $change = 'ob_end_clean(); ini_set("session.use_cookies", 0); session_cache_limiter(""); session_start();
   $_SESSION["n"] = 1; file_put_contents("php://stderr", session_id() . "\n");';

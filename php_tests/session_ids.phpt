@@ -10,7 +10,8 @@ session.use_strict_mode=0
 <?php
 require __DIR__ . '/support.inc';
 $ids = [
-  'NUL' => "abcdefghijklmnop\0qrstuvwxyz", 'NUL first' => "\0abcdefghijklmnopqrst", 'slashes' => '../../../../etc/passwd',
+  'NUL' => "abcdefghijklmnop\0qrstuvwxyz", 'NUL first' => "\0abcdefghijklmnopqrst",
+  'slashes' => '../../../../etc/passwd',
   'long' => str_repeat('abcdefghij', 1000), '257' => str_repeat('a', 257), 'newline' => "abcdefghijkl\r\nset x 0 0 1",
   'space' => 'abcdefghijkl mnopqrstuvwxyz', 'utf8' => "abcdefghijklmnopq\u{e9}rstu", 'one' => '/', 'four' => '////',
 ];

@@ -16,8 +16,8 @@ $path = save_path(...$nodes);
 ini_set('session.save_path', $path);
 $id = session(null, function (&$data) { $data['n'] = 1; });
 [$random] = explode('-', $id);
-foreach (['-', "$random-", "$random-m9", "$random-m1-m2", "-$random", "$random-" . str_repeat('x', 17), "$random,m1", $random]
-         as $other) {
+foreach (['-', "$random-", "$random-m9", "$random-m1-m2", "-$random", "$random-" . str_repeat('x', 17),
+          "$random,m1", $random] as $other) {
   session($other, function (&$data) use ($other) {
     if ($data) echo "$other shows another session\n";
     $data['id'] = $other;

@@ -27,7 +27,8 @@ ini_set('session.save_path', save_path($nodes[0]) . ',m2=' . $nodes[1]->address(
 $status = clustered_session_status();
 echo shape($status), "\n";
 var_dump($status['version'] === phpversion('clustered_session'), $status['mode'], $status['server_id']);
-var_dump(preg_match('/^[0-9a-f]{16}$/D', $status['instance']), $status['instance'] === clustered_session_status()['instance']);
+var_dump(preg_match('/^[0-9a-f]{16}$/D', $status['instance']),
+  $status['instance'] === clustered_session_status()['instance']);
 var_dump(array_column($status['nodes'], 'address') === array_map(fn($node) => $node->address(), $nodes));
 var_dump(array_column($status['nodes'], 'weight'), array_sum($status['counters']));
 // The stub file promises the same keys.
@@ -45,14 +46,17 @@ $after = clustered_session_status();
 var_dump($within['locks']['held'], $after['locks']['held'], $after['memory']['entries']);
 ['bytes' => $bytes, 'payload_bytes' => $room, 'payload_used' => $used] = $after['memory'];
 var_dump(0 < $used && $used < $room && $room < $bytes);
-foreach ($after['nodes'] as $name => $node) echo "$name: $node[state], $node[operations] operations, $node[failures] failed\n";
+foreach ($after['nodes'] as $name => $node) {
+  echo "$name: $node[state], $node[operations] operations, $node[failures] failed\n";
+}
 
 // phpinfo() shows the same facts.
 ob_start();
 phpinfo(INFO_MODULES);
 $info = ob_get_clean();
-foreach (['Mode => cluster', 'Server => web-1', "m1 => {$nodes[0]->address()} => up", 'new_sessions => 1', 'writes => 1',
-          'clustered_session.copies => 2 => 2', 'Session locks => 0 held, 0 waiting', 'Local memory => '] as $line) {
+foreach (['Mode => cluster', 'Server => web-1', "m1 => {$nodes[0]->address()} => up", 'new_sessions => 1',
+          'writes => 1', 'clustered_session.copies => 2 => 2', 'Session locks => 0 held, 0 waiting',
+          'Local memory => '] as $line) {
   if (!str_contains($info, "\n$line")) echo "phpinfo() lacks $line\n";
 }
 if (str_contains($info, 'Note =>')) echo "phpinfo() has a note\n";

@@ -30,7 +30,11 @@ session_name('OTHER');
 session('first-session', function ($data) { echo json_encode($data), "\n"; });
 // A hundred in a row leave nothing locked.
 for ($i = 0; $i < 100; ++$i) session("session-$i", function (&$data) use ($i) { $data['i'] = $i; });
-for ($i = 0; $i < 100; ++$i) session("session-$i", function ($data) use ($i) { if ($data !== ['i' => $i]) echo "$i is lost\n"; });
+for ($i = 0; $i < 100; ++$i) {
+  session("session-$i", function ($data) use ($i) {
+    if ($data !== ['i' => $i]) echo "$i is lost\n";
+  });
+}
 var_dump($held(), clustered_session_status()['memory']['entries']);
 ?>
 --EXPECT--
