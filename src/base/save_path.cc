@@ -111,7 +111,14 @@ class NodeParser {
       rest_.remove_prefix(5);
       return TakeUnix();
     }
-    if (rest_[0] == '/') return TakeUnix();
+    if (rest_[0] == '/') {
+      // A folder of the files handler, such as Debian's default, is no node; php-memcached's sockets end with ":0".
+      if (rest_.find(':') == std::string_view::npos) {
+        return Invalid(
+            "a path is no node; write unix:/path for a socket, or leave session.save_path empty for a single server");
+      }
+      return TakeUnix();
+    }
     if (Status status = RefuseScheme(); !status.ok()) return status;
     if (rest_[0] == '[') return TakeIpv6();
     return TakeHost();

@@ -1,9 +1,11 @@
 // The grammar of session.save_path. Layer: base.
 //   save_path = "" | node *("," node)        "" is single-server mode
 //   node      = [name "="] address
-//   address   = host [":" port [":" weight]] | "[" ipv6 "]" [":" port [":" weight]] | "unix:" path [":0"] [":" weight]
+//   address   = host [":" port [":" weight]] | "[" ipv6 "]" [":" port [":" weight]] |
+//               "unix:" path [":0"] [":" weight] | path ":0" [":" weight]
 //   name      = 1*16 of A-Z a-z 0-9          absent: a tag derived from the address
-// Spaces around nodes are ignored. The php-memcached forms "host:11211" and "host:11211:1" are in it as they stand.
+// Spaces around nodes are ignored. The php-memcached forms "host:11211", "host:11211:1"
+// and "/path:0" are in it as they stand; a path alone is not, as that is what the files handler has.
 #ifndef CLUSTERED_SESSION_BASE_SAVE_PATH_H_
 #define CLUSTERED_SESSION_BASE_SAVE_PATH_H_
 

@@ -1,9 +1,9 @@
 // The affinity cookie `<session name>_AT`: which server served this client last. Layer: php.
 // It has the session cookie's attributes and is sent only when the server changes. The balancer may route by it.
-#include "src/php/php_clustered_session.h"
-
 #include <cstring>
 #include <ctime>
+
+#include "src/php/php_clustered_session.h"
 
 extern "C" {
 #include "SAPI.h"
@@ -78,7 +78,8 @@ void php_clustered_session_send_affinity(clustered_session::Session* session) {
   char name[kNameMax];
   if (!PS(use_cookies) || SG(headers_sent)) return;
   const int length = snprintf(name, sizeof name, "%s%s", CString(PS(session_name)), kSuffix);
-  if (length < 0 || static_cast<size_t>(length) >= sizeof name || strpbrk(name, "=,; \t\r\n\013\014") != nullptr) return;
+  if (length < 0 || static_cast<size_t>(length) >= sizeof name || strpbrk(name, "=,; \t\r\n\013\014") != nullptr)
+    return;
   if (!TakeCookie(session, value, sizeof value)) return;
 
   RemoveSentCookie(name);

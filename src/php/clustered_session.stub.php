@@ -4,17 +4,19 @@
 
 /**
  * What this web server knows of its sessions and nodes: the state of each node of the current session.save_path,
- * counters since the server's start (all workers together), local memory and session locks.
+ * counters since the server's start (all workers together), local memory and session locks. `error` is there only if
+ * session.save_path cannot be used; counters, memory and locks are missing only if there is no shared memory.
  *
  * @return array{
  *   version: string,
  *   mode: string,
  *   server_id: string,
  *   instance: string,
+ *   error?: string,
  *   nodes: array<string, array{address: string, weight: int, state: string, operations: int, failures: int, retry_in_ms: int}>,
- *   counters: array<string, int>,
- *   memory: array{bytes: int, payload_bytes: int, payload_used: int, entries: int, entries_max: int, unreplicated: int},
- *   locks: array{held: int, waiting: int, capacity: int, longest_wait_ms: float}
+ *   counters?: array<string, int>,
+ *   memory?: array{bytes: int, payload_bytes: int, payload_used: int, entries: int, entries_max: int, unreplicated: int},
+ *   locks?: array{held: int, waiting: int, capacity: int, longest_wait_ms: float}
  * }
  */
 function clustered_session_status(): array {}

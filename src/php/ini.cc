@@ -1,13 +1,13 @@
 // The settings clustered_session.*: registered with their scopes, checked when they are set, kept parsed. Layer: php.
 // A bad value is refused with a warning that names the setting and the value; the value before stays.
-#include "src/php/php_clustered_session.h"
+#include <unistd.h>
 
 #include <cctype>
 #include <cstring>
-#include <unistd.h>
 
 #include "src/base/session_id.h"
 #include "src/base/units.h"
+#include "src/php/php_clustered_session.h"
 
 extern "C" {
 #include "php_ini.h"
@@ -23,9 +23,9 @@ using clustered_session::SessionSettings;
 
 namespace {
 
-constexpr size_t kPrefixMax = 64;     // bytes; with the hash well under memcached's 250
+constexpr size_t kPrefixMax = 64;  // bytes; with the hash well under memcached's 250
 constexpr size_t kServerNameMax = 256;
-size_t local_memory = 64u << 20;      // bytes; of the whole server, set before it forks
+size_t local_memory = 64u << 20;  // bytes; of the whole server, set before it forks
 
 // A parser returns null, or what is wrong with the value; static text, as it crosses into the second phase.
 using Parser = const char* (*)(std::string_view text, SessionSettings* settings);
@@ -170,19 +170,19 @@ static PHP_INI_MH(OnUpdateSetting) {
   PHP_INI_ENTRY("clustered_session." name, default_value, scope, OnUpdateSetting)
 
 PHP_INI_BEGIN()
-  SETTING("server_id", "", PHP_INI_SYSTEM)
-  SETTING("copies", "2", PHP_INI_ALL)
-  SETTING("local_memory", "64M", PHP_INI_SYSTEM)
-  SETTING("local_trust", "10s", PHP_INI_ALL)
-  SETTING("takeover_grace", "60s", PHP_INI_ALL)
-  SETTING("affinity", "cookie", PHP_INI_PERDIR)
-  SETTING("lock", "local", PHP_INI_ALL)
-  SETTING("lock_wait", "30s", PHP_INI_ALL)
-  SETTING("connect_timeout", "100ms", PHP_INI_ALL)
-  SETTING("operation_timeout", "250ms", PHP_INI_ALL)
-  SETTING("retry_interval", "2s", PHP_INI_ALL)
-  SETTING("on_conflict", "merge", PHP_INI_ALL)
-  SETTING("prefix", "cs:", PHP_INI_PERDIR)
+SETTING("server_id", "", PHP_INI_SYSTEM)
+SETTING("copies", "2", PHP_INI_ALL)
+SETTING("local_memory", "64M", PHP_INI_SYSTEM)
+SETTING("local_trust", "10s", PHP_INI_ALL)
+SETTING("takeover_grace", "60s", PHP_INI_ALL)
+SETTING("affinity", "cookie", PHP_INI_PERDIR)
+SETTING("lock", "local", PHP_INI_ALL)
+SETTING("lock_wait", "30s", PHP_INI_ALL)
+SETTING("connect_timeout", "100ms", PHP_INI_ALL)
+SETTING("operation_timeout", "250ms", PHP_INI_ALL)
+SETTING("retry_interval", "2s", PHP_INI_ALL)
+SETTING("on_conflict", "merge", PHP_INI_ALL)
+SETTING("prefix", "cs:", PHP_INI_PERDIR)
 PHP_INI_END()
 
 void php_clustered_session_register_ini(int type, int module_number) {

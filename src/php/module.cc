@@ -1,13 +1,12 @@
 // The module: start, stop, and what each request leaves behind. Layer: php.
 // MINIT runs in the parent before FPM and Apache fork: it maps the shared segment and opens nothing.
-#include "src/php/php_clustered_session.h"
+#include <sodium.h>
 
 #include <memory>
 
-#include <sodium.h>
-
 #include "src/cluster/memcached_node.h"
 #include "src/php/clustered_session_arginfo.h"
+#include "src/php/php_clustered_session.h"
 
 extern "C" {
 #include "ext/standard/info.h"
@@ -65,13 +64,16 @@ static PHP_MINIT_FUNCTION(clustered_session) {
   php_clustered_session_register_ini(type, module_number);
   const char* version = nullptr;
   if (!clustered_session::LibmemcachedUsable(&version)) {
-    zend_error(E_CORE_WARNING,
-               "clustered_session needs libmemcached 1.1.4 or later, this is %s: older ones can return another key's value "
-               "after a timeout; the save handler is not registered", version);
+    zend_error(
+        E_CORE_WARNING,
+        "clustered_session needs libmemcached 1.1.4 or later, this is %s: older ones can return another key's value "
+        "after a timeout; the save handler is not registered",
+        version);
     return SUCCESS;
   }
   if (sodium_init() < 0) {
-    zend_error(E_CORE_WARNING, "clustered_session: libsodium finds no random numbers; the save handler is not registered");
+    zend_error(E_CORE_WARNING,
+               "clustered_session: libsodium finds no random numbers; the save handler is not registered");
     return SUCCESS;
   }
   if (!MakeStore()) {

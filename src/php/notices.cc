@@ -1,8 +1,9 @@
 // What the core has to say, said through PHP: warnings to the script, notices to the error log. Layer: php.
-#include "src/php/php_clustered_session.h"
+#include <syslog.h>
 
 #include <cstring>
-#include <syslog.h>
+
+#include "src/php/php_clustered_session.h"
 
 using clustered_session::Notice;
 using clustered_session::Session;

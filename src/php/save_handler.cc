@@ -1,10 +1,9 @@
-// The save handler `clustered`: PHP's nine callbacks over session/session.h. Layer: php. Called by PHP's session module.
-// mod_data is a HandlerState from open to close.
-#include "src/php/php_clustered_session.h"
-
+// The save handler `clustered`: PHP's nine callbacks over session/session.h. Layer: php. Called by PHP's session
+// module. mod_data is a HandlerState from open to close.
 #include <cstring>
 
 #include "src/base/session_id.h"
+#include "src/php/php_clustered_session.h"
 
 extern "C" {
 #include "zend_exceptions.h"
@@ -20,8 +19,8 @@ namespace {
 struct HandlerState {
   HandlerState(const SessionContext& context, clustered_session::RequestScope* request) : session(context, request) {}
   Session session;
-  // The session whose payload PHP has got whole. A bailout before that leaves PHP with an active, empty session that its
-  // shutdown would write over good data (G8): no other ID is written unless a user handler wraps this one.
+  // The session whose payload PHP has got whole. A bailout before that leaves PHP with an active, empty session that
+  // its shutdown would write over good data (G8): no other ID is written unless a user handler wraps this one.
   std::string delivered_id;
 };
 
@@ -54,8 +53,7 @@ bool Open(void** mod_data, const char* save_path) {
     }
     if (CSG(serializer) != PS(serializer)) {
       CSG(serializer) = PS(serializer);
-      CSG(settings)->format =
-          clustered_session::PayloadFormatOf(PS(serializer) == nullptr ? "" : PS(serializer)->name);
+      CSG(settings)->format = clustered_session::PayloadFormatOf(PS(serializer) == nullptr ? "" : PS(serializer)->name);
       ++CSG(settings_generation);
     }
     Result<const SessionContext*> context =
@@ -117,8 +115,8 @@ bool CalledWithin(const char* function) {
   return false;
 }
 
-// PHP destroys a session whose payload it failed to decode. If decoding was cut short by a fatal error or exit, the payload
-// may be whole, and one request over its memory limit must not log a user out.
+// PHP destroys a session whose payload it failed to decode. If decoding was cut short by a fatal error or exit, the
+// payload may be whole, and one request over its memory limit must not log a user out.
 bool CutShort() {
   if (CalledWithin("session_destroy") || PS(mod_user_implemented)) return false;
 #ifdef ZEND_HAS_OOM  // a PHP that fails what it is doing when memory ends, and reports the fatal error later
@@ -188,7 +186,8 @@ PS_WRITE_FUNC(clustered) {
     php_error_docref(nullptr, E_WARNING, "Session not written: reading it did not complete, what is stored stays");
     return FAILURE;
   }
-  const bool ok = Run(state, [&](Session& session) { return session.Write(View(key), View(val), Lifetime(maxlifetime)); });
+  const bool ok =
+      Run(state, [&](Session& session) { return session.Write(View(key), View(val), Lifetime(maxlifetime)); });
   if (!ok) php_error_docref(nullptr, E_WARNING, "%s", CSG(message));
   php_clustered_session_emit_notices();
   return ok ? SUCCESS : FAILURE;
@@ -198,15 +197,15 @@ PS_UPDATE_TIMESTAMP_FUNC(clustered) {
   HandlerState* state = StateOf(mod_data);
   if (state == nullptr) return FAILURE;
   if (!MayWrite(*state, View(key))) return FAILURE;
-  const bool ok =
-      Run(state, [&](Session& session) { return session.UpdateTimestamp(View(key), View(val), Lifetime(maxlifetime)); });
+  const bool ok = Run(
+      state, [&](Session& session) { return session.UpdateTimestamp(View(key), View(val), Lifetime(maxlifetime)); });
   if (!ok) php_error_docref(nullptr, E_WARNING, "%s", CSG(message));
   php_clustered_session_emit_notices();
   return ok ? SUCCESS : FAILURE;
 }
 
-// Destroying a session that does not exist succeeds. session_regenerate_id(true) calls this before the new ID has a record:
-// the old one then lives until it has, or until the request ends.
+// Destroying a session that does not exist succeeds. session_regenerate_id(true) calls this before the new ID has a
+// record: the old one then lives until it has, or until the request ends.
 PS_DESTROY_FUNC(clustered) {
   HandlerState* state = StateOf(mod_data);
   if (state == nullptr) return FAILURE;
@@ -260,8 +259,8 @@ PS_CREATE_SID_FUNC(clustered) {
   return zend_string_init(id, size, 0);
 }
 
-// Strict mode: SUCCESS if the session exists. If that cannot be known, SUCCESS too: the read that follows fails with the
-// reason, where FAILURE would silently give a logged-in user a new, empty session.
+// Strict mode: SUCCESS if the session exists. If that cannot be known, SUCCESS too: the read that follows fails with
+// the reason, where FAILURE would silently give a logged-in user a new, empty session.
 PS_VALIDATE_SID_FUNC(clustered) {
   HandlerState* state = StateOf(mod_data);
   if (state == nullptr) return FAILURE;

@@ -1,7 +1,7 @@
 // clustered_session_status() and the phpinfo() section: the same facts, for programs and for people. Layer: php.
-#include "src/php/php_clustered_session.h"
-
 #include <cinttypes>
+
+#include "src/php/php_clustered_session.h"
 
 extern "C" {
 #include "ext/standard/info.h"
@@ -185,8 +185,8 @@ PHP_MINFO_FUNCTION(clustered_session) {
     const clustered_session::Counters& counters = store->counters();
     php_info_print_table_start();
     php_info_print_table_header(2, "Counter", "Since this server's start");
-#define X(name)                                                    \
-  snprintf(text, sizeof text, "%" PRIu64, counters.name.Get());    \
+#define X(name)                                                 \
+  snprintf(text, sizeof text, "%" PRIu64, counters.name.Get()); \
   php_info_print_table_row(2, #name, text);
     CLUSTERED_SESSION_COUNTERS(X)
 #undef X

@@ -83,7 +83,8 @@ Result<Record> DecodeRecord(std::string_view bytes, std::string_view storage_key
   if ((record.flags & ~kRecordTombstone) != 0) {
     return Error(ErrorCode::kUnsupported, "a record flag that this version does not know");
   }
-  if (record.version == 0 || record.instance == 0 || record.vector.empty() || (record.tombstone() && !record.payload.empty())) {
+  if (record.version == 0 || record.instance == 0 || record.vector.empty() ||
+      (record.tombstone() && !record.payload.empty())) {
     return Corrupt("fields that contradict each other");
   }
   return record;

@@ -1,6 +1,6 @@
 // The bytes stored under a node's item: a header, then the payload. Layer: record. Pure; thread-safe.
-// A record is input: anybody can write to a node. Decode believes nothing that its checksum does not cover, and the checksum
-// is bound to the storage key, so that one session's record copied under another's key is not believed either.
+// A record is input: anybody can write to a node. Decode believes nothing that its checksum does not cover, and the
+// checksum is bound to the storage key, so that one session's record copied under another's key is not believed either.
 //
 // Layout, little-endian:                                       bytes
 //   magic "CSR1"                                               0..3
@@ -37,8 +37,8 @@ enum RecordFlags : uint8_t {
   kRecordEncrypted = 1u << 2,   // reserved: refused by this version
 };
 
-// Which of two branches of a session is shown first: the epoch decides, then the version. Whether two records are branches
-// at all, or one was made from the other, their version vectors tell.
+// Which of two branches of a session is shown first: the epoch decides, then the version. Whether two records are
+// branches at all, or one was made from the other, their version vectors tell.
 struct RecordOrder {
   uint64_t epoch = 0;
   uint64_t version = 0;
@@ -52,12 +52,12 @@ struct Record {
   uint64_t epoch = 0;       // takeover counter
   uint64_t instance = 0;    // of the owner, the server that serves this session
   uint32_t lifetime_s = 0;  // seconds
-  // How often the ID was started anew after a destruction. A tombstone ends its life: whatever else is of that life or an
-  // earlier one is dead, whoever wrote it when.
+  // How often the ID was started anew after a destruction. A tombstone ends its life: whatever else is of that life or
+  // an earlier one is dead, whoever wrote it when.
   uint32_t life = 0;
-  VersionVector vector;     // what it was made from, itself included
-  uint64_t fingerprint = 0; // of all of it, from its checksum: set by encoding and decoding
-  std::string_view payload; // into the bytes it was decoded from, or the caller's
+  VersionVector vector;      // what it was made from, itself included
+  uint64_t fingerprint = 0;  // of all of it, from its checksum: set by encoding and decoding
+  std::string_view payload;  // into the bytes it was decoded from, or the caller's
 
   bool tombstone() const { return (flags & kRecordTombstone) != 0; }
   RecordOrder order() const { return {epoch, version}; }
@@ -72,7 +72,7 @@ struct Ancestry {
   uint64_t fingerprint = 0;  // of the record that is exactly this; 0 = none
   uint32_t life = 0;
   bool tombstone = false;
-  RecordOrder order;         // only to choose between two tombstones of one life
+  RecordOrder order;  // only to choose between two tombstones of one life
 };
 Ancestry AncestryOf(const Record& record);
 

@@ -7,12 +7,14 @@
 namespace clustered_session {
 
 const VersionVector::Slot* VersionVector::Find(uint32_t actor) const {
-  const auto found = std::find_if(slots_.begin(), slots_.end(), [actor](const Slot& slot) { return slot.actor == actor; });
+  const auto found =
+      std::find_if(slots_.begin(), slots_.end(), [actor](const Slot& slot) { return slot.actor == actor; });
   return found == slots_.end() ? nullptr : &*found;
 }
 
 uint32_t VersionVector::LowestVersion() const {
-  return std::min_element(slots_.begin(), slots_.end(), [](const Slot& a, const Slot& b) { return a.version < b.version; })
+  return std::min_element(slots_.begin(), slots_.end(),
+                          [](const Slot& a, const Slot& b) { return a.version < b.version; })
       ->version;
 }
 

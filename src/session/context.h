@@ -60,8 +60,8 @@ struct DeferredDestroy {
 
 // What outlives an open and close of the handler within one request.
 struct RequestScope {
-  std::optional<AffinityCookie> claim;        // the affinity cookie the client sent, or the one sent to it since
-  std::vector<std::string> created_ids;       // made in this request: nobody else can know them, so no node is asked
+  std::optional<AffinityCookie> claim;   // the affinity cookie the client sent, or the one sent to it since
+  std::vector<std::string> created_ids;  // made in this request: nobody else can know them, so no node is asked
   std::vector<DeferredDestroy> deferred;
 };
 
@@ -70,7 +70,7 @@ struct SessionContext {
   LocalStore* store = nullptr;
   NodeSet* nodes = nullptr;  // empty in single-server mode
   const Clock* clock = nullptr;
-  SessionKey space;          // tells pools of one server apart that differ in save_path
+  SessionKey space;  // tells pools of one server apart that differ in save_path
 };
 
 inline constexpr size_t kCreatedIdsMax = 8;

@@ -48,8 +48,8 @@ void Session::WriteTombstone() {
   ReplicateTombstone(tombstone, NewActor());
 }
 
-// A tombstone that some nodes have not heard of is told again as it was: what has been written since, under an ID that was
-// started anew, stands.
+// A tombstone that some nodes have not heard of is told again as it was: what has been written since, under an ID that
+// was started anew, stands.
 void Session::RepeatTombstone() {
   Record tombstone;
   tombstone.flags = kRecordTombstone;

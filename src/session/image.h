@@ -1,5 +1,5 @@
-// The image of a session in the local store: version vector, fingerprint, actor and life, then the payload. Layer: session.
-// The store keeps it as a payload of its own; the vector tells at a conflict what this server had seen.
+// The image of a session in the local store: version vector, fingerprint, actor and life, then the payload. Layer:
+// session. The store keeps it as a payload of its own; the vector tells at a conflict what this server had seen.
 #ifndef CLUSTERED_SESSION_SESSION_IMAGE_H_
 #define CLUSTERED_SESSION_SESSION_IMAGE_H_
 

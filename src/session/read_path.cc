@@ -27,7 +27,7 @@ struct Session::Survey {
   struct Answer {
     uint32_t node = 0;
     bool found = false;
-    Record record;      // its payload views into `bytes`
+    Record record;  // its payload views into `bytes`
     std::string bytes;
   };
   std::vector<Answer> answers;  // of the nodes that answered
@@ -153,8 +153,8 @@ Status Session::LoadLocked(TimePoint now) {
   return ValidateEntry(now);
 }
 
-// G2: without asking a node only if the client shows this server's cookie of this epoch, a node has confirmed it lately,
-// and no request of the server before can still be writing.
+// G2: without asking a node only if the client shows this server's cookie of this epoch, a node has confirmed it
+// lately, and no request of the server before can still be writing.
 bool Session::EntryTrusted(const Entry& entry, TimePoint now) const {
   if (context_.settings.affinity == AffinityMode::kCookie) {
     const std::optional<AffinityCookie>& claim = request_->claim;
@@ -173,8 +173,8 @@ void Session::ServeEntry() {
   loaded_.exists = (loaded_.entry.flags & (kEntryTombstone | kEntryLocalOnly)) == 0;
 }
 
-// One round trip to the nodes that should hold the session and to the one that stands in if one of them fails, as a write
-// of another server may have gone there. The rest is asked only if one of these has lost something.
+// One round trip to the nodes that should hold the session and to the one that stands in if one of them fails, as a
+// write of another server may have gone there. The rest is asked only if one of these has lost something.
 Status Session::ValidateEntry(TimePoint now) {
   const std::vector<uint32_t> holders = Holders();
   std::vector<uint32_t> asked = holders;
@@ -192,11 +192,13 @@ Status Session::ValidateEntry(TimePoint now) {
   }
 
   ServeEntry();
-  if (survey.answers.empty()) return Status::Ok();  // an outage of every node fails no request whose session is local (G5)
+  if (survey.answers.empty())
+    return Status::Ok();  // an outage of every node fails no request whose session is local (G5)
   now = context_.clock->Now();
   counters().validations.Add();
   const auto found = [](const Survey::Answer& answer) { return answer.found; };
-  if (known_to_nodes && std::none_of(survey.answers.begin(), survey.answers.end(), found)) counters().lost_sessions.Add();
+  if (known_to_nodes && std::none_of(survey.answers.begin(), survey.answers.end(), found))
+    counters().lost_sessions.Add();
   Reconcile(survey, /*have_entry=*/true, now);
   loaded_.must_write |= known_to_nodes && HasLaggard(survey, holders);
   ConfirmEntry(now);
@@ -222,12 +224,13 @@ Status Session::LoadFromNodes(TimePoint now) {
   const NodeSet::Member& first = context_.nodes->member(placement[0]);
   return Error(ErrorCode::kUnavailable,
                "none of the nodes that may hold this session can be asked (" + first.node->name() + " at " +
-                   first.node->address() + (holders > 1 ? " and " + std::to_string(holders - 1) + " more" : std::string()) +
+                   first.node->address() +
+                   (holders > 1 ? " and " + std::to_string(holders - 1) + " more" : std::string()) +
                    "): check that memcached runs there; no empty session was started in its place");
 }
 
-// Brings what this server has and what the nodes have into one state, and makes that the loaded one. Tokens are kept for
-// every node that answered, as all that they hold is in that state. False if there is nothing at all.
+// Brings what this server has and what the nodes have into one state, and makes that the loaded one. Tokens are kept
+// for every node that answered, as all that they hold is in that state. False if there is nothing at all.
 bool Session::Reconcile(const Survey& survey, bool have_entry, TimePoint now) {
   const Ancestry known = Known();
   std::vector<const Survey::Answer*> heads = survey.Heads(known);
@@ -353,8 +356,8 @@ uint32_t Session::ServerActor() const {
   return actor != 0 ? actor : 1;
 }
 
-// A name that no writer of the session has had, for when this server may have written under its usual one what it does not
-// know of any more; never 0.
+// A name that no writer of the session has had, for when this server may have written under its usual one what it does
+// not know of any more; never 0.
 uint32_t Session::NewActor() {
   static std::atomic<uint32_t> count{0};
   uint64_t seed[3] = {context_.store->instance(), static_cast<uint64_t>(getpid()), ++count};

@@ -82,8 +82,9 @@ void Replicator::HandleReply(uint32_t node, NodeReply reply) {
       return;
     case NodeStatus::kRefused:
       notices_->push_back({false, "node " + context_.nodes->member(node).node->name() + " (" +
-                                      context_.nodes->member(node).node->address() + "): refused to store a session of " +
-                                      std::to_string(record_.payload.size()) + " bytes (out of memory?); it goes to other nodes"});
+                                      context_.nodes->member(node).node->address() +
+                                      "): refused to store a session of " + std::to_string(record_.payload.size()) +
+                                      " bytes (out of memory?); it goes to other nodes"});
       states_[node] = NodeState::kFailed;
       return;
     case NodeStatus::kHit:
@@ -95,7 +96,8 @@ void Replicator::HandleReply(uint32_t node, NodeReply reply) {
   }
 }
 
-// The node holds something else. Its token is known now, so the next attempt can replace it; the question is what it is.
+// The node holds something else. Its token is known now, so the next attempt can replace it; the question is what it
+// is.
 void Replicator::HandleConflict(uint32_t node, NodeReply reply) {
   if (!reply.token.known()) return;  // the item is gone: the next attempt adds it
   Result<Record> theirs = DecodeRecord(reply.value, storage_key_);
@@ -160,8 +162,8 @@ bool Replicator::ResolveContests() {
   return true;
 }
 
-// Three-way where theirs was made from what this request had read; else both are branches with no base that is known, and
-// every key of either stays.
+// Three-way where theirs was made from what this request had read; else both are branches with no base that is known,
+// and every key of either stays.
 void Replicator::MergeWith(const Record& theirs) {
   Counters& counters = context_.store->counters();
   const bool from_base = theirs.vector.Covers(base_.vector);

@@ -1,6 +1,7 @@
 // Replicator: writes one record to its nodes until they agree, resolving what other writers put there. Layer: session.
-// One object per write; belongs to the request. Every write is conditional, all nodes of an attempt are written at once, and
-// each answer shows what the node holds, so an uncontended write is one wait and each contention costs one more.
+// One object per write; belongs to the request. Every write is conditional, all nodes of an attempt are written at
+// once, and each answer shows what the node holds, so an uncontended write is one wait and each contention costs one
+// more.
 #ifndef CLUSTERED_SESSION_SESSION_REPLICATOR_H_
 #define CLUSTERED_SESSION_SESSION_REPLICATOR_H_
 
@@ -15,10 +16,10 @@ namespace clustered_session {
 
 // What a write starts from.
 struct WriteBase {
-  VersionVector vector;      // of what was read; empty = nothing
-  std::string_view payload;  // as it was read: the base of a merge
-  uint32_t actor = 0;        // the name of this writer in version vectors; 0 = a record that is told again as it was
-  bool started_anew = false; // under a destroyed ID: nothing was read, so nothing that is destroyed can come back
+  VersionVector vector;       // of what was read; empty = nothing
+  std::string_view payload;   // as it was read: the base of a merge
+  uint32_t actor = 0;         // the name of this writer in version vectors; 0 = a record that is told again as it was
+  bool started_anew = false;  // under a destroyed ID: nothing was read, so nothing that is destroyed can come back
 };
 
 struct WriteOutcome {
@@ -32,9 +33,9 @@ struct WriteOutcome {
   VersionVector vector;
   uint64_t fingerprint = 0;
   uint32_t life = 0;
-  bool payload_changed = false; // a merge or rule made `payload`; else the caller's stands
+  bool payload_changed = false;  // a merge or rule made `payload`; else the caller's stands
   std::string payload;
-  uint64_t size_max = 0;        // bytes, with too_large
+  uint64_t size_max = 0;  // bytes, with too_large
   std::string size_max_node;
 };
 
@@ -65,10 +66,10 @@ class Replicator {
   std::vector<NodeToken>* tokens_;
   std::vector<Notice>* notices_;
 
-  Record record_;            // what is being written; its payload views into the caller's or outcome_.payload
+  Record record_;  // what is being written; its payload views into the caller's or outcome_.payload
   WriteBase base_;
   std::string_view own_payload_;  // what the caller gave
-  std::string base_payload_;  // keeps base_.payload after a merge
+  std::string base_payload_;      // keeps base_.payload after a merge
   std::vector<NodeState> states_;
   WriteOutcome outcome_;
   // The records met in this attempt that know more than this write; each with the bytes its payload views into.

@@ -35,9 +35,9 @@ class Session {
   // Errors: as Read; the Read that follows fails alike, without another wait.
   Result<bool> Validate(std::string_view id, uint32_t lifetime_s);
 
-  // Locks and loads the session; the payload is valid until the next call. An ID that no node knows is an empty session.
-  // Errors: kInvalidArgument (not a session ID), kTimeout (lock_wait), kNoMemory (too many locks), kUnavailable (it may
-  // exist on nodes that cannot be asked).
+  // Locks and loads the session; the payload is valid until the next call. An ID that no node knows is an empty
+  // session. Errors: kInvalidArgument (not a session ID), kTimeout (lock_wait), kNoMemory (too many locks),
+  // kUnavailable (it may exist on nodes that cannot be asked).
   Result<std::string_view> Read(std::string_view id, uint32_t lifetime_s);
 
   // Whether a Read of this ID has completed in this open: only then may PHP's shutdown write it.
@@ -78,14 +78,14 @@ class Session {
     SessionKey placement_key;  // on all servers
     std::string storage_key;
     SessionLock lock;
-    bool complete = false;          // the load ended well
-    bool exists = false;            // there is a record or an entry, not destroyed
-    bool must_write = false;        // a node lags behind, or branches were merged: write even if unchanged
+    bool complete = false;    // the load ended well
+    bool exists = false;      // there is a record or an entry, not destroyed
+    bool must_write = false;  // a node lags behind, or branches were merged: write even if unchanged
     uint32_t lifetime_s = 0;
-    uint64_t version = 0;           // of what was read; 0 = nothing known anywhere
-    uint64_t epoch = 1;             // under which this server serves it
-    Entry entry;                    // as the local store holds it; flags 0 and version 0 if it does not
-    Image image;                    // as read: what PHP got, and the base of a merge
+    uint64_t version = 0;             // of what was read; 0 = nothing known anywhere
+    uint64_t epoch = 1;               // under which this server serves it
+    Entry entry;                      // as the local store holds it; flags 0 and version 0 if it does not
+    Image image;                      // as read: what PHP got, and the base of a merge
     std::vector<uint32_t> placement;  // lazily, see Placement()
     std::vector<NodeToken> tokens;    // by node, lazily with the placement
   };
@@ -140,7 +140,7 @@ class Session {
   RequestScope* request_;
   Loaded loaded_;
   std::vector<Notice> notices_;
-  std::string failed_id_;         // whose Validate has failed with failure_: Read says the same without waiting again
+  std::string failed_id_;  // whose Validate has failed with failure_: Read says the same without waiting again
   std::optional<Error> failure_;
 };
 

@@ -1,5 +1,5 @@
-// Worker: what one process (or thread) keeps over requests: its nodes with their connections, by save_path. Layer: session.
-// Not thread-safe: one object per thread. After fork() the child's object opens connections of its own.
+// Worker: what one process (or thread) keeps over requests: its nodes with their connections, by save_path. Layer:
+// session. Not thread-safe: one object per thread. After fork() the child's object opens connections of its own.
 #ifndef CLUSTERED_SESSION_SESSION_WORKER_H_
 #define CLUSTERED_SESSION_SESSION_WORKER_H_
 

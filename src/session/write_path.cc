@@ -189,8 +189,8 @@ Status Session::CommitInTurn(std::string_view payload) {
   const std::chrono::seconds ttl = std::chrono::seconds(loaded_.lifetime_s) + RefreshMargin(loaded_.lifetime_s);
   Placement();
   Replicator replicator(context_, loaded_.storage_key, loaded_.placement, &loaded_.tokens, &notices_);
-  WriteOutcome outcome = replicator.Write(record, base, context_.settings.copies, ttl,
-                                          StoreDeadline(context_.clock->Now()));
+  WriteOutcome outcome =
+      replicator.Write(record, base, context_.settings.copies, ttl, StoreDeadline(context_.clock->Now()));
   if (outcome.destroyed) {  // by another request: this one must not bring it back
     context_.store->Erase(loaded_.key);
     loaded_.entry = Entry();
@@ -241,8 +241,9 @@ Status Session::FinishCommit(WriteOutcome outcome, std::string_view payload, std
   }
   const Status stored = PutEntry(now);
   if (outcome.acks == 0 && !stored.ok()) {
-    return Error(stored.error().code(), "no node took the session and it found no room in clustered_session.local_memory (" +
-                                            stored.error().message() + "): this request's changes are lost");
+    return Error(stored.error().code(),
+                 "no node took the session and it found no room in clustered_session.local_memory (" +
+                     stored.error().message() + "): this request's changes are lost");
   }
   return Status::Ok();
 }

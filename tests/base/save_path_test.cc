@@ -64,7 +64,7 @@ TEST_CASE("every written form of an address gives its host, port, path and weigh
       {"unix:/run/m.sock:4", "", 0, "/run/m.sock", 4, "unix:/run/m.sock"},
       {"unix:///run/m.sock", "", 0, "/run/m.sock", 1, "unix:/run/m.sock"},
       {"unix:/run/a=b", "", 0, "/run/a=b", 1, "unix:/run/a=b"},
-      {"/run/m.sock", "", 0, "/run/m.sock", 1, "unix:/run/m.sock"},
+      {"/run/m.sock:0:4", "", 0, "/run/m.sock", 4, "unix:/run/m.sock"},
       {"/run/m.sock:0", "", 0, "/run/m.sock", 1, "unix:/run/m.sock"},
   }));
   const NodeAddress node = ParseOne(row.text);
@@ -82,7 +82,7 @@ TEST_CASE("a given name stands before any form of address") {
   CHECK(ParseOne("m1=host:5").host == "host");
   CHECK(ParseOne("B=[::1]:5").name == "B");
   CHECK(ParseOne("u=unix:/run/m.sock").name == "u");
-  CHECK(ParseOne("u=/run/a=b").unix_path == "/run/a=b");
+  CHECK(ParseOne("u=/run/a=b:0").unix_path == "/run/a=b");
   CHECK(ParseOne("abcdefgh12345678=host").name == "abcdefgh12345678");
 }
 
@@ -92,7 +92,7 @@ TEST_CASE("a derived name is fixed by the address alone, on every server and in 
   CHECK(ParseOne("10.0.0.1:11211:7").name == "ob4vkj");
   CHECK(ParseOne("HOST:1").name == ParseOne("host:1").name);
   CHECK(ParseOne("[0::1]:5").name == ParseOne("[::1]:5").name);
-  CHECK(ParseOne("/run/m.sock").name == ParseOne("unix:/run/m.sock:0:3").name);
+  CHECK(ParseOne("/run/m.sock:0").name == ParseOne("unix:/run/m.sock:0:3").name);
   CHECK(ParseOne("host:1").name != ParseOne("host:2").name);
 
   for (int port = 1; port < 2000; port++) {
@@ -160,7 +160,9 @@ TEST_CASE("a mistake is refused with the node's position, its text and what is w
       {"unix", "a unix socket needs an absolute path"},
       {"Unix:11211", "a unix socket needs an absolute path"},
       {"unix:/", "a unix socket needs an absolute path"},
-      {"/", "a unix socket needs an absolute path"},
+      {"/", "a path is no node"},
+      {"/:0", "a unix socket needs an absolute path"},
+      {"/var/lib/php/sessions", "a path is no node; write unix:/path for a socket, or leave session.save_path empty"},
       {"unix:/" + std::string(107, 'a'), "at most 107 bytes"},
       {":11211", "its host is missing"},
       {"m1=:11211", "its host is missing"},
@@ -186,7 +188,7 @@ TEST_CASE("a mistake is refused with the node's position, its text and what is w
       {"a:11211,b,A", "node 3 (\"A\"): its address is already node 1's"},
       {"m1=a,m2=a", "its address is already node 1's"},
       {"[::1],[0::1]", "its address is already node 1's"},
-      {"/run/s,unix:/run/s:0", "its address is already node 1's"},
+      {"/run/s:0,unix:/run/s", "its address is already node 1's"},
       {"10.0.0.1,ob4vkj=b", "its derived name \"ob4vkj\" is already node 1's; name the nodes"},
       {"ob4vkj=b,10.0.0.1", "its derived name \"ob4vkj\" is already node 1's; name the nodes"},
   }));

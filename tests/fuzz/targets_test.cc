@@ -93,7 +93,7 @@ void RunTarget(FuzzFinding (*target)(std::string_view), const Corpus& corpus) {
 }
 
 TEST_CASE("whatever save_path holds, it is refused in one line or read as unique, canonical nodes") {
-  RunTarget(FuzzSavePath, {"", "10.0.0.1:11211,10.0.0.2:11211", "m1=a:1:2, m2=[::1]:5:7", "u=unix:/run/a=b:0:3,/run/s",
+  RunTarget(FuzzSavePath, {"", "10.0.0.1:11211,10.0.0.2:11211", "m1=a:1:2, m2=[::1]:5:7", "u=unix:/run/a=b:0:3,/run/s:0",
                            "tcp://a:1", "PERSISTENT=a b", "a..b,[fe80::a]", "10.1,1000", "a\0b"s});
 }
 

@@ -2,7 +2,6 @@
 #include "src/record/record.h"
 
 #include <catch2/catch.hpp>
-
 #include <string>
 
 using namespace clustered_session;

@@ -1,6 +1,5 @@
 // Two writers of one session, late writes, and sessions that were destroyed. Layer: tests.
 #include <catch2/catch.hpp>
-
 #include <thread>
 
 #include "tests/session/cluster_fixture.h"
@@ -18,7 +17,8 @@ Status Logout(WebServer* server, Browser* browser) {
 
 }  // namespace
 
-TEST_CASE_METHOD(ClusterFixture, "A slow request on the old server loses nothing of the new one, and nothing of its own", "[session]") {
+TEST_CASE_METHOD(ClusterFixture,
+                 "A slow request on the old server loses nothing of the new one, and nothing of its own", "[session]") {
   Serve(&a, "", "n|i:1;");
   Browser old = browser;
   Request slow(&a, &old);
@@ -34,13 +34,16 @@ TEST_CASE_METHOD(ClusterFixture, "A slow request on the old server loses nothing
   CHECK(merged.find("b|i:2;") != std::string::npos);
 }
 
-TEST_CASE_METHOD(ClusterFixture, "The old server's copy is not served to a client that shows the new server", "[session]") {
+TEST_CASE_METHOD(ClusterFixture, "The old server's copy is not served to a client that shows the new server",
+                 "[session]") {
   Serve(&a, "", "n|i:1;");
   Serve(&b, "n|i:1;", "n|i:2;");
   View(&a, "n|i:2;");
 }
 
-TEST_CASE_METHOD(ClusterFixture, "The old server's copy is served for at most local_trust to a client that shows the old one", "[session]") {
+TEST_CASE_METHOD(ClusterFixture,
+                 "The old server's copy is served for at most local_trust to a client that shows the old one",
+                 "[session]") {
   Serve(&a, "", "n|i:1;");
   Browser old = browser;
   Serve(&b, "n|i:1;", "n|i:2;");
@@ -152,7 +155,8 @@ TEST_CASE_METHOD(ClusterFixture, "Strict mode gives a destroyed session's visito
   CHECK(browser.session_id != id);
 }
 
-TEST_CASE_METHOD(ClusterFixture, "regenerate_id(true) destroys the old session only after the new one's record exists", "[session]") {
+TEST_CASE_METHOD(ClusterFixture, "regenerate_id(true) destroys the old session only after the new one's record exists",
+                 "[session]") {
   Serve(&a, "", "n|i:1;");
   const std::string old_id = browser.session_id;
   RequestScope scope;
@@ -189,7 +193,8 @@ TEST_CASE_METHOD(ClusterFixture, "read_and_close makes its takeover durable", "[
   CHECK(a.counters().conflicts.Get() == 1);
 }
 
-TEST_CASE_METHOD(ClusterFixture, "In single-server mode a destroyed session stays destroyed under a late write", "[session]") {
+TEST_CASE_METHOD(ClusterFixture, "In single-server mode a destroyed session stays destroyed under a late write",
+                 "[session]") {
   WebServer alone("solo", {}, &clock);
   alone.context().settings.lock = LockMode::kNone;
   Serve(&alone, "", "n|i:1;");

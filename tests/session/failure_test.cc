@@ -12,7 +12,8 @@ TEST_CASE_METHOD(ClusterFixture, "A session survives the loss of its web server"
   View(&a, "user|s:3:\"ann\";");
 }
 
-TEST_CASE_METHOD(ClusterFixture, "A session survives the loss of one node, and of its web server as well", "[session]") {
+TEST_CASE_METHOD(ClusterFixture, "A session survives the loss of one node, and of its web server as well",
+                 "[session]") {
   Serve(&a, "", "n|i:1;");
   NodeInId()->set_down(true);
   View(&a, "n|i:1;");
@@ -56,7 +57,8 @@ TEST_CASE_METHOD(ClusterFixture, "A token of a node's former incarnation never o
   View(&b, "m|i:1;n|i:9;");
 }
 
-TEST_CASE_METHOD(ClusterFixture, "With all nodes down, sessions that are local go on and are written later", "[session]") {
+TEST_CASE_METHOD(ClusterFixture, "With all nodes down, sessions that are local go on and are written later",
+                 "[session]") {
   Serve(&a, "", "n|i:1;");
   for (FakeMemcached* node : nodes) node->set_down(true);
   Serve(&a, "n|i:1;", "n|i:2;");
@@ -94,7 +96,8 @@ TEST_CASE_METHOD(ClusterFixture, "No empty session is started in place of one th
   }
 }
 
-TEST_CASE_METHOD(ClusterFixture, "An ID that no node knows is an empty session, in strict mode under another ID", "[session]") {
+TEST_CASE_METHOD(ClusterFixture, "An ID that no node knows is an empty session, in strict mode under another ID",
+                 "[session]") {
   browser.session_id = "0123456789abcdef0123456789abcdef-m1";
   View(&a, "");
   Browser other;
@@ -136,7 +139,8 @@ TEST_CASE_METHOD(ClusterFixture, "A record copied under another session's key is
   View(&b, "");
 }
 
-TEST_CASE_METHOD(ClusterFixture, "A session larger than the node takes is a clear error, and the old record stays", "[session]") {
+TEST_CASE_METHOD(ClusterFixture, "A session larger than the node takes is a clear error, and the old record stays",
+                 "[session]") {
   Serve(&a, "", "n|i:1;");
   for (FakeMemcached* node : nodes) node->set_item_size_max(1000);
   Request request(&a, &browser);
@@ -174,7 +178,8 @@ TEST_CASE_METHOD(ClusterFixture, "A write whose answer was lost is not a conflic
   View(&b, "n|i:3;");
 }
 
-TEST_CASE_METHOD(ClusterFixture, "A node that failed is logged once when it fails and once when it answers again", "[session]") {
+TEST_CASE_METHOD(ClusterFixture, "A node that failed is logged once when it fails and once when it answers again",
+                 "[session]") {
   Serve(&a, "", "n|i:1;");
   NodeInId()->set_down(true);
   size_t notices = 0;

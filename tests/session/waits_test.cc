@@ -11,7 +11,8 @@ TEST_CASE_METHOD(ClusterFixture, "A new session that stays empty asks no node", 
   CHECK(View(&a, "") == 0);
 }
 
-TEST_CASE_METHOD(ClusterFixture, "An empty session asks no node, whatever the serialize handler calls empty", "[session]") {
+TEST_CASE_METHOD(ClusterFixture, "An empty session asks no node, whatever the serialize handler calls empty",
+                 "[session]") {
   a.context().settings.format = PayloadFormat::kPhpSerialize;
   CHECK(Serve(&a, "", "a:0:{}") == 0);
   CHECK(Holders() == 0);
@@ -54,7 +55,8 @@ TEST_CASE_METHOD(ClusterFixture, "Trust in a local copy ends after local_trust",
   CHECK(View(&a, "cart|i:1;") == 1);
 }
 
-TEST_CASE_METHOD(ClusterFixture, "A changed session is written in one wait, whatever the number of copies", "[session]") {
+TEST_CASE_METHOD(ClusterFixture, "A changed session is written in one wait, whatever the number of copies",
+                 "[session]") {
   Serve(&a, "", "n|i:1;");
   CHECK(Serve(&a, "n|i:1;", "n|i:2;") == 1);
   CHECK(Serve(&a, "n|i:2;", "n|i:3;") == 1);

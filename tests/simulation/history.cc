@@ -160,7 +160,8 @@ void History::Fault() {
   FakeMemcached& node = *nodes_[static_cast<size_t>(Below(options_.nodes))];
   const auto index = static_cast<size_t>(Below(options_.servers));
   WebServer& server = *servers_[index];
-  const int down = static_cast<int>(std::count_if(nodes_.begin(), nodes_.end(), [](const auto& each) { return each->down(); }));
+  const int down =
+      static_cast<int>(std::count_if(nodes_.begin(), nodes_.end(), [](const auto& each) { return each->down(); }));
   switch (Below(9)) {
     case 0:
       if (down > 0 && !node.down()) return;  // one at a time: two copies
@@ -191,7 +192,8 @@ void History::Fault() {
       const auto which = static_cast<size_t>(Below(options_.nodes));
       const bool cut = Below(2) == 0;
       server.connection(which).set_partitioned(cut);
-      Say("server " + server.context().settings.server_id + (cut ? " cannot reach " : " reaches ") + nodes_[which]->name());
+      Say("server " + server.context().settings.server_id + (cut ? " cannot reach " : " reaches ") +
+          nodes_[which]->name());
       return;
     }
     case 5: {
@@ -243,8 +245,9 @@ bool History::Survivable(const FakeMemcached& fails) const {
     }
   }
   return life_elsewhere >= life_here && std::all_of(tokens_.begin(), tokens_.end(), [&](const auto& token) {
-    return !token.second.acknowledged || token.second.excused || token.second.life < life_ || elsewhere.count(token.first) > 0;
-  });
+           return !token.second.acknowledged || token.second.excused || token.second.life < life_ ||
+                  elsewhere.count(token.first) > 0;
+         });
 }
 
 // Whether a node holds a tombstone: only then was the destruction acknowledged.
@@ -266,8 +269,8 @@ std::string History::Describe() const {
     if (found == node->items().end()) continue;
     Result<Record> record = DecodeRecord(found->second.value, storage_key_);
     if (!record.ok()) continue;
-    text += " l" + std::to_string(record->life) + " v" + std::to_string(record->version) + " e" + std::to_string(record->epoch) + " i" +
-            std::to_string(record->instance % 1000) +
+    text += " l" + std::to_string(record->life) + " v" + std::to_string(record->version) + " e" +
+            std::to_string(record->epoch) + " i" + std::to_string(record->instance % 1000) +
             (record->tombstone() ? " tombstone" : " " + Join(TokensIn(record->payload)));
   }
   return text;
@@ -307,7 +310,8 @@ void History::Heal() {
   clock_.Advance(std::chrono::seconds(120));
 }
 
-// Healed, and with all trust expired, every server shows every acknowledged key that has a copy, and none of a life before.
+// Healed, and with all trust expired, every server shows every acknowledged key that has a copy, and none of a life
+// before.
 void History::CheckEnd() {
   for (int round = 0; round < 2 && violation_.empty(); ++round) {
     for (const auto& server : servers_) {

@@ -18,12 +18,12 @@ namespace clustered_session {
 struct HistoryOptions {
   int servers = 3;
   int nodes = 3;
-  int tabs = 3;             // browsers that share one session, each with cookies of its own
+  int tabs = 3;  // browsers that share one session, each with cookies of its own
   int events = 60;
   bool partitions = true;
   bool node_restarts = true;
   bool destroys = true;
-  bool lossy = true;        // answers that get lost, writes that arrive late
+  bool lossy = true;           // answers that get lost, writes that arrive late
   bool one_at_a_time = false;  // a node only fails while the others that work have all that it has
 };
 
@@ -56,10 +56,10 @@ class History {
     std::string payload;               // as it was read
     int life = 0;                      // of the session, as it was read
   };
-  struct Token {              // a key of $_SESSION that one request has added
+  struct Token {  // a key of $_SESSION that one request has added
     bool acknowledged = false;
-    bool excused = false;     // its last copy was lost to a fault that may lose it
-    int life = 0;             // of the session: each destruction ends one
+    bool excused = false;  // its last copy was lost to a fault that may lose it
+    int life = 0;          // of the session: each destruction ends one
   };
 
   int Below(int bound) { return static_cast<int>(random_() % static_cast<uint64_t>(bound)); }

@@ -2,7 +2,6 @@
 // CLUSTERED_SESSION_TEST_SEED=<seed> replays one, CLUSTERED_SESSION_HISTORIES=<n> runs that many. Without them the same
 // seeds are run each time.
 #include <catch2/catch.hpp>
-
 #include <cstdlib>
 
 #include "tests/simulation/history.h"

@@ -27,21 +27,22 @@ class FakeMemcached {
   const std::string& name() const { return name_; }
 
   // Faults.
-  void set_down(bool down) { down_ = down; }                 // refuses connections
+  void set_down(bool down) { down_ = down; }  // refuses connections
   void set_item_size_max(uint64_t size) { size_max_ = size; }
-  void set_full(bool full) { full_ = full; }                 // refuses every store
-  void LoseNextAnswer() { lose_answers_ = 1; }               // performs the operation, answers nothing
-  void DelayNextWrite() { delay_writes_ = 1; }               // answers nothing, performs it at DeliverDelayed()
+  void set_full(bool full) { full_ = full; }    // refuses every store
+  void LoseNextAnswer() { lose_answers_ = 1; }  // performs the operation, answers nothing
+  void DelayNextWrite() { delay_writes_ = 1; }  // answers nothing, performs it at DeliverDelayed()
   void DeliverDelayed();
-  void RestartEmpty();                                       // a new incarnation without items
-  void RestartWith(std::map<std::string, Item> items);       // a new incarnation that comes back with old items
+  void RestartEmpty();                                  // a new incarnation without items
+  void RestartWith(std::map<std::string, Item> items);  // a new incarnation that comes back with old items
 
   bool down() const { return down_; }
   std::map<std::string, Item>& items() { return items_; }
   Item* Find(const std::string& key);
 
   NodeReply Read(const std::string& key);
-  NodeReply Write(const std::string& key, const std::string& value, std::chrono::seconds ttl, const NodeToken& expected);
+  NodeReply Write(const std::string& key, const std::string& value, std::chrono::seconds ttl,
+                  const NodeToken& expected);
 
   uint64_t reads = 0;
   uint64_t writes = 0;
