@@ -8,8 +8,6 @@ clustered_session.local_memory=1M
 require __DIR__ . '/skip.inc';
 need_nodes();
 ?>
---XFAIL--
-An ID made in this request is taken as unknown to all nodes, also after it was written to them
 --FILE--
 <?php
 require __DIR__ . '/support.inc';

@@ -42,8 +42,8 @@ session($id, function ($data) { echo json_encode($data), "\n"; });
 --EXPECT--
 open: session_start(): save_path: node 1 ("no/path"): its host must be a name of 
 read: session_start(): session ID "no..." is not one: only A-Z, a-z, 0-9, "-" and
-write: session_write_close(): the session found no room in clustered_session.local
+write: session_write_close(): a session of 600016 bytes is more than clustered_ses
 reset: reset
-regenerate: session_regenerate_id(): the session found no room in clustered_session.loc
+regenerate: session_regenerate_id(): a session of 600016 bytes is more than clustered_s
 setting: clustered_session.copies must be a number from 1 to 64, "x" does not do
 {"n":1}

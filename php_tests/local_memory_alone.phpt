@@ -5,8 +5,6 @@ session.save_handler=clustered
 session.save_path=
 session.use_strict_mode=0
 clustered_session.local_memory=1M
---XFAIL--
-The store removes the older entry of a session that is too large for it
 --FILE--
 <?php
 require __DIR__ . '/support.inc';
@@ -16,7 +14,7 @@ session($id, function ($data) { echo json_encode($data), "\n"; });
 ?>
 --EXPECTF--
 
-Warning: session_write_close(): the session found no room in clustered_session.local_memory (a session of 600017 bytes is larger than the local copy may be: %d bytes, a quarter of local_memory) and there is no node to hold it in %s on line %d
+Warning: session_write_close(): a session of 600017 bytes is more than clustered_session.local_memory takes (%d bytes), and there is no node to hold it: it was not saved, the last one stays in %s on line %d
 
 Warning: session_write_close(): Failed to write session data (clustered). Please verify that the current setting of session.save_path is correct () in %s on line %d
 {"text":"small"}

@@ -4,8 +4,6 @@ Strict mode replaces an ID whose session was made and destroyed in this very req
 session.save_handler=clustered
 session.save_path=
 session.use_strict_mode=1
---XFAIL--
-The tombstone of an ID made in this request counts as a session
 --FILE--
 <?php
 require __DIR__ . '/support.inc';

@@ -3,6 +3,7 @@ A class that extends SessionHandler, without validateId() and updateTimestamp() 
 --DESCRIPTION--
 valgrind
 --INI--
+session.gc_probability=0
 session.save_handler=clustered
 session.save_path=
 session.use_strict_mode=1

@@ -14,9 +14,9 @@
  *   instance: string,
  *   error?: string,
  *   nodes: array<string, array{address: string, weight: int, state: string, operations: int, failures: int, retry_in_ms: int}>,
- *   counters?: array<string, int>,
- *   memory?: array{bytes: int, payload_bytes: int, payload_used: int, entries: int, entries_max: int, unreplicated: int},
- *   locks?: array{held: int, waiting: int, capacity: int, longest_wait_ms: float}
+ *   counters: array<string, int>,
+ *   memory: array{bytes: int, payload_bytes: int, payload_used: int, entries: int, entries_max: int, unreplicated: int},
+ *   locks: array{held: int, waiting: int, capacity: int, longest_wait_ms: float}
  * }
  */
 function clustered_session_status(): array {}

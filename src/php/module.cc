@@ -5,12 +5,13 @@
 #include <memory>
 
 #include "src/cluster/memcached_node.h"
-#include "src/php/clustered_session_arginfo.h"
 #include "src/php/php_clustered_session.h"
 
 extern "C" {
 #include "ext/standard/info.h"
 }
+
+#include "src/php/clustered_session_arginfo.h"  // needs php.h
 
 using clustered_session::LocalStore;
 using clustered_session::Result;

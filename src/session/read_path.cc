@@ -73,7 +73,7 @@ Result<bool> Session::Validate(std::string_view id, uint32_t lifetime_s) {
   if (Created(id) || (loaded_.complete && loaded_.id != id)) {
     Entry entry;
     const SessionKey key = LocalKey(context_, HashSessionId({}, context_.settings.prefix, id));
-    return context_.store->Lookup(key, context_.clock->Now(), &entry, nullptr);
+    return context_.store->Lookup(key, context_.clock->Now(), &entry, nullptr) && (entry.flags & kEntryTombstone) == 0;
   }
   if (Status status = Load(id, lifetime_s); !status.ok()) {
     failed_id_ = id;

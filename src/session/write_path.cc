@@ -211,6 +211,8 @@ Status Session::CommitInTurn(std::string_view payload) {
 }
 
 Status Session::FinishCommit(WriteOutcome outcome, std::string_view payload, std::chrono::seconds ttl) {
+  // From here on others may know the ID.
+  std::erase_if(request_->created_ids, [this](const std::string& created) { return loaded_.id.ends_with(created); });
   const TimePoint now = context_.clock->Now();
   const auto wanted = std::min<uint32_t>(context_.settings.copies, static_cast<uint32_t>(context_.nodes->size()));
   Entry& entry = loaded_.entry;
@@ -250,6 +252,14 @@ Status Session::FinishCommit(WriteOutcome outcome, std::string_view payload, std
 
 // Single-server mode: the local copy is the only one.
 Status Session::CommitHere(std::string_view payload) {
+  if (payload.size() + Image::kHeaderSize > context_.store->PayloadMax()) {
+    counters().too_large.Add();
+    return Error(ErrorCode::kTooLarge,
+                 "a session of " + std::to_string(payload.size()) +
+                     " bytes is more than clustered_session.local_memory takes (" +
+                     std::to_string(context_.store->PayloadMax() - Image::kHeaderSize) +
+                     " bytes), and there is no node to hold it: it was not saved, the last one stays");
+  }
   const TimePoint now = context_.clock->Now();
   const bool started_anew = (loaded_.entry.flags & kEntryTombstone) != 0;
   loaded_.image.SetLineage({}, 0, loaded_.image.life() + (started_anew ? 1 : 0));
@@ -261,7 +271,6 @@ Status Session::CommitHere(std::string_view payload) {
   if (payload.data() != loaded_.image.payload().data()) loaded_.image.SetPayload(payload);
   ServeEntry();
   if (Status status = PutEntry(now); !status.ok()) {
-    if (status.error().code() == ErrorCode::kTooLarge) counters().too_large.Add();
     return Error(status.error().code(), "the session found no room in clustered_session.local_memory (" +
                                             status.error().message() + ") and there is no node to hold it");
   }
