@@ -15,6 +15,7 @@ $page = <<<'END'
   <?php
   if (isset($_GET['status'])) exit(json_encode(clustered_session_status()['locks']));
   ini_set('clustered_session.lock', $_GET['lock'] ?? 'local');
+  if (isset($_GET['mark'])) touch("$_GET[mark].second");
   session_start();
   $seen = $_SESSION['n'] ?? 0;
   if (isset($_GET['gate'])) {
@@ -31,7 +32,9 @@ $cookies = $server->ask()->cookies;
 foreach (['local', 'none'] as $lock) {
   $first = $server->send("lock=$lock&gate=" . rawurlencode($gate), $cookies);
   await(fn() => file_exists("$gate.in"), 'the first request');
-  $second = $server->send("lock=$lock", $cookies);
+  $second = $server->send("lock=$lock&mark=" . rawurlencode($gate), $cookies);
+  // Only then does its worker accept no other connection, which would wait behind it.
+  await(fn() => file_exists("$gate.second"), 'the second request');
   if ($lock === 'local') {
     await(fn() => json_decode($server->ask('status')->body)->waiting === 1, 'the second request to wait');
   } else {
@@ -42,6 +45,7 @@ foreach (['local', 'none'] as $lock) {
   if ($lock === 'local') echo 'second: ', WebServer::read($second)->body, "\n";
   unlink("$gate.in");
   unlink("$gate.go");
+  unlink("$gate.second");
 }
 unlink($gate);
 ?>

@@ -11,7 +11,7 @@ extern "C" {
 #include "ext/standard/info.h"
 }
 
-#include "src/php/clustered_session_arginfo.h"  // needs php.h
+#include "src/php/function_table.h"  // needs php.h
 
 using clustered_session::LocalStore;
 using clustered_session::Result;

@@ -1,4 +1,5 @@
-/* Written by hand after clustered_session.stub.php. */
+// The functions of the extension as Zend registers them, by hand after clustered_session.stub.php (a name of the form
+// *_arginfo.h would make phpize generate it, with a parser that is not at hand). Layer: php.
 
 ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_clustered_session_status, 0, 0, IS_ARRAY, 0)
 ZEND_END_ARG_INFO()
