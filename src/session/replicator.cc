@@ -137,6 +137,7 @@ bool Replicator::ResolveContests() {
       record_.life = theirs.life + (theirs.tombstone() ? 1 : 0);
       record_.vector = VersionVector();
       record_.payload = own_payload_;  // nothing of a life that is over
+      outcome_.payload_changed = false;
       if (!theirs.tombstone()) MergeWith(theirs);
     } else if (theirs.tombstone() || theirs.life > record_.life) {
       outcome_.destroyed = true;

@@ -7,14 +7,17 @@
 namespace clustered_session {
 namespace {
 
+uint64_t session_ids = 0;
+
 std::string RandomPart() {
-  static uint64_t count = 0;
   char text[33];
-  snprintf(text, sizeof text, "%032llx", static_cast<unsigned long long>(++count * 0x9e3779b97f4a7c15ull));
+  snprintf(text, sizeof text, "%032llx", static_cast<unsigned long long>(++session_ids * 0x9e3779b97f4a7c15ull));
   return text;
 }
 
 }  // namespace
+
+void SeedSessionIds(uint64_t seed) { session_ids = seed << 20; }
 
 WebServer::WebServer(std::string server_id, const std::vector<FakeMemcached*>& nodes, const Clock* clock,
                      size_t local_memory)

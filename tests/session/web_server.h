@@ -14,6 +14,9 @@
 
 namespace clustered_session {
 
+// Makes the session IDs that follow, and so their placement, those of `seed`.
+void SeedSessionIds(uint64_t seed);
+
 // What a browser keeps: its session ID and its affinity cookie.
 struct Browser {
   std::string session_id;

@@ -30,6 +30,7 @@ History::History(uint64_t seed, const HistoryOptions& options) : options_(option
     nodes_.push_back(std::make_unique<FakeMemcached>("m" + std::to_string(i + 1), &clock_));
     nodes.push_back(nodes_.back().get());
   }
+  SeedSessionIds(seed);
   const bool no_lock = Below(2) == 0;
   for (int i = 0; i < options.servers; ++i) {
     const std::string name(1, static_cast<char>('a' + i));
