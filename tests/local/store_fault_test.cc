@@ -130,6 +130,26 @@ void CheckAfterDeath(StoreFixture* fixture, const Journal& journal) {
   REQUIRE(fixture->store->counters().corrupt_entries.Get() == 0);
 }
 
+// A worker dies in a new store when it meets the point for the nth time. False if it did not meet it so often.
+bool DieInNewStore(const char* point, uint64_t nth) {
+  StoreFixture fixture;
+  Shared<Journal> journal;
+  ChildProcess child([&] {
+    DieAt(point, nth);
+    Scenario(&fixture, &*journal).Run();
+    return 0;
+  });
+  const ChildProcess::End end = child.Wait();
+  REQUIRE((end.signal == SIGKILL || end.code == 0));
+  fixture.now += std::chrono::seconds(2 * (kSteps / 60));
+  CheckAfterDeath(&fixture, *journal);
+  // And life goes on in it.
+  Shared<Journal> next;
+  Scenario(&fixture, &*next).Run(100);
+  REQUIRE(fixture.store->CheckInvariants() == "");
+  return end.signal == SIGKILL;
+}
+
 }  // namespace
 
 TEST_CASE("a worker killed at any named point leaves a store that is whole", "[local]") {
@@ -147,26 +167,17 @@ TEST_CASE("a worker killed at any named point leaves a store that is whole", "[l
   REQUIRE(points.size() > 30);
   size_t killed = 0;
   for (const auto& [name, times] : points) {
-    // How often exactly differs from store to store: each has hashes of its own.
     for (const uint64_t nth : {uint64_t{1}, times / 3, times * 2 / 3}) {
       if (nth == 0) continue;
+      // Each store has hashes of its own: one may not meet a rare point at all, but not ten in a row.
+      bool met = false;
+      for (int store = 0; store < (nth == 1 ? 10 : 1) && !met; ++store) {
+        CAPTURE(name, nth, times, store);
+        met = DieInNewStore(name, nth);
+      }
       CAPTURE(name, nth, times);
-      StoreFixture fixture;
-      Shared<Journal> journal;
-      ChildProcess child([&, point = name] {
-        DieAt(point, nth);
-        Scenario(&fixture, &*journal).Run();
-        return 0;
-      });
-      const ChildProcess::End end = child.Wait();
-      REQUIRE((end.signal == SIGKILL || (nth > 1 && end.code == 0)));
-      killed += end.signal == SIGKILL ? 1 : 0;
-      fixture.now += std::chrono::seconds(2 * (kSteps / 60));
-      CheckAfterDeath(&fixture, *journal);
-      // And life goes on in it.
-      Shared<Journal> next;
-      Scenario(&fixture, &*next).Run(100);
-      REQUIRE(fixture.store->CheckInvariants() == "");
+      REQUIRE((met || nth > 1));
+      killed += met ? 1 : 0;
     }
   }
   REQUIRE(killed > 2 * points.size());

@@ -11,7 +11,11 @@ using namespace clustered_session;
 namespace {
 
 constexpr uint64_t kFirstSeed = 1;
+#ifdef __SANITIZE_ADDRESS__
+constexpr uint64_t kHistories = 200;  // each maps segments anew, which the sanitizer makes slow
+#else
 constexpr uint64_t kHistories = 3000;
+#endif
 
 uint64_t EnvironmentOr(const char* name, uint64_t otherwise) {
   const char* given = std::getenv(name);
