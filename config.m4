@@ -147,6 +147,7 @@ struct Value {
     src/record/payload_split.cc
     src/record/record.cc
     src/record/version_vector.cc
+    src/session/conflict.cc
     src/session/destroy_path.cc
     src/session/read_path.cc
     src/session/replicator.cc

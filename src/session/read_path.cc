@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 #include <utility>
 
 #include "src/base/units.h"
 #include "src/cluster/placement.h"
+#include "src/session/conflict.h"
 #include "src/session/session.h"
 
 namespace clustered_session {
@@ -265,15 +267,10 @@ void Session::MergeBranch(const VersionVector& vector, std::string_view payload,
   VersionVector merged = loaded_.image.vector();
   merged.Absorb(vector);
   if (context_.settings.on_conflict == ConflictRule::kMerge) {
-    Result<MergeOutcome> merge = MergePayloads(context_.settings.format, {}, loaded_.image.payload(), payload);
-    if (merge.ok()) {
-      counters().merges.Add();
-      counters().merge_collisions.Add(merge->collisions);
-      loaded_.image.SetPayload(merge->payload);
-    } else {
-      counters().merge_collisions.Add();
+    if (std::optional<std::string> both = ResolveConflict(context_, {}, loaded_.image.payload(), payload)) {
+      loaded_.image.SetPayload(*both);
     }
-  }
+  }  // else the one that is later by epoch and version stands
   loaded_.image.SetLineage(merged, 0, loaded_.image.life());
   loaded_.entry.version = std::max(loaded_.entry.version, version);
   ServeEntry();

@@ -1,7 +1,10 @@
 #include "src/session/replicator.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
+
+#include "src/session/conflict.h"
 
 namespace clustered_session {
 namespace {
@@ -166,25 +169,14 @@ bool Replicator::ResolveContests() {
 // Three-way where theirs was made from what this request had read; else both are branches with no base that is known,
 // and every key of either stays.
 void Replicator::MergeWith(const Record& theirs) {
-  Counters& counters = context_.store->counters();
   const bool from_base = theirs.vector.Covers(base_.vector);
-  std::string merged(record_.payload);
-  if (context_.settings.on_conflict == ConflictRule::kTheirs) {
-    merged.assign(theirs.payload);
-  } else if (context_.settings.on_conflict == ConflictRule::kMerge) {
-    Result<MergeOutcome> merge = MergePayloads(context_.settings.format, from_base ? base_.payload : std::string_view(),
-                                               record_.payload, theirs.payload);
-    if (merge.ok()) {
-      counters.merges.Add();
-      counters.merge_collisions.Add(merge->collisions);
-      merged = std::move(merge->payload);
-    } else {
-      counters.merge_collisions.Add();  // cannot be split: mine stands as a whole
-    }
+  std::optional<std::string> resolved =
+      ResolveConflict(context_, from_base ? base_.payload : std::string_view(), record_.payload, theirs.payload);
+  if (resolved) {
+    outcome_.payload = std::move(*resolved);
+    outcome_.payload_changed = true;
+    record_.payload = outcome_.payload;
   }
-  outcome_.payload = std::move(merged);
-  outcome_.payload_changed = true;
-  record_.payload = outcome_.payload;
   if (from_base) {  // the next to be met has either seen theirs, or is a branch
     base_payload_.assign(theirs.payload);
     base_.payload = base_payload_;

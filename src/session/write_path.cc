@@ -1,6 +1,9 @@
 // The write path: unchanged or changed, write through, local copy. See docs/protocol.md, 'Write'. Layer: session.
 #include <algorithm>
+#include <optional>
+#include <utility>
 
+#include "src/session/conflict.h"
 #include "src/session/replicator.h"
 #include "src/session/session.h"
 
@@ -142,20 +145,11 @@ bool Session::CatchUp(std::string_view* payload, std::string* merged) {
   if (current.version <= loaded_.version) return true;
   counters().conflicts.Add();
   const bool from_base = image.vector().Covers(loaded_.image.vector());
-  if (context_.settings.on_conflict == ConflictRule::kTheirs) {
-    merged->assign(image.payload());
+  std::optional<std::string> resolved =
+      ResolveConflict(context_, from_base ? loaded_.image.payload() : std::string_view(), *payload, image.payload());
+  if (resolved) {
+    *merged = std::move(*resolved);
     *payload = *merged;
-  } else if (context_.settings.on_conflict == ConflictRule::kMerge) {
-    Result<MergeOutcome> merge = MergePayloads(
-        context_.settings.format, from_base ? loaded_.image.payload() : std::string_view(), *payload, image.payload());
-    if (merge.ok()) {
-      counters().merges.Add();
-      counters().merge_collisions.Add(merge->collisions);
-      *merged = std::move(merge->payload);
-      *payload = *merged;
-    } else {
-      counters().merge_collisions.Add();
-    }
   }
   if (!from_base) {  // read anew since, from the nodes: what this request had read is a branch of it
     VersionVector both = image.vector();
