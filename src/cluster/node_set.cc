@@ -11,6 +11,11 @@ NodeSet::NodeSet(std::vector<Member> members, Duration retry_interval, const Clo
   for (const Member& member : members_) addresses_.push_back(member.address);
 }
 
+std::string NodeSet::Label(uint32_t index) const {
+  const Node& node = *members_[index].node;
+  return "node " + node.name() + " (" + node.address() + ")";
+}
+
 bool NodeSet::WorthAsking(uint32_t index) const {
   const NodeHealth* health = members_[index].health;
   return health == nullptr || health->open.load(std::memory_order_relaxed) == 0 ||
@@ -33,8 +38,7 @@ void NodeSet::Report(uint32_t index, const NodeReply& reply) {
       events_.push_back(reply.error + "; its sessions are served from their other copies until it answers again");
     }
   } else if (ReportSuccess(health, clock_->Now())) {
-    events_.push_back("node " + members_[index].node->name() + " (" + members_[index].node->address() +
-                      "): answers again");
+    events_.push_back(Label(index) + ": answers again");
   }
 }
 

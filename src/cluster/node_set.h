@@ -41,6 +41,9 @@ class NodeSet {
   const Member& member(uint32_t index) const { return members_[index]; }
   const std::vector<NodeAddress>& addresses() const { return addresses_; }
 
+  // "node <name> (<address>)", for messages.
+  std::string Label(uint32_t index) const;
+
   // Whether asking the node now makes sense: it is not known to fail, or its next probe is due. Asks nobody.
   bool WorthAsking(uint32_t index) const;
 

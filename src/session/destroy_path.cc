@@ -35,33 +35,25 @@ Status Session::Destroy(std::string_view id, uint32_t lifetime_s) {
 }
 
 void Session::WriteTombstone() {
-  Record tombstone;
-  tombstone.flags = kRecordTombstone;
   // Without a session lock, another request may have written since this one read.
   Entry current;
   const bool have = context_.store->Lookup(loaded_.key, context_.clock->Now(), &current, nullptr);
-  tombstone.version = std::max(loaded_.version, have ? current.version : 0) + 1;
-  tombstone.epoch = loaded_.entry.version != 0 ? loaded_.entry.epoch : loaded_.epoch;
-  tombstone.instance = context_.store->instance();
-  tombstone.lifetime_s = loaded_.lifetime_s;
-  tombstone.life = loaded_.image.life();
-  ReplicateTombstone(tombstone, NewActor());
+  const uint64_t version = std::max(loaded_.version, have ? current.version : 0) + 1;
+  ReplicateTombstone(version, loaded_.entry.version != 0 ? loaded_.entry.epoch : loaded_.epoch, NewActor());
 }
 
 // A tombstone that some nodes have not heard of is told again as it was: what has been written since, under an ID that
 // was started anew, stands.
-void Session::RepeatTombstone() {
+void Session::RepeatTombstone() { ReplicateTombstone(loaded_.version, loaded_.entry.epoch, /*actor=*/0); }
+
+void Session::ReplicateTombstone(uint64_t version, uint64_t epoch, uint32_t actor) {
   Record tombstone;
   tombstone.flags = kRecordTombstone;
-  tombstone.version = loaded_.version;
-  tombstone.epoch = loaded_.entry.epoch;
+  tombstone.version = version;
+  tombstone.epoch = epoch;
   tombstone.instance = context_.store->instance();
   tombstone.lifetime_s = loaded_.lifetime_s;
   tombstone.life = loaded_.image.life();
-  ReplicateTombstone(tombstone, /*actor=*/0);
-}
-
-void Session::ReplicateTombstone(const Record& tombstone, uint32_t actor) {
   // Must outlive every copy of the session that a node or another server may still hold.
   const auto ttl = std::chrono::seconds(loaded_.lifetime_s) * 2 + std::chrono::minutes(2);
   Entry entry;

@@ -309,9 +309,8 @@ void Session::Ask(const std::vector<uint32_t>& nodes, TimePoint deadline, Survey
         answer.bytes = std::move(read.reply.value);
       } else {  // somebody else's bytes under our key: a miss, and the next write replaces them
         counters().corrupt_records.Add();
-        const NodeSet::Member& member = context_.nodes->member(read.node);
-        notices_.push_back({false, "node " + member.node->name() + " (" + member.node->address() +
-                                       "): an item under our key is unreadable (" + record.error().message() +
+        notices_.push_back({false, context_.nodes->Label(read.node) + ": an item under our key is unreadable (" +
+                                       record.error().message() +
                                        ") and counts as missing; check that no other program uses this prefix"});
       }
     }

@@ -84,9 +84,8 @@ void Replicator::HandleReply(uint32_t node, NodeReply reply) {
       states_[node] = NodeState::kFailed;
       return;
     case NodeStatus::kRefused:
-      notices_->push_back({false, "node " + context_.nodes->member(node).node->name() + " (" +
-                                      context_.nodes->member(node).node->address() +
-                                      "): refused to store a session of " + std::to_string(record_.payload.size()) +
+      notices_->push_back({false, context_.nodes->Label(node) + ": refused to store a session of " +
+                                      std::to_string(record_.payload.size()) +
                                       " bytes (out of memory?); it goes to other nodes"});
       states_[node] = NodeState::kFailed;
       return;
@@ -106,9 +105,8 @@ void Replicator::HandleConflict(uint32_t node, NodeReply reply) {
   Result<Record> theirs = DecodeRecord(reply.value, storage_key_);
   if (!theirs.ok()) {  // somebody else's bytes under our key: worth nothing, replaced
     context_.store->counters().corrupt_records.Add();
-    notices_->push_back({false, "node " + context_.nodes->member(node).node->name() + " (" +
-                                    context_.nodes->member(node).node->address() +
-                                    "): an item under our key is unreadable (" + theirs.error().message() +
+    notices_->push_back({false, context_.nodes->Label(node) + ": an item under our key is unreadable (" +
+                                    theirs.error().message() +
                                     ") and was replaced; check that no other program uses this prefix"});
     return;
   }

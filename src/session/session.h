@@ -129,7 +129,7 @@ class Session {
   // destroy_path.cc
   void WriteTombstone();
   void RepeatTombstone();
-  void ReplicateTombstone(const Record& tombstone, uint32_t actor);
+  void ReplicateTombstone(uint64_t version, uint64_t epoch, uint32_t actor);
 
   void Reset();
   bool Created(std::string_view id) const;
