@@ -25,7 +25,6 @@ namespace {
 
 constexpr size_t kPrefixMax = 64;  // bytes; with the hash well under memcached's 250
 constexpr size_t kServerNameMax = 256;
-size_t local_memory = 64u << 20;  // bytes; of the whole server, set before it forks
 
 // A parser returns null, or what is wrong with the value; static text, as it crosses into the second phase.
 using Parser = const char* (*)(std::string_view text, SessionSettings* settings);
@@ -79,7 +78,7 @@ const char* ParseLocalMemory(std::string_view text, SessionSettings*) {
   Result<size_t> size = clustered_session::ParseSize(text);
   if (!size.ok()) return "needs a size in bytes, or with K, M or G, such as 64M";
   if (*size < LocalStore::kMemoryMin) return "must be at least 1M";
-  local_memory = *size;
+  CSG(local_memory) = *size;
   return nullptr;
 }
 
@@ -194,5 +193,3 @@ void php_clustered_session_unregister_ini(int type, int module_number) {
   (void)type;
   zend_unregister_ini_entries(module_number);
 }
-
-size_t php_clustered_session_local_memory() { return local_memory; }

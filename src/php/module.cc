@@ -29,7 +29,7 @@ bool MakeStore() {
   bool made = false;
   Guarded([&] {
     Result<std::unique_ptr<LocalStore>> store =
-        LocalStore::Create(php_clustered_session_local_memory(), sizeof(clustered_session::SharedNodeTable));
+        LocalStore::Create(CSG(local_memory), sizeof(clustered_session::SharedNodeTable));
     if (store.ok()) {
       local_store = std::move(*store).release();
       made = true;

@@ -32,6 +32,7 @@ extern "C" const ps_module ps_mod_clustered;
 ZEND_BEGIN_MODULE_GLOBALS(clustered_session)
   clustered_session::SessionSettings* settings;  // as the INI entries have it now
   uint64_t settings_generation;                  // of *settings; a change makes contexts copy it again
+  size_t local_memory;                           // bytes; read in MINIT. Each thread's start parses php.ini's value again
   const void* serializer;                        // PS(serializer) that settings->format was made from
   clustered_session::Worker* worker;
   clustered_session::RequestScope* request;
@@ -53,7 +54,6 @@ const clustered_session::Clock* php_clustered_session_clock();
 // ini.cc
 void php_clustered_session_register_ini(int type, int module_number);
 void php_clustered_session_unregister_ini(int type, int module_number);
-size_t php_clustered_session_local_memory();  // bytes; only read in MINIT
 
 // affinity.cc
 void php_clustered_session_read_affinity(const char* session_name);
