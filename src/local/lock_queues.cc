@@ -42,23 +42,25 @@ LockNode* SharedSessionLocks::Before(const Place& place, LockNode* node) const {
 
 void SharedSessionLocks::BecomeHolder(const Place& place, LockNode* node) const {
   SetState(node, LockState::kHolding, place.partition);
+  FaultPoint("lock.holding");
   node->before = 0;
 }
 
 // Takes the place of the node before, whose owner is gone. REQUIRES: this thread holds its mutex, and node's.
+// The node before is out of the queue before this one has the session: the kernel frees the mutexes of a dead thread one
+// after the other, so whoever repairs what a death in here left may find both nodes still locked. Nothing may depend on
+// having them then.
 void SharedSessionLocks::Inherit(const Place& place, LockNode* node, LockNode* before) const {
   const LockState state = StateOf(before->state.load(std::memory_order_relaxed));
+  if (state == LockState::kHolding) segment_.header()->counters.lock_takeovers.Add();
   if (state == LockState::kWaiting) {
     node->before = before->before;
     FaultPoint("lock.inherit.passed_by");
-  } else {
-    if (state == LockState::kHolding) segment_.header()->counters.lock_takeovers.Add();
-    SetState(node, LockState::kHolding, place.partition);
-    FaultPoint("lock.inherit.holding");
-    node->before = 0;
-    FaultPoint("lock.inherit.first");
   }
-  FreeNode(before);
+  SetFree(before);
+  FaultPoint("lock.inherit.alone");
+  if (state != LockState::kWaiting) BecomeHolder(place, node);
+  before->mutex.Unlock();
 }
 
 // Takes the node out of its queue if nobody is behind it; true if so. Else it stays there for the one behind it to pass

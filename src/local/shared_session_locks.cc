@@ -55,8 +55,13 @@ bool SharedSessionLocks::InUse(const LockNode& node, uint32_t partition) const {
 }
 
 // REQUIRES: this thread holds the node's mutex.
+void SharedSessionLocks::SetFree(LockNode* node) const {
+  node->state.store(static_cast<uint32_t>(LockState::kFree), std::memory_order_release);
+}
+
+// REQUIRES: this thread holds the node's mutex.
 void SharedSessionLocks::FreeNode(LockNode* node) const {
-  node->state.store(0, std::memory_order_release);
+  SetFree(node);
   FaultPoint("lock.node_freed");
   node->mutex.Unlock();
 }

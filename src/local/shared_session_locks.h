@@ -49,6 +49,7 @@ class SharedSessionLocks final : public SessionLocks {
 
   uint32_t TakeNode();
   uint32_t TryNodes();
+  void SetFree(LockNode* node) const;
   void FreeNode(LockNode* node) const;
   LockOutcome TryNode(LockNode* node) const;
   void SetState(LockNode* node, LockState state, uint32_t partition) const;
