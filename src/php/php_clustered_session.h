@@ -32,7 +32,7 @@ extern "C" const ps_module ps_mod_clustered;
 ZEND_BEGIN_MODULE_GLOBALS(clustered_session)
   clustered_session::SessionSettings* settings;  // as the INI entries have it now
   uint64_t settings_generation;                  // of *settings; a change makes contexts copy it again
-  size_t local_memory;                           // bytes; read in MINIT. Each thread's start parses php.ini's value again
+  size_t local_memory;                           // bytes; read in MINIT, parsed again when a thread starts
   const void* serializer;                        // PS(serializer) that settings->format was made from
   clustered_session::Worker* worker;
   clustered_session::RequestScope* request;
