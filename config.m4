@@ -135,6 +135,7 @@ struct Value {
     src/local/shared_session_locks.cc
     src/local/shared_store.cc
     src/local/store_check.cc
+    src/local/store_list.cc
     src/local/store_repair.cc
     src/local/store_room.cc
     src/php/affinity.cc

@@ -39,6 +39,8 @@ struct Entry {
   int64_t grace_until_ns = 0;       // until then every read validates (takeover grace)
   int64_t nodes_expire_at_ns = 0;   // when the records on the nodes expire; 0 = none written
   std::array<EntryToken, kEntryTokensMax> tokens{};
+  uint32_t home_node = 0;  // hash of the node that the session ID names; 0 = none that is known
+  uint8_t pool = 0;        // whose settings say how to write it to the nodes (session/pool_table.h); 0 = not kept
 };
 
 }  // namespace clustered_session

@@ -13,8 +13,8 @@ namespace {
 constexpr uint64_t kTimeMax = (uint64_t{1} << (8 * kTimeBytes)) - 1;
 constexpr int64_t kNanosPerMicro = 1000;
 
-// All flags fit into 16 bits.
-static_assert(kEntryTakeoverPending <= 0x8000u);
+// All flags fit into 8 bits.
+static_assert(kEntryTakeoverPending <= 0x80u);
 
 void StoreTime(int64_t nanos, bool round_up, uint8_t* out) {
   uint64_t micros = nanos <= 0 ? 0 : static_cast<uint64_t>(nanos / kNanosPerMicro);
@@ -34,7 +34,8 @@ int64_t LoadNanos(const uint8_t* in) { return static_cast<int64_t>(LoadTime(in))
 uint32_t SumOf(uint64_t seed, const EntryHead& head) {
   constexpr size_t kFrom = offsetof(EntryHead, payload);
   const auto* bytes = reinterpret_cast<const std::byte*>(&head);
-  const uint64_t hash = XXH3_64bits_withSeed(bytes + kFrom, sizeof head - kFrom, seed ^ head.flags);
+  const uint64_t hash = XXH3_64bits_withSeed(bytes + kFrom, sizeof head - kFrom,
+                                             seed ^ head.flags ^ uint64_t{head.pool} << 8);
   const auto sum = static_cast<uint32_t>(hash ^ (hash >> 32));
   return sum == 0 ? 1 : sum;
 }
@@ -56,7 +57,8 @@ uint32_t NodeTable::HashOf(uint8_t number) const {
 }
 
 void PackHead(const Entry& entry, NodeTable* nodes, EntryHead* head) {
-  head->flags = static_cast<uint16_t>(entry.flags);
+  head->flags = static_cast<uint8_t>(entry.flags);
+  head->pool = entry.pool;
   head->lifetime_s = entry.lifetime_s;
   head->version = entry.version;
   head->epoch = entry.epoch;
@@ -67,7 +69,7 @@ void PackHead(const Entry& entry, NodeTable* nodes, EntryHead* head) {
     head->cas[i] = kept ? token.cas : 0;
     head->incarnation[i] = kept ? token.incarnation : 0;
   }
-  head->reserved = 0;
+  head->home = nodes->NumberOf(entry.home_node);
   StoreTime(entry.expires_at_ns, false, head->expires_at);
   StoreTime(entry.confirmed_at_ns, false, head->confirmed_at);
   StoreTime(entry.grace_until_ns, true, head->grace_until);
@@ -79,6 +81,8 @@ Entry UnpackHead(const EntryHead& head, const NodeTable& nodes) {
   entry.version = head.version;
   entry.epoch = head.epoch;
   entry.flags = head.flags;
+  entry.pool = head.pool;
+  entry.home_node = nodes.HashOf(head.home);
   entry.lifetime_s = head.lifetime_s;
   entry.expires_at_ns = LoadNanos(head.expires_at);
   entry.confirmed_at_ns = LoadNanos(head.confirmed_at);

@@ -27,7 +27,8 @@ struct EntryHead {
   uint32_t queue_next;
   uint8_t queue;  // QueueId
   uint8_t uses;   // since it was last considered for eviction, at most kUsesMax
-  uint16_t flags;
+  uint8_t flags;  // EntryFlags
+  uint8_t pool;
   uint32_t sum;
   uint32_t payload;  // first piece, 0 = no bytes
   uint32_t lifetime_s;
@@ -37,7 +38,7 @@ struct EntryHead {
   uint64_t cas[kEntryTokensMax];
   uint32_t incarnation[kEntryTokensMax];
   uint8_t node[kEntryTokensMax];  // NodeTable's number of node_hash
-  uint8_t reserved;
+  uint8_t home;                   // the same of home_node
   uint8_t expires_at[kTimeBytes];
   uint8_t confirmed_at[kTimeBytes];
   uint8_t grace_until[kTimeBytes];

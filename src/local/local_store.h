@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "src/base/clock.h"
 #include "src/base/counters.h"
@@ -57,7 +58,15 @@ class LocalStore {
   // Removes; false if it was not there.
   virtual bool Erase(const SessionKey& key) = 0;
 
-  // Removes up to `limit` expired entries that are not unreplicated; returns how many.
+  // Up to `limit` unreplicated entries: those that were written or listed longest ago in their part of the store. They
+  // are listed again only after the others, so that one that no node takes keeps nobody waiting.
+  struct Unreplicated {
+    SessionKey key;
+    uint8_t pool = 0;
+  };
+  virtual std::vector<Unreplicated> ListUnreplicated(size_t limit) = 0;
+
+  // Removes up to `limit` expired entries; returns how many.
   virtual size_t RemoveExpired(TimePoint now, size_t limit) = 0;
 
   virtual size_t PayloadMax() const = 0;  // bytes: a quarter of the payload memory, at most 1 GiB

@@ -61,7 +61,7 @@ struct SegmentHeader {
   std::atomic<uint32_t> needs_repair;   // 1: somebody died, or met a wrong byte; nothing is touched before the repair
   std::atomic<uint32_t> evict_cursor;   // the shard to evict from next
   std::atomic<uint32_t> remove_cursor;  // the shard where RemoveExpired goes on
-  uint32_t reserved;
+  std::atomic<uint32_t> list_cursor;    // the shard whose unreplicated entries are listed next
   Counters counters;
   NodeTable nodes;
   alignas(64) SharedMutex repair_mutex;

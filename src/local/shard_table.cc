@@ -140,7 +140,6 @@ void ShardTable::CountUse(EntryHead* head) const {
 }
 
 void ShardTable::NoteExpiry(const EntryHead& head) {
-  if (Pinned(head)) return;  // noted when it is pinned no more
   const uint64_t expiry = ExpiresAtMicros(head);
   if (expiry < shard_->next_expiry_us.load(std::memory_order_relaxed)) {
     shard_->next_expiry_us.store(expiry, std::memory_order_relaxed);
@@ -226,6 +225,22 @@ uint32_t ShardTable::PickVictim(uint64_t now_us) {
   }
 }
 
+uint32_t ShardTable::NextPinned() {
+  const uint32_t offset = shard_->queues[kQueuePinned].first;
+  if (offset == 0) return 0;
+  EntryHead* head = Head(offset);
+  if (head == nullptr || !Sealed(*head) || !Pinned(*head)) {
+    Broken();
+    return 0;
+  }
+  if (head->queue_next == 0) return offset;  // the only one
+  Dequeue(offset, head, EntryUnits(*head));
+  if (head->queue != kQueueNone) return 0;  // the queue is not whole
+  FaultPoint("table.pinned.dequeued");
+  Enqueue(offset, head, kQueuePinned);
+  return offset;
+}
+
 void ShardTable::RememberEvicted(const EntryHead& head) {
   if (head.queue != kQueueSmall) return;
   const uint64_t hash = HashOf(head.key);
@@ -241,10 +256,8 @@ uint32_t ShardTable::ExpiredIn(uint32_t bucket, uint64_t now_us, uint64_t* next_
       Broken();
       return 0;
     }
-    if (!Pinned(*head)) {
-      if (Expired(*head, now_us)) return offset;
-      *next_expiry_us = std::min(*next_expiry_us, ExpiresAtMicros(*head));
-    }
+    if (Expired(*head, now_us)) return offset;
+    *next_expiry_us = std::min(*next_expiry_us, ExpiresAtMicros(*head));
     offset = head->chain_next;
   }
   return 0;

@@ -63,7 +63,10 @@ class ShardTable {
   // Before an evicted entry is removed: remembers it if it was never used again.
   void RememberEvicted(const EntryHead& head);
 
-  // The next expired entry that is not pinned, or 0. Looks at `budget` buckets at most, and counts it down.
+  // The pinned entry that was looked at longest ago, or 0. Moves it behind the others.
+  uint32_t NextPinned();
+
+  // The next expired entry, pinned or not, or 0. Looks at `budget` buckets at most, and counts it down.
   uint32_t NextExpired(uint64_t now_us, uint32_t* budget);
 
   // For the repair: empties the queues; then Enqueue() for each entry.

@@ -108,7 +108,7 @@ SharedStore::Step SharedStore::LookupLocked(const SessionKey& key, uint64_t hash
   if (offset == 0) return NeedsRepair() ? Step::kRetry : Step::kMiss;
   EntryHead* head = table.Head(offset);
   if (table.Expired(*head, ToMicros(now))) {
-    if (!table.Pinned(*head) && RemoveEntry(&table, offset)) counters().expirations.Add();
+    if (RemoveEntry(&table, offset)) counters().expirations.Add();
     return Step::kMiss;
   }
   buffer->copied = false;

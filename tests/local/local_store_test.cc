@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 #include <random>
+#include <set>
 #include <tuple>
 #include <vector>
 
@@ -49,7 +50,7 @@ class ModelRun {
     const size_t removed = fixture_.store->RemoveExpired(fixture_.now, 1000000);
     size_t expired = 0;
     for (auto it = known_.begin(); it != known_.end();) {
-      const bool gone = Expired(it->second) && (it->second.entry.flags & kEntryUnreplicated) == 0;
+      const bool gone = Expired(it->second);
       if (gone) ++expired;
       it = gone ? known_.erase(it) : std::next(it);
     }
@@ -83,6 +84,8 @@ class ModelRun {
     entry.confirmed_at_ns = time();
     entry.grace_until_ns = time();
     entry.nodes_expire_at_ns = random_() % 4 == 0 ? 0 : time();
+    entry.home_node = static_cast<uint32_t>(random_() % 9);
+    entry.pool = static_cast<uint8_t>(random_());
     for (EntryToken& token : entry.tokens) {
       if (random_() % 2 == 0) continue;
       token = {random_(), static_cast<uint32_t>(random_()), static_cast<uint32_t>(random_() % 9)};
@@ -114,8 +117,7 @@ class ModelRun {
     REQUIRE(found == (known != nullptr && !Expired(*known)));
     if (!found) {
       REQUIRE(payload == "untouched");
-      // An expired one that a lookup met is gone, unless it is unreplicated.
-      if (known != nullptr && (known->entry.flags & kEntryUnreplicated) == 0) known_.erase(number);
+      if (known != nullptr) known_.erase(number);  // an expired one that a lookup met is gone
       return;
     }
     REQUIRE(payload == known->payload);
@@ -125,6 +127,7 @@ class ModelRun {
     REQUIRE(std::tie(entry.expires_at_ns, entry.confirmed_at_ns, entry.grace_until_ns, entry.nodes_expire_at_ns) ==
             std::tie(mine.expires_at_ns, mine.confirmed_at_ns, mine.grace_until_ns, mine.nodes_expire_at_ns));
     REQUIRE(entry.tokens == mine.tokens);
+    REQUIRE(std::tie(entry.home_node, entry.pool) == std::tie(mine.home_node, mine.pool));
   }
 
   std::mt19937_64 random_;
@@ -218,27 +221,60 @@ TEST_CASE("the largest payload fits into a store full of small ones", "[local]")
   }
 }
 
-TEST_CASE("an expired entry is a miss and gone, an unreplicated one is a miss and stays", "[local]") {
+TEST_CASE("an expired entry is a miss and gone, also if no node ever had it", "[local]") {
   StoreFixture fixture;
   const Entry entry = EntryOf(1, fixture.now + std::chrono::seconds(5));
-  Entry kept = entry;
-  kept.flags = kEntryUnreplicated;
+  Entry unreplicated = entry;
+  unreplicated.flags = kEntryUnreplicated;
   REQUIRE(fixture.store->Put(KeyOf(1), entry, "a", fixture.now).ok());
   REQUIRE(fixture.store->Put(KeyOf(2), entry, "b", fixture.now).ok());
-  REQUIRE(fixture.store->Put(KeyOf(3), kept, "c", fixture.now).ok());
+  REQUIRE(fixture.store->Put(KeyOf(3), unreplicated, "c", fixture.now).ok());
+  REQUIRE(fixture.store->Put(KeyOf(4), unreplicated, "d", fixture.now).ok());
   fixture.now += std::chrono::microseconds(4999999);
   REQUIRE(fixture.Has(1));
   fixture.now += std::chrono::microseconds(1);
   REQUIRE_FALSE(fixture.Has(1));
   REQUIRE_FALSE(fixture.Has(3));
-  REQUIRE(fixture.store->RemoveExpired(fixture.now, 10) == 1);
-  REQUIRE(fixture.store->counters().expirations.Get() == 2);
-  REQUIRE(fixture.store->GetUsage().entries == 1);
-  REQUIRE(fixture.store->GetUsage().unreplicated == 1);
-  // Written to a node at last, it may go.
-  REQUIRE(fixture.store->Update(KeyOf(3), kept, entry));
-  REQUIRE(fixture.store->RemoveExpired(fixture.now, 10) == 1);
+  REQUIRE(fixture.store->RemoveExpired(fixture.now, 10) == 2);
+  REQUIRE(fixture.store->counters().expirations.Get() == 4);
   REQUIRE(fixture.store->GetUsage().entries == 0);
+  REQUIRE(fixture.store->GetUsage().unreplicated == 0);
+}
+
+TEST_CASE("unreplicated entries are listed with their pool, all of them before any again", "[local]") {
+  StoreFixture fixture(4u << 20);
+  constexpr uint64_t kUnreplicated = 300;
+  for (uint64_t i = 0; i < kUnreplicated; ++i) {
+    Entry entry = EntryOf(1, fixture.expiry, kEntryUnreplicated);
+    entry.pool = static_cast<uint8_t>(i);
+    REQUIRE(fixture.store->Put(KeyOf(i), entry, "x", fixture.now).ok());
+  }
+  for (uint64_t i = kUnreplicated; i < 2 * kUnreplicated; ++i) REQUIRE(fixture.Put(i, 10));
+  std::set<uint64_t> seen;
+  const auto list = [&](size_t limit) {
+    const auto listed = fixture.store->ListUnreplicated(limit);
+    REQUIRE(listed.size() <= limit);
+    for (const auto& one : listed) {
+      uint64_t number = 0;
+      std::memcpy(&number, one.key.bytes.data(), sizeof number);
+      REQUIRE(one.pool == static_cast<uint8_t>(number));
+      REQUIRE(number < kUnreplicated);
+      seen.insert(number);
+    }
+    return listed.size();
+  };
+  // Some of a shard may come twice while others come once, but none is kept waiting for ever.
+  for (size_t listed = 0; listed < 8 * kUnreplicated;) {
+    const size_t count = list(7);
+    REQUIRE(count > 0);
+    listed += count;
+  }
+  REQUIRE(seen.size() == kUnreplicated);
+  REQUIRE(fixture.store->CheckInvariants().empty());
+  for (uint64_t i = 1; i < kUnreplicated; ++i) REQUIRE(fixture.store->Erase(KeyOf(i)));
+  seen.clear();
+  REQUIRE(list(7) == 1);
+  REQUIRE(seen == std::set<uint64_t>{0});
 }
 
 TEST_CASE("no more expired entries are removed than asked for, and all in the end", "[local]") {

@@ -104,6 +104,7 @@ class Scenario {
     }
     fixture_->now += std::chrono::seconds(2);
     fixture_->store->RemoveExpired(fixture_->now, 100);
+    (void)fixture_->store->ListUnreplicated(5);
   }
 
   StoreFixture* fixture_;
