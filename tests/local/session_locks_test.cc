@@ -6,7 +6,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <optional>
 #include <vector>
 
 #include "tests/local/store_fixture.h"
@@ -16,7 +15,7 @@ namespace clustered_session {
 
 namespace {
 
-constexpr std::chrono::seconds kLong{20};  // never reached where the code is right
+constexpr std::chrono::seconds kLong{100};  // never reached where the code is right, however loaded the machine is
 
 struct Events {
   std::atomic<int> count;
@@ -48,7 +47,7 @@ struct LocksFixture : StoreFixture {
       locks->Release(&*lock);
       return 0;
     });
-    REQUIRE(WaitUntil([&] { return locks->GetUsage().waiting == waiting + 1; }));
+    REQUIRE(WaitUntil([&] { return locks->GetUsage().waiting == waiting + 1; }, kLong));
     return child;
   }
   // A child that has the lock until it is killed.
@@ -62,7 +61,7 @@ struct LocksFixture : StoreFixture {
       ++events->go;
       for (;;) pause();
     });
-    REQUIRE(WaitUntil([&] { return events->go == before + 1; }));
+    REQUIRE(WaitUntil([&] { return events->go == before + 1; }, kLong));
     return child;
   }
   void RequireIdle() {
@@ -82,7 +81,7 @@ TEST_CASE_METHOD(LocksFixture, "one process at a time has a session", "[local]")
   std::vector<ChildProcess> children;
   for (int i = 0; i < 4; ++i) {
     children.emplace_back([this] {
-      for (int round = 0; round < 2000; ++round) {
+      for (int round = 0; round < 500; ++round) {
         Result<SessionLock> lock = locks->Acquire(KeyOf(1), FromNow(kLong));
         if (!lock.ok()) return 1;
         const uint64_t sum = events->sum.load();
@@ -94,7 +93,7 @@ TEST_CASE_METHOD(LocksFixture, "one process at a time has a session", "[local]")
     });
   }
   for (ChildProcess& child : children) REQUIRE(child.Wait(kLong).code == 0);
-  REQUIRE(events->sum == 8000);
+  REQUIRE(events->sum == 2000);
   REQUIRE(store->counters().lock_timeouts.Get() == 0);
   REQUIRE(store->counters().lock_takeovers.Get() == 0);
   RequireIdle();
@@ -108,7 +107,7 @@ TEST_CASE_METHOD(LocksFixture, "waiters get a session in order of arrival", "[lo
   REQUIRE(events->count == 0);
   locks->Release(&lock);
   REQUIRE_FALSE(lock.held);
-  for (ChildProcess& child : children) REQUIRE(child.Wait().code == 0);
+  for (ChildProcess& child : children) REQUIRE(child.Wait(kLong).code == 0);
   for (int i = 0; i < 8; ++i) REQUIRE(events->order[i] == i);
   REQUIRE(store->counters().lock_waits.Get() == 8);
   REQUIRE(locks->GetUsage().longest_wait_ns > 0);
@@ -120,14 +119,21 @@ TEST_CASE_METHOD(LocksFixture, "a holder's death by any signal or exit frees its
     ChildProcess holder = Holder(1);
     ChildProcess waiter = Waiter(1, 0);
     holder.Send(signal);
-    REQUIRE(waiter.Wait().code == 0);
+    REQUIRE(waiter.Wait(kLong).code == 0);
   }
-  REQUIRE(store->counters().lock_takeovers.Get() == 3);
-  ChildProcess child([this] {
+  // As PHP's hard timeout ends a worker.
+  ChildProcess exits([this] {
     if (!locks->Acquire(KeyOf(1), FromNow(kLong)).ok()) return 1;
+    ++events->go;
+    while (events->go >= 0) sched_yield();
     _exit(124);
   });
-  REQUIRE(child.Wait().code == 124);
+  REQUIRE(WaitUntil([&] { return events->go == 4; }, kLong));
+  ChildProcess waiter = Waiter(1, 0);
+  events->go = -1;
+  REQUIRE(waiter.Wait(kLong).code == 0);
+  REQUIRE(exits.Wait(kLong).code == 124);
+  REQUIRE(store->counters().lock_takeovers.Get() == 4);
   REQUIRE(IsFree(1));
   RequireIdle();
 }
@@ -139,7 +145,7 @@ TEST_CASE_METHOD(LocksFixture, "waiters killed in the middle of the queue are pa
   for (const size_t dead : {size_t{1}, size_t{2}, size_t{4}}) children[dead].Kill();
   REQUIRE_FALSE(IsFree(1));
   locks->Release(&lock);
-  for (const size_t alive : {size_t{0}, size_t{3}, size_t{5}}) REQUIRE(children[alive].Wait().code == 0);
+  for (const size_t alive : {size_t{0}, size_t{3}, size_t{5}}) REQUIRE(children[alive].Wait(kLong).code == 0);
   REQUIRE(events->count == 3);
   REQUIRE(events->order[0] == 0);
   REQUIRE(events->order[1] == 3);
@@ -159,25 +165,48 @@ TEST_CASE_METHOD(LocksFixture, "the last waiters' and the holder's death leaves 
 }
 
 TEST_CASE_METHOD(LocksFixture, "a wait ends at its deadline, and those behind keep their order", "[local]") {
-  SessionLock lock = MustAcquire(1);
-  std::optional<ChildProcess> gives_up;
-  gives_up.emplace([this] {
-    const Result<SessionLock> mine = locks->Acquire(KeyOf(1), FromNow(std::chrono::milliseconds(300)));
-    return !mine.ok() && mine.error().code() == ErrorCode::kTimeout ? 7 : 1;
-  });
-  REQUIRE(WaitUntil([&] { return locks->GetUsage().waiting == 1; }));
-  ChildProcess second = Waiter(1, 2);
-  REQUIRE(gives_up->Wait().code == 7);
-  REQUIRE_FALSE(IsFree(1));
-  REQUIRE(events->count == 0);
-  ChildProcess third = Waiter(1, 3);
-  locks->Release(&lock);
-  REQUIRE(second.Wait().code == 0);
-  REQUIRE(third.Wait().code == 0);
-  REQUIRE(events->order[0] == 2);
-  REQUIRE(events->order[1] == 3);
-  REQUIRE(store->counters().lock_timeouts.Get() == 2);
-  RequireIdle();
+  // On a loaded machine a deadline may pass before the next one has come; then again with a later one.
+  bool someone_came = false;
+  for (std::chrono::milliseconds patience{200}; !someone_came && patience < kLong; patience *= 2) {
+    SessionLock lock = MustAcquire(1);
+    events->count = 0;
+    const uint64_t timeouts = store->counters().lock_timeouts.Get();
+    ChildProcess gives_up([this, patience] {
+      const Result<SessionLock> mine = locks->Acquire(KeyOf(1), FromNow(patience));
+      return !mine.ok() && mine.error().code() == ErrorCode::kTimeout ? 7 : 1;
+    });
+    ChildProcess::End end;
+    const auto gave_up = [&] {
+      if (!end.ended) end = gives_up.Wait(std::chrono::milliseconds(0));
+      return end.ended;
+    };
+    REQUIRE(WaitUntil([&] { return locks->GetUsage().waiting == 1 || gave_up(); }, kLong));
+    ChildProcess second([this] {
+      Result<SessionLock> mine = locks->Acquire(KeyOf(1), FromNow(kLong));
+      if (!mine.ok()) return 1;
+      events->Note(2);
+      locks->Release(&*mine);
+      return 0;
+    });
+    REQUIRE(WaitUntil([&] {
+      someone_came = locks->GetUsage().waiting == 2;
+      return someone_came || gave_up();
+    }, kLong));
+    REQUIRE(WaitUntil(gave_up, kLong));
+    REQUIRE(end.code == 7);
+    REQUIRE_FALSE(IsFree(1));
+    REQUIRE(events->count == 0);
+    REQUIRE(store->counters().lock_timeouts.Get() == timeouts + 2);
+    REQUIRE(WaitUntil([&] { return locks->GetUsage().waiting == 1; }, kLong));
+    ChildProcess third = Waiter(1, 3);
+    locks->Release(&lock);
+    REQUIRE(second.Wait(kLong).code == 0);
+    REQUIRE(third.Wait(kLong).code == 0);
+    REQUIRE(events->order[0] == 2);
+    REQUIRE(events->order[1] == 3);
+    RequireIdle();
+  }
+  REQUIRE(someone_came);
 }
 
 TEST_CASE_METHOD(LocksFixture, "a forked child cannot release its parent's lock, nor does its end", "[local]") {
@@ -187,9 +216,9 @@ TEST_CASE_METHOD(LocksFixture, "a forked child cannot release its parent's lock,
     locks->Release(&copy);
     return copy.held ? 1 : 0;
   });
-  REQUIRE(child.Wait().code == 0);
+  REQUIRE(child.Wait(kLong).code == 0);
   ChildProcess other([this] { return IsFree(1) ? 1 : 0; });
-  REQUIRE(other.Wait().code == 0);
+  REQUIRE(other.Wait(kLong).code == 0);
   REQUIRE(locks->GetUsage().held == 1);
   SessionLock again = lock;
   locks->Release(&lock);
@@ -199,7 +228,7 @@ TEST_CASE_METHOD(LocksFixture, "a forked child cannot release its parent's lock,
   SessionLock next = MustAcquire(1);
   locks->Release(&again);
   ChildProcess third([this] { return IsFree(1) ? 1 : 0; });
-  REQUIRE(third.Wait().code == 0);
+  REQUIRE(third.Wait(kLong).code == 0);
   locks->Release(&next);
   RequireIdle();
 }
@@ -229,7 +258,7 @@ TEST_CASE_METHOD(LocksFixture, "what a dead worker held of the capacity comes ba
     }
     return 0;
   });
-  REQUIRE(child.Wait().code == 0);
+  REQUIRE(child.Wait(kLong).code == 0);
   std::vector<SessionLock> held;
   for (uint32_t i = 0; i < capacity; ++i) held.push_back(MustAcquire(5000 + i));
   for (SessionLock& lock : held) locks->Release(&lock);
@@ -256,7 +285,7 @@ TEST_CASE_METHOD(LocksFixture, "a store may go while a thread still has a sessio
     another->Unlock();
     return works ? 0 : 2;
   });
-  REQUIRE(child.Wait().code == 0);
+  REQUIRE(child.Wait(kLong).code == 0);
 }
 
 TEST_CASE_METHOD(LocksFixture, "locks and lookups that meet nobody need no system call", "[local]") {
@@ -275,7 +304,7 @@ TEST_CASE_METHOD(LocksFixture, "locks and lookups that meet nobody need no syste
     syscall(SYS_exit, good ? 0 : 1);
     return 3;
   });
-  REQUIRE(child.Wait().code == 0);
+  REQUIRE(child.Wait(kLong).code == 0);
 }
 
 }  // namespace clustered_session
