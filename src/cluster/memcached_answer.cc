@@ -9,6 +9,7 @@ namespace clustered_session {
 namespace {
 
 constexpr std::string_view kEnd = "END\r\n";
+constexpr std::string_view kStored = "STORED\r\n";
 constexpr std::string_view kValue = "VALUE ";
 constexpr std::string_view kStat = "STAT ";
 constexpr size_t kValueLineLengthMax = 340;       // libmemcached's line buffer has 350
@@ -108,6 +109,21 @@ AnswerScan ScanGetsAnswer(std::string_view bytes, const std::vector<std::string_
     if (bytes.size() < offset) return Incomplete(offset + kEnd.size());
     if (bytes.substr(offset - 2, 2) != "\r\n") return Garbage();
   }
+}
+
+AnswerScan ScanFirstAnswer(std::string_view bytes, const std::vector<std::string_view>& keys, size_t* greeting) {
+  *greeting = 0;
+  if (bytes.size() < kStored.size() && MayBe(bytes, kStored)) return Incomplete(kStored.size() + kEnd.size());
+  if (!StartsWith(bytes, kStored)) return ScanGetsAnswer(bytes, keys);
+  *greeting = kStored.size();
+  AnswerScan scan = ScanGetsAnswer(bytes.substr(kStored.size()), keys);
+  scan.size += kStored.size();
+  return scan;
+}
+
+bool IsAuthenticationError(std::string_view message) {
+  // "unauthenticated", "bad authentication token format" and others, depending on how the bytes arrived.
+  return StartsWith(message, "CLIENT_ERROR") && message.find("authenticat") != std::string_view::npos;
 }
 
 AnswerScan ScanStatsAnswer(std::string_view bytes, uint64_t* item_size_max) {

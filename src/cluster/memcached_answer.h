@@ -31,6 +31,14 @@ struct AnswerScan {
 // The answer to "gets" of `keys`: each of them at most once, nothing else, END.
 AnswerScan ScanGetsAnswer(std::string_view bytes, const std::vector<std::string_view>& keys);
 
+// The same on a connection that began with a user name and a password: a node that asks for them acknowledges them
+// first, one that does not is silent. `greeting` receives the bytes of the acknowledgement, which come before the answer
+// and are part of its size.
+AnswerScan ScanFirstAnswer(std::string_view bytes, const std::vector<std::string_view>& keys, size_t* greeting);
+
+// Whether this error line of a node is about who asks, and not about what.
+bool IsAuthenticationError(std::string_view message);
+
 // The answer to "stats settings": STAT lines, END. `item_size_max` receives bytes, or stays as it is if not named.
 AnswerScan ScanStatsAnswer(std::string_view bytes, uint64_t* item_size_max);
 

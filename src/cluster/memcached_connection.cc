@@ -21,6 +21,12 @@ namespace {
 
 constexpr size_t kAddressesMax = 8;  // of one host name
 
+// memcached -Y takes the value of the first "set" of a connection for "user password", whatever its key.
+constexpr std::string_view kCredentialsKey = "cs:credentials";
+// A node that does not ask for them stores the value instead: this expiration, a time of 1970, makes it an item that is
+// gone at once. (-1 would, too, but is not in the grammar of some proxies.)
+constexpr int64_t kGoneAtOnce = 30 * 24 * 3600 + 1;
+
 // Sockets (by inode) that connections of this process own. Guards also the time from choosing a descriptor to finding
 // it, for the sake of threads (ZTS). Held for the time of a connect: so it is waited for no longer than the deadline,
 // and a fork() of another thread that leaves it taken in the child fails the child's connections, but hangs nothing.
@@ -107,8 +113,8 @@ SignalBlock::SignalBlock() {
 
 SignalBlock::~SignalBlock() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
-Status MemcachedConnection::Open(const NodeAddress& address, TimePoint deadline, std::string_view key,
-                                 std::string_view value) {
+Status MemcachedConnection::Open(const NodeAddress& address, const NodeCredentials& credentials, TimePoint deadline,
+                                 std::string_view key, std::string_view value) {
   std::string error;
   const std::vector<std::string> hosts = Resolve(address, &error);
   if (hosts.empty()) return Error(ErrorCode::kUnavailable, error);
@@ -118,21 +124,23 @@ Status MemcachedConnection::Open(const NodeAddress& address, TimePoint deadline,
     const TimePoint now = std::chrono::steady_clock::now();
     const TimePoint share = now + (deadline - now) / static_cast<int64_t>(hosts.size() - i);
     if (i > 0 && now >= deadline) break;
-    status = OpenOne(address, hosts[i], share, key, value);
+    status = OpenOne(address, credentials, hosts[i], share, key, value);
     if (status.ok()) return status;
   }
   return status;
 }
 
-Status MemcachedConnection::OpenOne(const NodeAddress& address, const std::string& host, TimePoint deadline,
-                                    std::string_view key, std::string_view value) {
+Status MemcachedConnection::OpenOne(const NodeAddress& address, const NodeCredentials& credentials,
+                                    const std::string& host, TimePoint deadline, std::string_view key,
+                                    std::string_view value) {
   const OpenLock lock(deadline);
   if (!lock.held()) return Error(ErrorCode::kTimeout, "connect timed out (other threads are connecting)");
   memcached_ = Create(address, host, deadline);
   if (memcached_ == nullptr) return Error(ErrorCode::kInvalidArgument, "not an address libmemcached accepts");
   pid_ = getpid();
   const int next = MemcachedSocket::NextDescriptor();
-  if (!SendAdd(key, value, 0, deadline)) {
+  authenticates_ = greeting_due_ = !credentials.username.empty();
+  if ((authenticates_ && !SendCredentials(credentials, deadline)) || !SendAdd(key, value, 0, deadline)) {
     const bool timed_out = std::chrono::steady_clock::now() >= deadline;
     Status status = timed_out ? Error(ErrorCode::kTimeout, "connect timed out")
                               : Error(ErrorCode::kUnavailable, "cannot connect: " + LastError());
@@ -153,25 +161,38 @@ Status MemcachedConnection::OpenOne(const NodeAddress& address, const std::strin
 
 bool MemcachedConnection::Usable() const { return memcached_ != nullptr && pid_ == getpid() && socket_.Idle(); }
 
-bool MemcachedConnection::Send(std::string_view key, std::string_view value, int64_t expiration, uint64_t cas,
-                               TimePoint deadline) {
+bool MemcachedConnection::Send(Verb verb, std::string_view key, std::string_view value, int64_t expiration,
+                               uint64_t cas, TimePoint deadline) {
   memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_POLL_TIMEOUT, MillisLeft(deadline));
   memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_NOREPLY, 1);
-  const memcached_return_t code =
-      cas != 0 ? memcached_cas(memcached_, key.data(), key.size(), value.data(), value.size(), expiration, 0, cas)
-               : memcached_add(memcached_, key.data(), key.size(), value.data(), value.size(), expiration, 0);
+  memcached_return_t code = MEMCACHED_FAILURE;
+  switch (verb) {
+    case Verb::kSet:
+      code = memcached_set(memcached_, key.data(), key.size(), value.data(), value.size(), expiration, 0);
+      break;
+    case Verb::kAdd:
+      code = memcached_add(memcached_, key.data(), key.size(), value.data(), value.size(), expiration, 0);
+      break;
+    case Verb::kCas:
+      code = memcached_cas(memcached_, key.data(), key.size(), value.data(), value.size(), expiration, 0, cas);
+      break;
+  }
   memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_NOREPLY, 0);
   return code == MEMCACHED_SUCCESS;
 }
 
 bool MemcachedConnection::SendAdd(std::string_view key, std::string_view value, int64_t expiration,
                                   TimePoint deadline) {
-  return Send(key, value, expiration, 0, deadline);
+  return Send(Verb::kAdd, key, value, expiration, 0, deadline);
 }
 
 bool MemcachedConnection::SendCas(std::string_view key, std::string_view value, int64_t expiration, uint64_t cas,
                                   TimePoint deadline) {
-  return Send(key, value, expiration, cas, deadline);
+  return Send(Verb::kCas, key, value, expiration, cas, deadline);
+}
+
+bool MemcachedConnection::SendCredentials(const NodeCredentials& credentials, TimePoint deadline) {
+  return Send(Verb::kSet, kCredentialsKey, credentials.username + ' ' + credentials.password, kGoneAtOnce, 0, deadline);
 }
 
 bool MemcachedConnection::SendGets(const std::vector<std::string_view>& keys, TimePoint deadline) {
@@ -191,8 +212,10 @@ MemcachedAnswer MemcachedConnection::Receive(const std::vector<std::string_view>
     answer.error = "the connection belongs to another process";
     return answer;
   }
-  const WaitResult wait =
-      socket_.WaitAnswer(deadline, [&keys](std::string_view bytes) { return ScanGetsAnswer(bytes, keys); });
+  size_t greeting = 0;
+  const WaitResult wait = socket_.WaitAnswer(deadline, [&](std::string_view bytes) {
+    return greeting_due_ ? ScanFirstAnswer(bytes, keys, &greeting) : ScanGetsAnswer(bytes, keys);
+  });
   switch (wait.outcome) {
     case WaitOutcome::kComplete:
     case WaitOutcome::kLarge:
@@ -206,11 +229,22 @@ MemcachedAnswer MemcachedConnection::Receive(const std::vector<std::string_view>
       if (!wait.message.empty()) answer.error += ": " + wait.message;
       return answer;
     case WaitOutcome::kRefused:
-      answer.error = "answered: " + wait.message;
+      if (!IsAuthenticationError(wait.message)) {
+        answer.error = "answered: " + wait.message;
+      } else if (authenticates_) {
+        answer.error = "refused the user name or password (clustered_session.username)";
+      } else {
+        answer.error = "asks for a user name and a password (clustered_session.username is not set)";
+      }
       return answer;
     case WaitOutcome::kGarbage:
       answer.error = "answered something else than memcached's protocol or what was asked for";
       return answer;
+  }
+  greeting_due_ = false;
+  if (!socket_.Discard(greeting)) {
+    answer.error = "cannot read";
+    return answer;
   }
   memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_POLL_TIMEOUT, MillisLeft(deadline));
   memcached_result_st result;

@@ -22,6 +22,8 @@ struct memcached_st;
 
 namespace clustered_session {
 
+struct NodeCredentials;
+
 // Blocks every signal that is not a fault of the thread itself. libmemcached 1.1.4 subtracts the time it has waited
 // anew at each interruption, so that two signals in one wait may make it endless. What arrives is delivered when this
 // ends.
@@ -56,10 +58,12 @@ class MemcachedConnection {
   MemcachedConnection(const MemcachedConnection&) = delete;
   MemcachedConnection& operator=(const MemcachedConnection&) = delete;
 
-  // Connects to the first of the node's addresses that accepts, and sends "add key value" as the first command.
+  // Connects to the first of the node's addresses that accepts, and sends "add key value" as the first command, or the
+  // second after `credentials`, if there are any. Whether they were taken is told by the first answer.
   // Names are resolved by getaddrinfo(), whose time is the resolver's and not bounded here; connecting is.
   // The error says what happened, without the node's name. REQUIRES: !connected()
-  Status Open(const NodeAddress& address, TimePoint deadline, std::string_view key, std::string_view value);
+  Status Open(const NodeAddress& address, const NodeCredentials& credentials, TimePoint deadline, std::string_view key,
+              std::string_view value);
 
   // Open in this process, and with nothing to read: a node that went away is noticed here without a wait.
   bool Usable() const;
@@ -84,13 +88,19 @@ class MemcachedConnection {
   std::string LastError() const;
 
  private:
-  Status OpenOne(const NodeAddress& address, const std::string& host, TimePoint deadline, std::string_view key,
-                 std::string_view value);
-  bool Send(std::string_view key, std::string_view value, int64_t expiration, uint64_t cas, TimePoint deadline);
+  enum class Verb : uint8_t { kSet, kAdd, kCas };
+
+  Status OpenOne(const NodeAddress& address, const NodeCredentials& credentials, const std::string& host,
+                 TimePoint deadline, std::string_view key, std::string_view value);
+  bool Send(Verb verb, std::string_view key, std::string_view value, int64_t expiration, uint64_t cas,
+            TimePoint deadline);
+  bool SendCredentials(const NodeCredentials& credentials, TimePoint deadline);
 
   memcached_st* memcached_ = nullptr;
   MemcachedSocket socket_;
-  pid_t pid_ = 0;  // of the process that opened it
+  pid_t pid_ = 0;             // of the process that opened it
+  bool authenticates_ = false;  // credentials were sent
+  bool greeting_due_ = false;   // and not yet acknowledged
 };
 
 }  // namespace clustered_session

@@ -1,6 +1,7 @@
 // Operations on a memcached node: sending, waiting, one retry, incarnations and size limits. Layer: cluster.
 //
-// An operation is one flight: [add of the sentinel, on a fresh connection] [cas or add, with no answer] [gets].
+// An operation is one flight: [credentials and add of the sentinel, on a fresh connection] [cas or add, with no answer]
+// [gets].
 // The node's answer to the "gets" tells everything: whether our bytes are stored, what is there instead, its token.
 #include "src/cluster/memcached_node.h"
 
@@ -72,8 +73,14 @@ int64_t Expiration(std::chrono::seconds ttl) {
 
 class MemcachedNode final : public Node {
  public:
-  MemcachedNode(const NodeAddress& address, const NodeTimeouts& timeouts, NodeHealth* health, Counters* counters)
-      : parsed_(address), address_(address.ToString()), timeouts_(timeouts), health_(health), counters_(counters) {}
+  MemcachedNode(const NodeAddress& address, const NodeTimeouts& timeouts, NodeHealth* health, Counters* counters,
+                const NodeCredentials& credentials)
+      : parsed_(address),
+        address_(address.ToString()),
+        timeouts_(timeouts),
+        credentials_(credentials),
+        health_(health),
+        counters_(counters) {}
 
   ~MemcachedNode() override {
     const SignalBlock block;
@@ -147,6 +154,7 @@ class MemcachedNode final : public Node {
   const NodeAddress parsed_;
   const std::string address_;
   const NodeTimeouts timeouts_;
+  const NodeCredentials credentials_;
   NodeHealth* const health_;
   Counters* const counters_;
   MemcachedConnection connection_;
@@ -183,7 +191,7 @@ bool MemcachedNode::Connect() {
   connection_.Drop();
   incarnation_ = 0;
   operation_.fresh = true;
-  const Status status = connection_.Open(parsed_, ConnectDeadline(), kSentinelKey, RandomHex());
+  const Status status = connection_.Open(parsed_, credentials_, ConnectDeadline(), kSentinelKey, RandomHex());
   if (!status.ok()) {
     Fail(status.error().message());
     return false;
@@ -372,8 +380,8 @@ NodeReply MemcachedNode::WriteReply(const MemcachedItem* item) {
 }  // namespace
 
 std::unique_ptr<Node> MakeMemcachedNode(const NodeAddress& address, const NodeTimeouts& timeouts, NodeHealth* health,
-                                        Counters* counters) {
-  return std::make_unique<MemcachedNode>(address, timeouts, health, counters);
+                                        Counters* counters, const NodeCredentials& credentials) {
+  return std::make_unique<MemcachedNode>(address, timeouts, health, counters, credentials);
 }
 
 }  // namespace clustered_session

@@ -9,6 +9,7 @@
 #define CLUSTERED_SESSION_CLUSTER_MEMCACHED_NODE_H_
 
 #include <memory>
+#include <string>
 
 #include "src/base/counters.h"
 #include "src/base/save_path.h"
@@ -22,10 +23,18 @@ struct NodeTimeouts {
   Duration operation = std::chrono::milliseconds(250);
 };
 
+// What `memcached -Y` asks for. An empty user name: none are sent.
+struct NodeCredentials {
+  std::string username;
+  std::string password;
+
+  friend bool operator==(const NodeCredentials&, const NodeCredentials&) = default;
+};
+
 // `counters` and `health` live in shared memory and outlive the node; `health` supplies and receives the incarnation
 // and item_size_max, and may be null (the decision to ask at all is the caller's, see cluster/node_set.h).
 std::unique_ptr<Node> MakeMemcachedNode(const NodeAddress& address, const NodeTimeouts& timeouts, NodeHealth* health,
-                                        Counters* counters);
+                                        Counters* counters, const NodeCredentials& credentials = {});
 
 // Whether the libmemcached that is loaded is one whose timeouts can be trusted (>= 1.1.4); `version` receives its
 // version.

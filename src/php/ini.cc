@@ -25,6 +25,8 @@ namespace {
 
 constexpr size_t kPrefixMax = 64;  // bytes; with the hash well under memcached's 250
 constexpr size_t kServerNameMax = 256;
+constexpr size_t kCredentialMax = 100;  // bytes; a line of memcached's file of users has 256
+constexpr const char* kPasswordName = "clustered_session.password";  // its value is in no message
 
 // A parser returns null, or what is wrong with the value; static text, as it crosses into the second phase.
 using Parser = const char* (*)(std::string_view text, SessionSettings* settings);
@@ -111,6 +113,27 @@ const char* ParsePrefix(std::string_view text, SessionSettings* settings) {
   return nullptr;
 }
 
+// What memcached separates by a space and, in its file of users, by a colon.
+const char* ParseUsername(std::string_view text, SessionSettings* settings) {
+  constexpr const char* kMessage = "must be at most 100 printable characters without spaces and colons";
+  if (text.size() > kCredentialMax) return kMessage;
+  for (const char c : text) {
+    if (c <= ' ' || c > '~' || c == ':') return kMessage;
+  }
+  settings->username = text;
+  return nullptr;
+}
+
+const char* ParsePassword(std::string_view text, SessionSettings* settings) {
+  constexpr const char* kMessage = "must be at most 100 printable characters without spaces";
+  if (text.size() > kCredentialMax) return kMessage;
+  for (const char c : text) {
+    if (c <= ' ' || c > '~') return kMessage;
+  }
+  settings->password = text;
+  return nullptr;
+}
+
 struct Setting {
   const char* name;
   Parser parse;
@@ -130,6 +153,8 @@ constexpr Setting kSettings[] = {
     {"clustered_session.retry_interval", ParseDurationSetting<&SessionSettings::retry_interval, false>},
     {"clustered_session.on_conflict", ParseConflictRule},
     {"clustered_session.prefix", ParsePrefix},
+    {"clustered_session.username", ParseUsername},
+    {kPasswordName, ParsePassword},
 };
 
 const char* Parse(std::string_view name, std::string_view text) {
@@ -160,9 +185,21 @@ static PHP_INI_MH(OnUpdateSetting) {
     ++CSG(settings_generation);
     return SUCCESS;
   }
-  zend_error(stage == ZEND_INI_STAGE_STARTUP ? E_CORE_WARNING : E_WARNING, "%s %s, \"%.64s\" does not do",
-             ZSTR_VAL(entry->name), wrong, text.data() == nullptr ? "" : text.data());
+  const int level = stage == ZEND_INI_STAGE_STARTUP ? E_CORE_WARNING : E_WARNING;
+  if (name == kPasswordName) {
+    zend_error(level, "%s %s", ZSTR_VAL(entry->name), wrong);
+  } else {
+    zend_error(level, "%s %s, \"%.64s\" does not do", ZSTR_VAL(entry->name), wrong,
+               text.data() == nullptr ? "" : text.data());
+  }
   return FAILURE;
+}
+
+// phpinfo() shows whether there is a password, and no more.
+static ZEND_INI_DISP(DisplayPassword) {
+  const zend_string* value = type == ZEND_INI_DISPLAY_ORIG && ini_entry->modified ? ini_entry->orig_value
+                                                                                  : ini_entry->value;
+  php_printf("%s", value != nullptr && ZSTR_LEN(value) > 0 ? "********" : "no value");
 }
 
 #define SETTING(name, default_value, scope) \
@@ -182,11 +219,14 @@ SETTING("operation_timeout", "250ms", PHP_INI_ALL)
 SETTING("retry_interval", "2s", PHP_INI_ALL)
 SETTING("on_conflict", "merge", PHP_INI_ALL)
 SETTING("prefix", "cs:", PHP_INI_PERDIR)
+SETTING("username", "", PHP_INI_PERDIR)
+SETTING("password", "", PHP_INI_PERDIR)
 PHP_INI_END()
 
 void php_clustered_session_register_ini(int type, int module_number) {
   (void)type;
   zend_register_ini_entries(ini_entries, module_number);
+  zend_ini_register_displayer(kPasswordName, strlen(kPasswordName), DisplayPassword);
 }
 
 void php_clustered_session_unregister_ini(int type, int module_number) {

@@ -42,6 +42,8 @@ struct SessionSettings {
   Duration lock_wait = std::chrono::seconds(30);
   Duration connect_timeout = std::chrono::milliseconds(100);
   Duration operation_timeout = std::chrono::milliseconds(250);
+  std::string username;  // for all nodes; empty: none is sent
+  std::string password;
   ConflictRule on_conflict = ConflictRule::kMerge;
   PayloadFormat format = PayloadFormat::kPhp;
 };

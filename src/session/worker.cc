@@ -17,7 +17,8 @@ Result<const SessionContext*> Worker::ContextFor(std::string_view save_path, con
                                                  uint64_t generation) {
   const auto same = [&](const std::unique_ptr<Pool>& pool) {
     return pool->save_path == save_path && pool->timeouts.connect == settings.connect_timeout &&
-           pool->timeouts.operation == settings.operation_timeout && pool->retry_interval == settings.retry_interval;
+           pool->timeouts.operation == settings.operation_timeout && pool->retry_interval == settings.retry_interval &&
+           pool->credentials.username == settings.username && pool->credentials.password == settings.password;
   };
   auto found = std::find_if(pools_.begin(), pools_.end(), same);
   if (found == pools_.end()) {
@@ -26,6 +27,7 @@ Result<const SessionContext*> Worker::ContextFor(std::string_view save_path, con
     auto pool = std::make_unique<Pool>();
     pool->save_path = save_path;
     pool->timeouts = {settings.connect_timeout, settings.operation_timeout};
+    pool->credentials = {settings.username, settings.password};
     pool->retry_interval = settings.retry_interval;
     pool->nodes = std::move(*nodes);
     pool->context.store = store_;
@@ -62,7 +64,7 @@ Result<std::unique_ptr<NodeSet>> Worker::MakeNodes(std::string_view save_path, c
     }
     member.hash = hash;
     member.node = MakeMemcachedNode(address, {settings.connect_timeout, settings.operation_timeout}, member.health,
-                                    &store_->counters());
+                                    &store_->counters(), {settings.username, settings.password});
     member.address = std::move(address);
     members.push_back(std::move(member));
   }

@@ -34,6 +34,7 @@ class Worker {
   struct Pool {
     std::string save_path;
     NodeTimeouts timeouts;
+    NodeCredentials credentials;
     Duration retry_interval;
     uint64_t generation = 0;
     std::unique_ptr<NodeSet> nodes;

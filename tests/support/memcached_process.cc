@@ -13,13 +13,20 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <fstream>
 #include <stdexcept>
 
 #include "tests/support/free_port.h"
 
 namespace clustered_session {
 
-MemcachedProcess::MemcachedProcess(Options options) : options_(std::move(options)) { Start(); }
+MemcachedProcess::MemcachedProcess(Options options) : options_(std::move(options)) {
+  if (!options_.username.empty()) {
+    folder_ = std::make_unique<TempDir>();
+    std::ofstream(folder_->path() + "/users") << options_.username << ':' << options_.password << '\n';
+  }
+  Start();
+}
 
 MemcachedProcess::~MemcachedProcess() { Kill(); }
 
@@ -40,6 +47,7 @@ bool MemcachedProcess::Spawn() {
   } else {
     words.insert(words.end(), {"-s", options_.unix_path, "-a", "0777"});
   }
+  if (folder_ != nullptr) words.insert(words.end(), {"-Y", folder_->path() + "/users"});
   words.insert(words.end(), options_.arguments.begin(), options_.arguments.end());
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
@@ -98,6 +106,16 @@ std::string MemcachedProcess::Ask(std::string_view request, std::string_view end
   const int descriptor =
       options_.unix_path.empty() ? ConnectToLoopback(port_, options_.v6) : ConnectToUnix(options_.unix_path);
   if (descriptor < 0) return "";
+  if (!options_.username.empty()) {
+    const std::string user = options_.username + " " + options_.password;
+    Exchange(descriptor, "set u 0 0 " + std::to_string(user.size()) + "\r\n" + user + "\r\n", "\r\n");
+  }
+  std::string answer = Exchange(descriptor, request, end);
+  close(descriptor);
+  return answer;
+}
+
+std::string MemcachedProcess::Exchange(int descriptor, std::string_view request, std::string_view end) const {
   std::string answer;
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
   while (!request.empty()) {
@@ -111,12 +129,10 @@ std::string MemcachedProcess::Ask(std::string_view request, std::string_view end
     ssize_t size = 0;
     if (std::chrono::steady_clock::now() >= deadline ||
         (poll(&item, 1, 100) > 0 && (size = recv(descriptor, buffer, sizeof buffer, 0)) <= 0)) {
-      answer.clear();
-      break;
+      return "";
     }
     answer.append(buffer, static_cast<size_t>(size));
   }
-  close(descriptor);
   return answer;
 }
 

@@ -6,9 +6,12 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "tests/support/temp_dir.h"
 
 namespace clustered_session {
 
@@ -18,6 +21,8 @@ class MemcachedProcess {
     std::vector<std::string> arguments;  // such as {"-I", "2m"}
     std::string unix_path;               // listen there instead of on a port
     bool v6 = false;                     // listen on ::1 instead of 127.0.0.1
+    std::string username;                // ask for this user (memcached -Y), unless it is empty
+    std::string password;
   };
 
   // Returns when it answers; throws std::runtime_error if it does not in 10 seconds.
@@ -36,7 +41,7 @@ class MemcachedProcess {
   void Continue();  // SIGCONT
   void Restart();   // kills it if it runs, and starts an empty one at the same place
 
-  // Sends `request` on a connection of its own and returns the answer up to `end`; "" if there is none in 5 seconds.
+  // Sends `request` on a connection of its own, with the user and password if they are asked for, and returns the answer up to `end`; "" if there is none in 5 seconds.
   std::string Ask(std::string_view request, std::string_view end) const;
 
   // Shortcuts over Ask(). `Get` returns "" for a missing item; `Set` is true if it was stored.
@@ -49,10 +54,12 @@ class MemcachedProcess {
   void Start();
   bool Spawn();
   bool WaitUntilItAnswers() const;
+  std::string Exchange(int descriptor, std::string_view request, std::string_view end) const;
 
   Options options_;
   uint16_t port_ = 0;
   pid_t pid_ = -1;
+  std::unique_ptr<TempDir> folder_;  // of the file of users
 };
 
 }  // namespace clustered_session
