@@ -139,6 +139,7 @@ struct Value {
     src/local/store_repair.cc
     src/local/store_room.cc
     src/php/affinity.cc
+    src/php/background.cc
     src/php/ini.cc
     src/php/module.cc
     src/php/notices.cc
@@ -148,11 +149,16 @@ struct Value {
     src/record/payload_split.cc
     src/record/record.cc
     src/record/version_vector.cc
+    src/session/background_flusher.cc
     src/session/conflict.cc
     src/session/destroy_path.cc
+    src/session/flush_path.cc
+    src/session/flusher.cc
+    src/session/pool_table.cc
     src/session/read_path.cc
     src/session/replicator.cc
     src/session/session.cc
+    src/session/shared_state.cc
     src/session/worker.cc
     src/session/write_path.cc
   "

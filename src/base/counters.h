@@ -27,6 +27,8 @@ static_assert(sizeof(Counter) == 8 && std::atomic<uint64_t>::is_always_lock_free
   X(new_sessions)     /* session IDs created */                                          \
   X(lost_sessions)    /* local entries with no record left on any node, written again */ \
   X(writes)           /* changed sessions written through */                             \
+  X(deferred_writes)  /* of these, left to the background (write=behind) */              \
+  X(flushed)          /* unreplicated sessions written in the background */              \
   X(refreshes)        /* unchanged sessions written again before their record expires */ \
   X(destroys)         /* sessions destroyed */                                           \
   X(conflicts)        /* writes that met another writer's record */                      \

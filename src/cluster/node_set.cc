@@ -22,6 +22,15 @@ bool NodeSet::WorthAsking(uint32_t index) const {
          ToNanos(clock_->Now()) >= health->retry_at_ns.load(std::memory_order_relaxed);
 }
 
+uint64_t NodeSet::SmallestItemMax() const {
+  uint64_t smallest = UINT64_MAX;
+  for (const Member& member : members_) {
+    const uint64_t max = member.health == nullptr ? 0 : member.health->item_size_max.load(std::memory_order_relaxed);
+    if (max != 0) smallest = std::min(smallest, max);
+  }
+  return smallest;
+}
+
 bool NodeSet::MayAsk(uint32_t index) {
   NodeHealth* health = members_[index].health;
   if (health == nullptr) return true;

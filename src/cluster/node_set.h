@@ -47,6 +47,9 @@ class NodeSet {
   // Whether asking the node now makes sense: it is not known to fail, or its next probe is due. Asks nobody.
   bool WorthAsking(uint32_t index) const;
 
+  // The smallest item size limit, in bytes, of those nodes that have told theirs; UINT64_MAX if none has.
+  uint64_t SmallestItemMax() const;
+
   // Asks all `nodes` at once; one wait. A node that health says to skip, or the second mention of one, is kSkipped.
   std::vector<Read> ReadAll(const std::vector<uint32_t>& nodes, std::string_view key, TimePoint deadline);
 

@@ -65,6 +65,7 @@ class LocalStore {
     uint8_t pool = 0;
   };
   virtual std::vector<Unreplicated> ListUnreplicated(size_t limit) = 0;
+  virtual size_t UnreplicatedCount() const = 0;  // without a lock: may be off by what others do just now
 
   // Removes up to `limit` expired entries; returns how many.
   virtual size_t RemoveExpired(TimePoint now, size_t limit) = 0;

@@ -12,6 +12,14 @@ constexpr uint32_t kListedLocked = 64;  // under one hold of a mutex
 
 }  // namespace
 
+size_t SharedStore::UnreplicatedCount() const {
+  size_t count = 0;
+  for (uint32_t i = 0; i < segment_.geometry.shard_count; ++i) {
+    count += segment_.shard(i)->queues[kQueuePinned].entries.load(std::memory_order_relaxed);
+  }
+  return count;
+}
+
 // Goes round the shards, a part of each, so that no shard is listed only after all of another.
 std::vector<LocalStore::Unreplicated> SharedStore::ListUnreplicated(size_t limit) {
   SegmentHeader* header = segment_.header();

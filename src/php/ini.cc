@@ -20,6 +20,7 @@ using clustered_session::LocalStore;
 using clustered_session::LockMode;
 using clustered_session::Result;
 using clustered_session::SessionSettings;
+using clustered_session::WriteMode;
 
 namespace {
 
@@ -65,15 +66,31 @@ const char* ParseServerId(std::string_view text, SessionSettings* settings) {
   return nullptr;
 }
 
-const char* ParseCopies(std::string_view text, SessionSettings* settings) {
-  uint32_t copies = 0;
+bool ParseCount(std::string_view text, uint32_t min, uint32_t max, uint32_t* count) {
+  uint64_t value = 0;
   for (const char digit : text) {
-    if (digit < '0' || digit > '9' || copies > clustered_session::kNodesMax) return "must be a number from 1 to 64";
-    copies = copies * 10 + static_cast<uint32_t>(digit - '0');
+    if (digit < '0' || digit > '9' || value > max) return false;
+    value = value * 10 + static_cast<uint64_t>(digit - '0');
   }
-  if (copies < 1 || copies > clustered_session::kNodesMax) return "must be a number from 1 to 64";
-  settings->copies = copies;
-  return nullptr;
+  if (text.empty() || value < min || value > max) return false;
+  *count = static_cast<uint32_t>(value);
+  return true;
+}
+
+const char* ParseCopies(std::string_view text, SessionSettings* settings) {
+  static_assert(clustered_session::kNodesMax == 64);
+  return ParseCount(text, 1, clustered_session::kNodesMax, &settings->copies) ? nullptr
+                                                                              : "must be a number from 1 to 64";
+}
+
+const char* ParseWriteMode(std::string_view text, SessionSettings* settings) {
+  static constexpr std::pair<std::string_view, WriteMode> kChoices[] = {{"through", WriteMode::kThrough},
+                                                                        {"behind", WriteMode::kBehind}};
+  return ParseChoice(text, kChoices, &settings->write, "must be through or behind");
+}
+
+const char* ParseBehindMax(std::string_view text, SessionSettings* settings) {
+  return ParseCount(text, 0, 1000000000, &settings->behind_max) ? nullptr : "must be a number from 0 to 1000000000";
 }
 
 const char* ParseLocalMemory(std::string_view text, SessionSettings*) {
@@ -151,6 +168,9 @@ constexpr Setting kSettings[] = {
     {"clustered_session.connect_timeout", ParseDurationSetting<&SessionSettings::connect_timeout, false>},
     {"clustered_session.operation_timeout", ParseDurationSetting<&SessionSettings::operation_timeout, false>},
     {"clustered_session.retry_interval", ParseDurationSetting<&SessionSettings::retry_interval, false>},
+    {"clustered_session.write", ParseWriteMode},
+    {"clustered_session.behind_max", ParseBehindMax},
+    {"clustered_session.flush_timeout", ParseDurationSetting<&SessionSettings::flush_timeout, true>},
     {"clustered_session.on_conflict", ParseConflictRule},
     {"clustered_session.prefix", ParsePrefix},
     {"clustered_session.username", ParseUsername},
@@ -217,6 +237,9 @@ SETTING("lock_wait", "30s", PHP_INI_ALL)
 SETTING("connect_timeout", "100ms", PHP_INI_ALL)
 SETTING("operation_timeout", "250ms", PHP_INI_ALL)
 SETTING("retry_interval", "2s", PHP_INI_ALL)
+SETTING("write", "through", PHP_INI_ALL)
+SETTING("behind_max", "10000", PHP_INI_ALL)
+SETTING("flush_timeout", "5s", PHP_INI_SYSTEM)
 SETTING("on_conflict", "merge", PHP_INI_ALL)
 SETTING("prefix", "cs:", PHP_INI_PERDIR)
 SETTING("username", "", PHP_INI_PERDIR)

@@ -29,8 +29,10 @@ bool MakeStore() {
   bool made = false;
   Guarded([&] {
     Result<std::unique_ptr<LocalStore>> store =
-        LocalStore::Create(CSG(local_memory), sizeof(clustered_session::SharedNodeTable));
-    if (store.ok()) {
+        LocalStore::Create(CSG(local_memory), sizeof(clustered_session::SharedState));
+    if (store.ok() && !static_cast<clustered_session::SharedState*>((*store)->Extra())->Init()) {
+      php_clustered_session_keep_message("this system has no mutexes that processes share");
+    } else if (store.ok()) {
       local_store = std::move(*store).release();
       made = true;
     } else {
@@ -84,10 +86,12 @@ static PHP_MINIT_FUNCTION(clustered_session) {
   if (php_session_register_module(&ps_mod_clustered) == FAILURE) {
     zend_error(E_CORE_WARNING, "clustered_session: PHP has no room for one more save handler");
   }
+  php_clustered_session_keep_start_settings();
   return SUCCESS;
 }
 
 static PHP_MSHUTDOWN_FUNCTION(clustered_session) {
+  php_clustered_session_stop_flusher();
   php_clustered_session_unregister_ini(type, module_number);
   return SUCCESS;
 }
@@ -108,6 +112,7 @@ static ZEND_MODULE_POST_ZEND_DEACTIVATE_D(clustered_session) {
     CSG(context) = nullptr;
     for (clustered_session::Notice& notice : *CSG(notices)) notice.warning = false;  // no script left to warn
   });
+  php_clustered_session_wake_flusher();
   php_clustered_session_emit_notices();
   return SUCCESS;
 }

@@ -68,6 +68,11 @@ void php_clustered_session_keep_message(const std::string& text) noexcept;
 void php_clustered_session_keep_notices(clustered_session::Session* session) noexcept;
 void php_clustered_session_emit_notices();
 
+// background.cc
+void php_clustered_session_keep_start_settings() noexcept;  // at the end of MINIT
+void php_clustered_session_wake_flusher() noexcept;         // a first phase; cheap if nothing waits to be written
+void php_clustered_session_stop_flusher() noexcept;         // in MSHUTDOWN, while there are INI settings
+
 // Runs the first phase. False if it threw, which is out of memory in practice; the message says so.
 template <typename Phase>
 bool Guarded(const Phase& phase) noexcept {

@@ -158,6 +158,7 @@ PS_CLOSE_FUNC(clustered) {
   Guarded([&] { state->session.Close(); });
   php_clustered_session_keep_notices(&state->session);
   delete state;
+  php_clustered_session_wake_flusher();
   php_clustered_session_emit_notices();
   return SUCCESS;
 }

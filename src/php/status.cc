@@ -136,6 +136,14 @@ PHP_FUNCTION(clustered_session_status) {
   add_assoc_long(&memory, "unreplicated", static_cast<zend_long>(usage.unreplicated));
   add_assoc_zval(return_value, "memory", &memory);
 
+  const clustered_session::FlushSeat& seat = static_cast<clustered_session::SharedState*>(store->Extra())->flush;
+  zval flush;
+  array_init(&flush);
+  add_assoc_bool(&flush, "pending", seat.pending.load(std::memory_order_relaxed) != 0);
+  add_assoc_double(&flush, "longest_lag_ms",
+                   static_cast<double>(seat.longest_lag_ns.load(std::memory_order_relaxed)) / 1e6);
+  add_assoc_zval(return_value, "flush", &flush);
+
   const SessionLocks::Usage lock_usage = store->locks().GetUsage();
   zval locks;
   array_init(&locks);

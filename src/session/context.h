@@ -28,6 +28,11 @@ enum class LockMode : uint8_t {
   kLocal,  // one request per session among the workers of this server
 };
 
+enum class WriteMode : uint8_t {
+  kThrough,  // the request waits for the nodes
+  kBehind,   // a thread of the server tells them; until then the session is as safe as this server
+};
+
 enum class ConflictRule : uint8_t { kMerge, kMine, kTheirs };
 
 struct SessionSettings {
@@ -44,6 +49,9 @@ struct SessionSettings {
   Duration operation_timeout = std::chrono::milliseconds(250);
   std::string username;  // for all nodes; empty: none is sent
   std::string password;
+  WriteMode write = WriteMode::kThrough;
+  uint32_t behind_max = 10000;  // unreplicated entries from which on kBehind waits like kThrough
+  Duration flush_timeout = std::chrono::seconds(5);  // at the end of a process, for what is left to write
   ConflictRule on_conflict = ConflictRule::kMerge;
   PayloadFormat format = PayloadFormat::kPhp;
 };
@@ -67,12 +75,22 @@ struct RequestScope {
   std::vector<DeferredDestroy> deferred;
 };
 
+struct SharedState;
+
 struct SessionContext {
   SessionSettings settings;
   LocalStore* store = nullptr;
   NodeSet* nodes = nullptr;  // empty in single-server mode
   const Clock* clock = nullptr;
+  SharedState* shared = nullptr;
+  uint8_t pool = 0;  // where shared->pools keeps these settings; 0 = nowhere: only this pool's requests can write for it
   SessionKey space;  // tells pools of one server apart that differ in save_path
+
+  // From the key of a session on all servers to its key in the local store, and back.
+  SessionKey InSpace(SessionKey key) const {
+    for (size_t i = 0; i < key.bytes.size(); ++i) key.bytes[i] ^= space.bytes[i];
+    return key;
+  }
 };
 
 inline constexpr size_t kCreatedIdsMax = 8;

@@ -86,7 +86,11 @@ void Session::ReplicateTombstone(uint64_t version, uint64_t epoch, uint32_t acto
   loaded_.exists = false;
   loaded_.must_write = false;
   loaded_.version = entry.version;
-  if (!PutEntry(now).ok()) context_.store->Erase(loaded_.key);
+  if (!PutEntry(now).ok()) {
+    context_.store->Erase(loaded_.key);
+  } else if ((entry.flags & kEntryUnreplicated) != 0) {
+    NoteUnreplicated();
+  }
 }
 
 void Session::DestroyLater(std::string_view id, uint32_t lifetime_s) {

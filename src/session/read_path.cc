@@ -16,12 +16,6 @@ namespace {
 
 int64_t After(TimePoint now, Duration duration) { return ToNanos(now + duration); }
 
-// The key in the local store: `space` tells apart pools of one server whose nodes are not the same.
-SessionKey LocalKey(const SessionContext& context, SessionKey key) {
-  for (size_t i = 0; i < key.bytes.size(); ++i) key.bytes[i] ^= context.space.bytes[i];
-  return key;
-}
-
 }  // namespace
 
 // What asking some nodes has shown.
@@ -74,7 +68,7 @@ Result<bool> Session::Validate(std::string_view id, uint32_t lifetime_s) {
   if (!ValidSessionId(id)) return false;
   if (Created(id) || (loaded_.complete && loaded_.id != id)) {
     Entry entry;
-    const SessionKey key = LocalKey(context_, HashSessionId({}, context_.settings.prefix, id));
+    const SessionKey key = context_.InSpace(HashSessionId({}, context_.settings.prefix, id));
     return context_.store->Lookup(key, context_.clock->Now(), &entry, nullptr) && (entry.flags & kEntryTombstone) == 0;
   }
   if (Status status = Load(id, lifetime_s); !status.ok()) {
@@ -88,9 +82,10 @@ Result<bool> Session::Validate(std::string_view id, uint32_t lifetime_s) {
 void Session::SetLoaded(std::string_view id, uint32_t lifetime_s) {
   loaded_.id = id;
   loaded_.lifetime_s = lifetime_s;
+  loaded_.home = NodeNameOf(id);
   loaded_.placement_key = HashSessionId({}, context_.settings.prefix, id);
   loaded_.storage_key = StorageKey(context_.settings.prefix, loaded_.placement_key);
-  loaded_.key = LocalKey(context_, loaded_.placement_key);
+  loaded_.key = context_.InSpace(loaded_.placement_key);
 }
 
 // Locks, then loads. Called again for a session that is loaded already (session_reset), it reads anew under its lock.
@@ -372,7 +367,7 @@ void Session::ConfirmEntry(TimePoint now) {
 
 const std::vector<uint32_t>& Session::Placement() {
   if (loaded_.placement.empty() && !SingleServer()) {
-    loaded_.placement = PlaceSession(context_.nodes->addresses(), loaded_.placement_key, NodeNameOf(loaded_.id));
+    loaded_.placement = PlaceSession(context_.nodes->addresses(), loaded_.placement_key, loaded_.home);
     loaded_.tokens.assign(context_.nodes->size(), NodeToken());
     for (const EntryToken& token : loaded_.entry.tokens) {
       for (uint32_t node = 0; token.cas != 0 && node < context_.nodes->size(); ++node) {

@@ -62,6 +62,16 @@ class Session {
   // Makes a takeover durable that nothing else wrote, releases the lock.
   void Close();
 
+  // Writes an entry of the local store that no node has acknowledged, for no request: see flush_path.cc. Without
+  // waiting for the session's lock. The session lives no longer for it.
+  enum class FlushOutcome : uint8_t {
+    kWritten,
+    kGone,    // written by somebody else, expired or destroyed meanwhile; or no node takes it, with a notice
+    kBusy,    // a request has it, and will write it
+    kNoNode,  // no node answers
+  };
+  FlushOutcome Flush(const SessionKey& local_key);
+
   // The request ends: what was deferred is done now.
   void FlushDeferred();
 
@@ -77,6 +87,7 @@ class Session {
     SessionKey key;            // in the local store
     SessionKey placement_key;  // on all servers
     std::string storage_key;
+    std::string home;          // the name of the node that the ID names, or empty
     SessionLock lock;
     bool complete = false;    // the load ended well
     bool exists = false;      // there is a record or an entry, not destroyed
@@ -121,10 +132,20 @@ class Session {
   Status Commit(std::string_view payload);
   bool CatchUp(std::string_view* payload, std::string* merged);
   Status CommitInTurn(std::string_view payload);
+  Status CommitToNodes(std::string_view payload);
+  bool MayWriteBehind(std::string_view payload) const;
+  bool CommitBehind(std::string_view payload);
+  void NoteUnreplicated();
+  void ForgetCreated();
   Status CommitHere(std::string_view payload);
   Status FinishCommit(WriteOutcome outcome, std::string_view payload, std::chrono::seconds ttl);
   Status PutEntry(TimePoint now);
+  uint32_t HomeNode();
   void SaveTokens();
+
+  // flush_path.cc
+  bool AnyNodeWorthAsking() const;
+  void GiveUpReplication(const Error& error);
 
   // destroy_path.cc
   void WriteTombstone();

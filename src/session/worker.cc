@@ -33,6 +33,7 @@ Result<const SessionContext*> Worker::ContextFor(std::string_view save_path, con
     pool->context.store = store_;
     pool->context.nodes = pool->nodes.get();
     pool->context.clock = clock_;
+    pool->context.shared = shared();
     pool->context.space = HashSessionId({}, "local", save_path);
     pool->generation = ~generation;
     if (pools_.size() == kPoolsMax) pools_.pop_back();
@@ -44,6 +45,7 @@ Result<const SessionContext*> Worker::ContextFor(std::string_view save_path, con
   Pool& pool = **found;
   if (pool.generation != generation) {
     pool.context.settings = settings;
+    pool.context.pool = pool.nodes->empty() ? 0 : shared()->pools.NumberOf(save_path, settings);
     pool.generation = generation;
   }
   return static_cast<const SessionContext*>(&pool.context);
@@ -52,7 +54,7 @@ Result<const SessionContext*> Worker::ContextFor(std::string_view save_path, con
 Result<std::unique_ptr<NodeSet>> Worker::MakeNodes(std::string_view save_path, const SessionSettings& settings) {
   Result<std::vector<NodeAddress>> addresses = ParseSavePath(save_path);
   if (!addresses.ok()) return addresses.error();
-  auto* table = static_cast<SharedNodeTable*>(store_->Extra());
+  SharedNodeTable* table = &shared()->nodes;
   std::vector<NodeSet::Member> members;
   for (NodeAddress& address : *addresses) {
     NodeSet::Member member;

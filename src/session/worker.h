@@ -11,18 +11,13 @@
 #include "src/base/result.h"
 #include "src/cluster/memcached_node.h"
 #include "src/session/context.h"
+#include "src/session/shared_state.h"
 
 namespace clustered_session {
 
-// The part of the shared segment beside the local store: LocalStore::Extra().
-struct SharedNodeTable {
-  static constexpr uint32_t kSlots = 128;
-  NodeHealth slots[kSlots];
-};
-
 class Worker {
  public:
-  // `store` was made with shared_extra = sizeof(SharedNodeTable). Both outlive the worker.
+  // `store` was made with shared_extra = sizeof(SharedState), which is initialized. Both outlive the worker.
   Worker(LocalStore* store, const Clock* clock);
 
   // The context for this save_path and these settings. `generation` changes whenever a setting changes. Owned by the
@@ -41,6 +36,7 @@ class Worker {
     SessionContext context;
   };
 
+  SharedState* shared() { return static_cast<SharedState*>(store_->Extra()); }
   Result<std::unique_ptr<NodeSet>> MakeNodes(std::string_view save_path, const SessionSettings& settings);
 
   LocalStore* store_;

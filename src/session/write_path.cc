@@ -6,6 +6,7 @@
 #include "src/session/conflict.h"
 #include "src/session/replicator.h"
 #include "src/session/session.h"
+#include "src/session/shared_state.h"
 
 namespace clustered_session {
 namespace {
@@ -165,6 +166,11 @@ bool Session::CatchUp(std::string_view* payload, std::string* merged) {
 
 Status Session::CommitInTurn(std::string_view payload) {
   if (SingleServer()) return CommitHere(payload);
+  if (MayWriteBehind(payload) && CommitBehind(payload)) return Status::Ok();
+  return CommitToNodes(payload);
+}
+
+Status Session::CommitToNodes(std::string_view payload) {
   if (payload.size() > kRecordPayloadMax) return Error(ErrorCode::kTooLarge, "session larger than 2 GB");
   Record record;
   record.version = loaded_.version + 1;
@@ -204,9 +210,55 @@ Status Session::CommitInTurn(std::string_view payload) {
   return FinishCommit(std::move(outcome), payload, ttl);
 }
 
-Status Session::FinishCommit(WriteOutcome outcome, std::string_view payload, std::chrono::seconds ttl) {
-  // From here on others may know the ID.
+// write=behind: what only this server can know of may wait in its memory. What others must see at once may not: a
+// takeover, a merge of branches, a laggard's repair, a session that is started anew.
+bool Session::MayWriteBehind(std::string_view payload) const {
+  constexpr uint32_t kAtOnce = kEntryTakeoverPending | kEntryTombstone;
+  if (context_.settings.write != WriteMode::kBehind || context_.shared == nullptr || context_.pool == 0) return false;
+  if (loaded_.must_write || (loaded_.entry.flags & kAtOnce) != 0) return false;
+  // A session that no node takes is an error for its request, not for a thread that nobody sees.
+  if (payload.size() + kRecordHeaderSize >= context_.nodes->SmallestItemMax()) return false;
+  return context_.store->UnreplicatedCount() < context_.settings.behind_max;
+}
+
+// False: there is no room here.
+bool Session::CommitBehind(std::string_view payload) {
+  const TimePoint now = context_.clock->Now();
+  Entry entry = loaded_.entry;
+  entry.version = loaded_.version + 1;
+  entry.epoch = loaded_.epoch;
+  entry.flags = kEntryUnreplicated;
+  entry.lifetime_s = loaded_.lifetime_s;
+  entry.expires_at_ns = SecondsAfter(now, loaded_.lifetime_s);
+  entry.pool = context_.pool;
+  entry.home_node = HomeNode();
+  VersionVector vector = loaded_.image.vector();
+  vector.Advance(loaded_.image.actor(), entry.version);
+  Image image;
+  image.SetLineage(vector, 0, loaded_.image.life());
+  image.SetActor(loaded_.image.actor());
+  image.SetPayload(payload);
+  if (!context_.store->Put(loaded_.key, entry, image.bytes(), now).ok()) return false;
+  ForgetCreated();
+  loaded_.image = std::move(image);
+  loaded_.entry = entry;
+  ServeEntry();
+  counters().deferred_writes.Add();
+  NoteUnreplicated();
+  return true;
+}
+
+void Session::NoteUnreplicated() {
+  if (context_.shared != nullptr) context_.shared->NotePending();
+}
+
+// From here on others may know the ID.
+void Session::ForgetCreated() {
   std::erase_if(request_->created_ids, [this](const std::string& created) { return loaded_.id.ends_with(created); });
+}
+
+Status Session::FinishCommit(WriteOutcome outcome, std::string_view payload, std::chrono::seconds ttl) {
+  ForgetCreated();
   const TimePoint now = context_.clock->Now();
   const auto wanted = std::min<uint32_t>(context_.settings.copies, static_cast<uint32_t>(context_.nodes->size()));
   Entry& entry = loaded_.entry;
@@ -236,6 +288,7 @@ Status Session::FinishCommit(WriteOutcome outcome, std::string_view payload, std
     return Status::Ok();
   }
   const Status stored = PutEntry(now);
+  if (outcome.acks == 0 && stored.ok()) NoteUnreplicated();
   if (outcome.acks == 0 && !stored.ok()) {
     return Error(stored.error().code(),
                  "no node took the session and it found no room in clustered_session.local_memory (" +
@@ -273,8 +326,13 @@ Status Session::CommitHere(std::string_view payload) {
 
 Status Session::PutEntry(TimePoint now) {
   SaveTokens();
+  loaded_.entry.pool = context_.pool;
+  loaded_.entry.home_node = HomeNode();
   return context_.store->Put(loaded_.key, loaded_.entry, loaded_.image.bytes(), now);
 }
+
+// The hash that tells a flush which node the ID named: the entry does not hold the ID.
+uint32_t Session::HomeNode() { return loaded_.home.empty() ? 0 : NodeNameHash(loaded_.home, {}); }
 
 void Session::SaveTokens() {
   if (loaded_.placement.empty()) return;  // no node was asked: the entry's own tokens still hold

@@ -29,9 +29,10 @@ WebServer::WebServer(std::string server_id, const std::vector<FakeMemcached*>& n
 void WebServer::Restart() { Build(); }
 
 void WebServer::Build() {
-  Result<std::unique_ptr<LocalStore>> made = LocalStore::Create(local_memory_, sizeof(SharedNodeTable));
+  Result<std::unique_ptr<LocalStore>> made = LocalStore::Create(local_memory_, sizeof(SharedState));
   store_ = std::move(*made);
-  auto* table = static_cast<SharedNodeTable*>(store_->Extra());
+  auto* shared = static_cast<SharedState*>(store_->Extra());
+  SharedNodeTable* table = &shared->nodes;
   std::vector<NodeSet::Member> members;
   connections_.clear();
   for (FakeMemcached* server : servers_) {
@@ -49,6 +50,9 @@ void WebServer::Build() {
   context_.store = store_.get();
   context_.nodes = nodes_.get();
   context_.clock = clock_;
+  context_.shared = shared;
+  context_.pool = 1;
+  if (!shared->Init()) std::abort();
 }
 
 Request::Request(WebServer* server, Browser* browser, bool strict)

@@ -37,7 +37,7 @@ class WebServer {
   Counters& counters() { return store_->counters(); }
   LocalStore& store() { return *store_; }
   const NodeHealth& health(size_t index) const {
-    return static_cast<const SharedNodeTable*>(store_->Extra())->slots[index];
+    return static_cast<const SharedState*>(store_->Extra())->nodes.slots[index];
   }
 
  private:

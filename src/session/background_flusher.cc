@@ -1,0 +1,162 @@
+#include "src/session/background_flusher.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <ctime>
+#include <utility>
+
+#include "src/session/worker.h"
+
+namespace clustered_session {
+namespace {
+
+constexpr size_t kStepEntries = 64;
+constexpr Duration kStepTime = std::chrono::seconds(1);
+constexpr Duration kIdle = std::chrono::seconds(5);           // without work, after which the thread ends
+constexpr Duration kRetry = std::chrono::milliseconds(50);    // while nodes fail: health lets few of these through
+constexpr Duration kUnknownRetry = std::chrono::seconds(1);   // while only other processes could write what is left
+constexpr Duration kBusyRetry = std::chrono::milliseconds(2); // while requests have the entries
+constexpr size_t kNoticesMax = 100;
+
+}  // namespace
+
+BackgroundFlusher::BackgroundFlusher(LocalStore* store, const Clock* clock, SessionSettings own)
+    : store_(store), clock_(clock), own_(std::move(own)), pid_(getpid()) {}
+
+BackgroundFlusher::~BackgroundFlusher() { Stop(); }
+
+bool BackgroundFlusher::Mine() const { return getpid() == pid_; }
+
+std::unique_ptr<Flusher> BackgroundFlusher::MakeFlusher() const {
+  // Kept by the function: connections live as long as the flusher.
+  auto worker = std::make_shared<Worker>(store_, clock_);
+  return std::make_unique<Flusher>(store_, clock_, [this, worker](uint8_t pool) -> const SessionContext* {
+    SessionSettings settings = own_;
+    std::string save_path;
+    if (!static_cast<SharedState*>(store_->Extra())->pools.Load(pool, &save_path, &settings)) return nullptr;
+    settings.write = WriteMode::kThrough;
+    Result<const SessionContext*> context = worker->ContextFor(save_path, settings, pool);
+    return context.ok() ? *context : nullptr;
+  });
+}
+
+bool BackgroundFlusher::TakeSeat() {
+  const LockOutcome outcome = seat().taken.TryLock();
+  if (outcome == LockOutcome::kOwnerDied) seat().taken.MarkConsistent();
+  return IsLocked(outcome);
+}
+
+void BackgroundFlusher::Wake() {
+  if (seat().pending.load() == 0 || running_.load()) return;
+  // A mutex belongs to its thread, so this one only looks whether it is free.
+  if (!TakeSeat()) return;
+  seat().taken.Unlock();
+
+  const std::lock_guard<std::mutex> guard(mutex_);
+  if (stop_.load() || running_.exchange(true)) return;
+  if (thread_.joinable()) thread_.join();  // it has ended
+  // The new thread inherits the mask: no signal of PHP's is ever handled there.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  try {
+    thread_ = std::thread([this] { Main(); });
+  } catch (const std::exception&) {
+    running_.store(false);  // no thread to be had: the next request tries again
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+void BackgroundFlusher::Main() {
+  bool seated = false;
+  do {
+    seated = TakeSeat();
+    if (seated) {
+      try {
+        Serve(MakeFlusher().get());
+      } catch (const std::exception&) {  // out of memory: the next request starts another
+        stop_.store(true);
+      }
+      seat().taken.Unlock();
+    }
+    running_.store(false);
+    // Who left something behind a moment ago may have seen the seat taken, or this thread running.
+  } while (seated && !stop_.load() && seat().pending.load() != 0 && !running_.exchange(true));
+}
+
+// Until nothing has come for a while, or the process ends.
+void BackgroundFlusher::Serve(Flusher* flusher) {
+  while (!stop_.load()) {
+    if (seat().pending.exchange(0) == 0) {
+      WaitForWork(kIdle);
+      if (seat().pending.load() == 0) return;
+      continue;
+    }
+    const Flusher::Step step = flusher->Run(kStepEntries, clock_->Now() + kStepTime);
+    KeepNotices(flusher);
+    if (store_->UnreplicatedCount() > step.unknown) seat().pending.store(1);
+    if (step.written == 0) Pause(step);
+  }
+}
+
+// After a step that brought nothing forward.
+void BackgroundFlusher::Pause(const Flusher::Step& step) {
+  const TimePoint until = clock_->Now() + (step.no_node > 0 ? kRetry : step.unknown > 0 ? kUnknownRetry : kBusyRetry);
+  while (!stop_.load() && clock_->Now() < until) WaitForWork(until - clock_->Now());
+}
+
+// Returns early when woken.
+void BackgroundFlusher::WaitForWork(Duration wait) {
+  timespec until;
+  clock_gettime(CLOCK_REALTIME, &until);
+  const int64_t nanos = until.tv_nsec + std::chrono::nanoseconds(wait).count();
+  until.tv_sec += static_cast<time_t>(nanos / 1'000'000'000);
+  until.tv_nsec = static_cast<long>(nanos % 1'000'000'000);
+  while (sem_timedwait(&seat().wake, &until) != 0 && errno == EINTR) {
+  }
+}
+
+void BackgroundFlusher::Stop() {
+  if (!Mine()) return;
+  const std::lock_guard<std::mutex> guard(mutex_);
+  stop_.store(true);
+  if (thread_.joinable()) {
+    sem_post(&seat().wake);
+    thread_.join();
+  }
+  stop_.store(false);
+}
+
+size_t BackgroundFlusher::FlushAll(TimePoint deadline) {
+  if (store_->UnreplicatedCount() == 0 || !TakeSeat()) return 0;
+  const std::unique_ptr<Flusher> flusher = MakeFlusher();
+  size_t left = 0;
+  for (;;) {
+    const Flusher::Step step = flusher->Run(kStepEntries, deadline);
+    left = store_->UnreplicatedCount();
+    if (left <= step.unknown || clock_->Now() >= deadline) break;
+    if (step.written == 0) Pause(step);
+  }
+  seat().pending.store(left != 0);
+  KeepNotices(flusher.get());
+  seat().taken.Unlock();
+  return left;
+}
+
+void BackgroundFlusher::KeepNotices(Flusher* flusher) {
+  for (Notice& notice : flusher->TakeNotices()) {
+    const std::lock_guard<std::mutex> guard(notices_mutex_);
+    if (notices_.size() < kNoticesMax) notices_.push_back(std::move(notice));
+  }
+}
+
+std::vector<Notice> BackgroundFlusher::TakeNotices() {
+  const std::lock_guard<std::mutex> guard(notices_mutex_);
+  return std::exchange(notices_, {});
+}
+
+}  // namespace clustered_session

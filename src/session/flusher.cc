@@ -1,0 +1,60 @@
+#include "src/session/flusher.h"
+
+#include <utility>
+
+#include "src/session/session.h"
+#include "src/session/shared_state.h"
+
+namespace clustered_session {
+namespace {
+
+void NoteLag(const SessionContext& context, const Entry& entry, TimePoint now) {
+  if (context.shared == nullptr) return;
+  const int64_t used_at_ns = entry.expires_at_ns - int64_t{entry.lifetime_s} * 1'000'000'000;
+  const int64_t lag_ns = ToNanos(now) - used_at_ns;
+  std::atomic<int64_t>& longest = context.shared->flush.longest_lag_ns;
+  int64_t seen = longest.load(std::memory_order_relaxed);
+  while (lag_ns > seen && !longest.compare_exchange_weak(seen, lag_ns, std::memory_order_relaxed)) {
+  }
+}
+
+}  // namespace
+
+Flusher::Flusher(LocalStore* store, const Clock* clock, ContextOf context_of)
+    : store_(store), clock_(clock), context_of_(std::move(context_of)) {}
+
+Flusher::Step Flusher::Run(size_t limit, TimePoint deadline) {
+  Step step;
+  for (const LocalStore::Unreplicated& found : store_->ListUnreplicated(limit)) {
+    if (clock_->Now() > deadline) break;
+    const SessionContext* context = context_of_(found.pool);
+    if (context == nullptr) {
+      ++step.unknown;
+      continue;
+    }
+    Entry entry;
+    if (!store_->Lookup(found.key, clock_->Now(), &entry, nullptr)) continue;
+    RequestScope scope;
+    Session session(*context, &scope);
+    switch (session.Flush(found.key)) {
+      case Session::FlushOutcome::kWritten:
+        ++step.written;
+        NoteLag(*context, entry, clock_->Now());
+        break;
+      case Session::FlushOutcome::kGone:
+        break;
+      case Session::FlushOutcome::kBusy:
+        ++step.busy;
+        break;
+      case Session::FlushOutcome::kNoNode:
+        ++step.no_node;
+        break;
+    }
+    for (Notice& notice : session.TakeNotices()) notices_.push_back(std::move(notice));
+  }
+  return step;
+}
+
+std::vector<Notice> Flusher::TakeNotices() { return std::exchange(notices_, {}); }
+
+}  // namespace clustered_session
