@@ -114,7 +114,7 @@ const zend_function_entry functions[] = {
   ZEND_FE_END
 };
 
-// -- The server --------------------------------------------------------------------------------------------------------
+// -- The server ------------------------------------------------------------------------------------------------------
 int Startup(sapi_module_struct* module) { return php_module_startup(module, nullptr); }
 
 size_t Write(const char* text, size_t size) {
