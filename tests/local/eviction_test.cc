@@ -1,47 +1,8 @@
 // Which entries give way, and which never do.
-#include <list>
-#include <random>
-#include <unordered_map>
-#include <vector>
-
+#include "tests/local/one_hit_trace.h"
 #include "tests/local/store_fixture.h"
 
 namespace clustered_session {
-
-namespace {
-
-// Plain LRU over as many bytes as the store uses, for comparison.
-class PlainLru {
- public:
-  explicit PlainLru(size_t capacity) : capacity_(capacity) {}
-
-  // Whether it was there; it is afterwards.
-  bool Use(uint64_t number, size_t size) {
-    const auto it = places_.find(number);
-    const bool hit = it != places_.end();
-    if (hit) {
-      used_ -= it->second->second;
-      order_.erase(it->second);
-    }
-    order_.emplace_front(number, size);
-    places_[number] = order_.begin();
-    used_ += size;
-    while (used_ > capacity_) {
-      used_ -= order_.back().second;
-      places_.erase(order_.back().first);
-      order_.pop_back();
-    }
-    return hit;
-  }
-
- private:
-  size_t capacity_;
-  size_t used_ = 0;
-  std::list<std::pair<uint64_t, size_t>> order_;
-  std::unordered_map<uint64_t, std::list<std::pair<uint64_t, size_t>>::iterator> places_;
-};
-
-}  // namespace
 
 TEST_CASE("expired entries give way before live ones", "[local]") {
   StoreFixture fixture;
@@ -87,33 +48,17 @@ TEST_CASE("sessions used again outlive any number of one-hit sessions", "[local]
 TEST_CASE("where nine sessions in ten are one-hit, visitors are found more often than with plain LRU", "[local]") {
   StoreFixture fixture(4u << 20);
   PlainLru lru(fixture.store->GetUsage().payload_memory);
-  std::mt19937 random(20261122);  // one trace, the same for both
+  OneHitTrace trace;
   constexpr size_t kSize = 2000;
-  constexpr int kRequests = 20;  // of a visitor
-  std::vector<std::pair<uint64_t, int>> visitors;
-  uint64_t sessions = 0;
   int requests = 0;
   int hits = 0;
   int lru_hits = 0;
   for (int i = 0; i < 200000; ++i) {
-    // One new session in ten is a visitor's, who comes back; of every 29 requests, 10 begin a session.
-    uint64_t number = ++sessions;
-    const bool returns = random() % 29 >= 10 && !visitors.empty();
-    if (returns) {
-      --sessions;
-      auto& visitor = visitors[random() % visitors.size()];
-      number = visitor.first;
-      if (--visitor.second == 1) {
-        visitor = visitors.back();
-        visitors.pop_back();
-      }
-    } else if (number % 10 == 0 || visitors.size() < 1200) {
-      visitors.emplace_back(number, kRequests);
-    }
-    const bool hit = fixture.Has(number);
-    if (!hit) REQUIRE(fixture.Put(number, kSize));
-    const bool lru_hit = lru.Use(number, kSize + 128);
-    if (returns && i > 20000) {
+    const OneHitTrace::Request request = trace.Next();
+    const bool hit = fixture.Has(request.session);
+    if (!hit) REQUIRE(fixture.Put(request.session, kSize));
+    const bool lru_hit = lru.Use(request.session, kSize + 128);
+    if (request.returns && i > 20000) {
       ++requests;
       hits += hit ? 1 : 0;
       lru_hits += lru_hit ? 1 : 0;
@@ -121,7 +66,7 @@ TEST_CASE("where nine sessions in ten are one-hit, visitors are found more often
   }
   const double ratio = static_cast<double>(hits) / requests;
   const double lru_ratio = static_cast<double>(lru_hits) / requests;
-  CAPTURE(ratio, lru_ratio, visitors.size());
+  CAPTURE(ratio, lru_ratio);
   REQUIRE(ratio > lru_ratio);
   REQUIRE(fixture.store->CheckInvariants().empty());
 }
