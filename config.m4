@@ -85,7 +85,6 @@ struct Value {
     [AC_MSG_RESULT([no])
      AC_MSG_ERROR([clustered_session needs a compiler with C++20, such as g++ 11 or clang 14, and $CXX -std=c++20 is none. Name another one: ./configure CXX=...])])
 
-  dnl Only its header: the hash is compiled into the extension.
   AC_MSG_CHECKING([for xxhash.h 0.8 or later])
   AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[
 #define XXH_INLINE_ALL
@@ -99,6 +98,22 @@ struct Value {
     [AC_MSG_RESULT([yes])],
     [AC_MSG_RESULT([no])
      AC_MSG_ERROR([clustered_session needs xxhash.h 0.8 or later (Debian: apt-get install libxxhash-dev). If it is installed elsewhere: ./configure CPPFLAGS=-I...])])
+
+  dnl Faster on long payloads, where the library was built with it; without it nothing is missing.
+  AC_MSG_CHECKING([whether libxxhash chooses the widest registers at run time])
+  clustered_session_saved_libs=$LIBS
+  LIBS="$LIBS -lxxhash"
+  clustered_session_xxhash_flags=
+  AC_LINK_IFELSE([AC_LANG_PROGRAM([[
+#include <xxh_x86dispatch.h>
+]], [[
+  return XXH3_64bits_withSeed_dispatch("x", 1, 1) == 0;
+]])],
+    [AC_MSG_RESULT([yes])
+     clustered_session_xxhash_flags=-DCLUSTERED_SESSION_XXH_DISPATCH
+     PHP_ADD_LIBRARY([xxhash], [1], [CLUSTERED_SESSION_SHARED_LIBADD])],
+    [AC_MSG_RESULT([no])])
+  LIBS=$clustered_session_saved_libs
 
   CXXFLAGS=$clustered_session_saved_cxxflags
   CPPFLAGS=$clustered_session_saved_cppflags
@@ -166,6 +181,7 @@ struct Value {
 
   CLUSTERED_SESSION_CXXFLAGS="-std=c++20 -fvisibility=hidden -Wall -Wextra -Wno-unused-parameter"
   CLUSTERED_SESSION_CXXFLAGS="$CLUSTERED_SESSION_CXXFLAGS -DZEND_ENABLE_STATIC_TSRMLS_CACHE=1"
+  CLUSTERED_SESSION_CXXFLAGS="$CLUSTERED_SESSION_CXXFLAGS $clustered_session_xxhash_flags"
   PHP_NEW_EXTENSION([clustered_session], [$CLUSTERED_SESSION_SOURCES], [$ext_shared],,
     [$CLUSTERED_SESSION_CXXFLAGS], [cxx])
   PHP_ADD_EXTENSION_DEP([clustered_session], [session])

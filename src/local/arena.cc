@@ -10,16 +10,8 @@ namespace clustered_session {
 
 namespace {
 
-constexpr uint32_t kFree = 1u << 0;
-constexpr uint32_t kBeforeFree = 1u << 1;
-constexpr uint32_t kSlackShift = 2;
-constexpr uint32_t kSlackMask = 15u << kSlackShift;
-constexpr uint32_t kSizeShift = 6;
-
 // How many blocks of the class that may or may not fit are looked at.
 constexpr int kSameClassTries = 16;
-
-uint32_t SizeOf(uint32_t header) { return header >> kSizeShift; }
 
 }  // namespace
 
@@ -27,11 +19,6 @@ Arena::Class Arena::ClassOf(uint32_t units) {
   if (units < kArenaClasses) return {0, units};
   const uint32_t log = 31u - static_cast<uint32_t>(std::countl_zero(units));
   return {log - 3, (units >> (log - 4)) & (kArenaClasses - 1)};
-}
-
-// Atomic, because the mark 'the block before is free' is set by those who free that block and do not own this one.
-uint32_t Arena::Header(uint32_t offset) const {
-  return std::atomic_ref<uint32_t>(*Words(offset)).load(std::memory_order_relaxed);
 }
 
 void Arena::SetHeader(uint32_t offset, uint32_t header) {
@@ -55,16 +42,6 @@ void Arena::AddFree(uint32_t offset, uint32_t units) {
   }
   SetBeforeFree(offset, true);
 }
-
-uint32_t Arena::Units(uint32_t offset) const {
-  if (offset == 0 || offset >= units_ - 1) return 0;
-  const uint32_t header = Header(offset);
-  const uint32_t units = SizeOf(header);
-  if ((header & kFree) != 0 || units > units_ - 1 - offset) return 0;
-  return units;
-}
-
-uint32_t Arena::Slack(uint32_t offset) const { return (Header(offset) & kSlackMask) >> kSlackShift; }
 
 void Arena::SetSlack(uint32_t offset, uint32_t slack) {
   SetHeader(offset, (Header(offset) & ~kSlackMask) | ((slack << kSlackShift) & kSlackMask));
@@ -212,6 +189,12 @@ uint32_t Arena::AllocateLargest(uint32_t units_min, uint32_t units_max) {
   const uint32_t units = SizeOf(Header(offset));
   if (units < units_min) return 0;
   return Take(offset, units < units_max ? units : units_max);
+}
+
+void Arena::Split(uint32_t offset, uint32_t units) {
+  const uint32_t header = Header(offset);
+  SetHeader(offset + units, (SizeOf(header) - units) << kSizeShift);
+  SetHeader(offset, (units << kSizeShift) | (header & kBeforeFree));
 }
 
 void Arena::Free(uint32_t offset) {

@@ -51,14 +51,21 @@ class Arena {
   uint32_t Allocate(uint32_t units);
   // One of the largest free blocks: cut to units_max if larger; 0 if there is none of units_min.
   uint32_t AllocateLargest(uint32_t units_min, uint32_t units_max);
+  // Makes two allocated blocks of one: the first of `units`. REQUIRES: the caller owns it, and it is longer.
+  void Split(uint32_t offset, uint32_t units);
   void Free(uint32_t offset);
 
   // The size of the allocated block at `offset`, or 0 if there can be none. REQUIRES: the caller owns the block.
-  uint32_t Units(uint32_t offset) const;
+  uint32_t Units(uint32_t offset) const {
+    if (offset == 0 || offset >= units_ - 1) return 0;
+    const uint32_t header = Header(offset);
+    const uint32_t units = SizeOf(header);
+    return (header & kFree) != 0 || units > units_ - 1 - offset ? 0 : units;
+  }
   std::byte* Bytes(uint32_t offset) const { return base_ + static_cast<size_t>(offset) * kUnitBytes; }
 
   // 4 bits in the header that the block's owner may use.
-  uint32_t Slack(uint32_t offset) const;
+  uint32_t Slack(uint32_t offset) const { return (Header(offset) & kSlackMask) >> kSlackShift; }
   void SetSlack(uint32_t offset, uint32_t slack);
 
   // For the repair, which knows of all blocks: sets the mark 'the block before is free'.
@@ -68,14 +75,24 @@ class Arena {
   const char* Check() const;
 
  private:
+  static constexpr uint32_t kFree = 1u << 0;
+  static constexpr uint32_t kBeforeFree = 1u << 1;
+  static constexpr uint32_t kSlackShift = 2;
+  static constexpr uint32_t kSlackMask = 15u << kSlackShift;
+  static constexpr uint32_t kSizeShift = 6;
+
   struct Class {
     uint32_t level;
     uint32_t index;
   };
   static Class ClassOf(uint32_t units);
+  static uint32_t SizeOf(uint32_t header) { return header >> kSizeShift; }
 
   uint32_t* Words(uint32_t offset) const { return reinterpret_cast<uint32_t*>(Bytes(offset)); }
-  uint32_t Header(uint32_t offset) const;
+  // Atomic, because the mark 'the block before is free' is set by those who free that block and do not own this one.
+  uint32_t Header(uint32_t offset) const {
+    return std::atomic_ref<uint32_t>(*Words(offset)).load(std::memory_order_relaxed);
+  }
   void SetHeader(uint32_t offset, uint32_t header);
   bool IsFreeBlock(uint32_t offset) const;
   void Broken() { needs_repair_->store(1, std::memory_order_release); }

@@ -4,6 +4,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <bit>
 #include <cstring>
 
 namespace clustered_session {
@@ -20,11 +21,20 @@ void StoreTime(int64_t nanos, bool round_up, uint8_t* out) {
   uint64_t micros = nanos <= 0 ? 0 : static_cast<uint64_t>(nanos / kNanosPerMicro);
   if (round_up && nanos > 0 && nanos % kNanosPerMicro != 0) ++micros;
   if (micros > kTimeMax) micros = kTimeMax;
+  if constexpr (std::endian::native == std::endian::little) {
+    std::memcpy(out, &micros, kTimeBytes);
+    return;
+  }
   for (int i = 0; i < kTimeBytes; ++i) out[i] = static_cast<uint8_t>(micros >> (8 * i));
 }
 
+// The bytes before a time are the head's, too, so that it is read with one load.
 uint64_t LoadTime(const uint8_t* in) {
   uint64_t micros = 0;
+  if constexpr (std::endian::native == std::endian::little) {
+    std::memcpy(&micros, in - (sizeof micros - kTimeBytes), sizeof micros);
+    return micros >> (8 * (sizeof micros - kTimeBytes));
+  }
   for (int i = 0; i < kTimeBytes; ++i) micros |= static_cast<uint64_t>(in[i]) << (8 * i);
   return micros;
 }
@@ -50,10 +60,6 @@ uint8_t NodeTable::NumberOf(uint32_t node_hash) {
     if (seen == node_hash) return static_cast<uint8_t>(i + 1);
   }
   return 0;
-}
-
-uint32_t NodeTable::HashOf(uint8_t number) const {
-  return number == 0 ? 0 : hashes[number - 1].load(std::memory_order_relaxed);
 }
 
 void PackHead(const Entry& entry, NodeTable* nodes, EntryHead* head) {

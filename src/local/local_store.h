@@ -43,7 +43,8 @@ class LocalStore {
   virtual ~LocalStore() = default;
 
   // The entry of `key` and its payload, if it is here and has not expired. Counts as a use for the eviction order.
-  // `payload` is only written on true; it may be null. A payload whose checksum fails is a miss and is removed.
+  // `payload` may be null; after false it is not to be read. One that is as long already is copied into directly, so
+  // keep it from call to call. A payload whose checksum fails is a miss and is removed.
   virtual bool Lookup(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) = 0;
 
   // Inserts or replaces. On kTooLarge (over PayloadMax()) and kNoMemory (everything else is unreplicated) an older

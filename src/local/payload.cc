@@ -1,8 +1,15 @@
 // Payloads in pieces. Layer: local.
 #include "src/local/payload.h"
 
+#ifdef CLUSTERED_SESSION_XXH_DISPATCH
+// The library's functions that choose the widest instructions this processor has, under the usual names: a usual
+// session's checksum, which is half of what a Lookup takes, in half the time.
+#define XXH_STATIC_LINKING_ONLY
+#include <xxh_x86dispatch.h>
+#else
 #define XXH_INLINE_ALL
 #include <xxhash.h>
+#endif
 
 #include <algorithm>
 #include <cstring>
@@ -37,12 +44,18 @@ size_t Payloads::BytesIn(uint32_t offset, size_t header_bytes) const {
   return bytes > unused ? bytes - unused : 0;
 }
 
+// Of a piece that is as short as it can be for `size` bytes.
+void Payloads::SetUnused(uint32_t offset, size_t header_bytes, size_t size) {
+  const uint64_t units = UnitsOfBytes(header_bytes + size);
+  arena_.SetSlack(offset, static_cast<uint32_t>(units * kUnitBytes - header_bytes - size));
+}
+
 // One piece for up to `size` bytes, as long as can be had; `taken` receives how many go into it.
 uint32_t Payloads::AllocatePiece(size_t header_bytes, size_t size, size_t* taken) {
   const uint64_t units = UnitsOfBytes(header_bytes + size);
   if (units <= kBlockUnitsMax) {
     if (const uint32_t whole = arena_.Allocate(static_cast<uint32_t>(units)); whole != 0) {
-      arena_.SetSlack(whole, static_cast<uint32_t>(units * kUnitBytes - header_bytes - size));
+      SetUnused(whole, header_bytes, size);
       *taken = size;
       return whole;
     }
@@ -81,6 +94,19 @@ uint32_t Payloads::Allocate(size_t size) {
   return first;
 }
 
+uint32_t Payloads::AllocateBehind(uint32_t front_units, size_t size, uint32_t* first) {
+  const uint64_t units = front_units + UnitsFor(size);
+  if (units > kBlockUnitsMax) return 0;
+  const uint32_t front = arena_.Allocate(static_cast<uint32_t>(units));
+  if (front == 0) return 0;
+  arena_.Split(front, front_units);
+  *first = front + front_units;
+  SetUnused(*first, kFirstHeaderBytes, size);
+  SetNext(*first, 0);
+  FaultPoint("payload.allocate.behind");
+  return front;
+}
+
 void Payloads::Free(uint32_t first) {
   for (uint32_t i = 0; first != 0 && i < kPiecesMax; ++i) {
     const uint32_t next = arena_.Units(first) == 0 ? 0 : Next(first);
@@ -114,6 +140,14 @@ void Payloads::Write(uint32_t first, std::string_view bytes, uint64_t sum) {
     bytes.remove_prefix(part);
     header_bytes = kHeaderBytes;
   }
+}
+
+std::string_view Payloads::InOnePiece(uint32_t first, uint64_t* sum) const {
+  const size_t size = BytesIn(first, kFirstHeaderBytes);
+  if (size == 0 || Next(first) != 0) return {};
+  const std::byte* bytes = arena_.Bytes(first);
+  std::memcpy(sum, bytes + 8, sizeof *sum);
+  return {reinterpret_cast<const char*>(bytes + kFirstHeaderBytes), size};
 }
 
 bool Payloads::Read(uint32_t first, char* out, size_t size, uint64_t* sum) const {

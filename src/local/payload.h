@@ -27,6 +27,8 @@ class Payloads {
 
   // The first piece, or 0 if there is no room. REQUIRES: 0 < size <= kPayloadMax.
   uint32_t Allocate(size_t size);
+  // A block of `front_units` and right behind it a payload in one piece; 0 if there is no room for that.
+  uint32_t AllocateBehind(uint32_t front_units, size_t size, uint32_t* first);
   void Free(uint32_t first);
 
   struct Shape {
@@ -41,6 +43,9 @@ class Payloads {
 
   // REQUIRES: Allocate(bytes.size()) gave `first`.
   void Write(uint32_t first, std::string_view bytes, uint64_t sum);
+  // Of a payload in one piece, as nearly all are: its bytes where they lie, and its checksum. Nothing for others, nor
+  // for what is no payload.
+  std::string_view InOnePiece(uint32_t first, uint64_t* sum) const;
   // Copies `size` bytes out; false if there are not that many.
   bool Read(uint32_t first, char* out, size_t size, uint64_t* sum) const;
   // Whether the bytes have the checksum that was written with them.
@@ -54,6 +59,7 @@ class Payloads {
 
   uint32_t AllocatePiece(size_t header_bytes, size_t size, size_t* taken);
   size_t BytesIn(uint32_t offset, size_t header_bytes) const;
+  void SetUnused(uint32_t offset, size_t header_bytes, size_t size);
   void SetNext(uint32_t offset, uint32_t next);
 
   Arena arena_;

@@ -15,6 +15,8 @@ namespace {
 
 constexpr uint64_t kNever = UINT64_MAX;
 constexpr uint64_t kSmallShare = 10;   // the small queue is to have a tenth of the shard
+constexpr int kHeadLines = 3;        // of cache, wherever it begins
+constexpr int kPayloadLines = 4;     // the copy itself fetches what is behind them
 constexpr int kVictimTries = 1024;     // entries that may be given another round before one is evicted anyway
 
 void StoreLink(uint32_t* link, uint32_t offset) {
@@ -29,11 +31,6 @@ uint64_t ShardTable::HashOf(const SessionKey& key, uint64_t seed) {
 
 uint64_t ShardTable::HashOf(const SessionKey& key) const { return HashOf(key, seed_); }
 
-EntryHead* ShardTable::Head(uint32_t offset) const {
-  if (arena_.Units(offset) != kHeadUnits) return nullptr;
-  return reinterpret_cast<EntryHead*>(arena_.Bytes(offset));
-}
-
 uint32_t ShardTable::Find(const SessionKey& key, uint64_t hash) const {
   uint32_t offset = *BucketOf(hash);
   for (uint32_t i = 0; offset != 0; ++i) {
@@ -43,6 +40,9 @@ uint32_t ShardTable::Find(const SessionKey& key, uint64_t hash) const {
       return 0;
     }
     if (head->key == key) {
+      // Memory is slower than what is done with it: the rest comes while the head is checked.
+      Prefetch(offset, kHeadLines);
+      Prefetch(head->payload, kPayloadLines);
       if (Sealed(*head)) return offset;
       Broken();
       return 0;

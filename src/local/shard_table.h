@@ -37,11 +37,15 @@ class ShardTable {
         seed_(seed) {}
 
   // The head at `offset`, or null if no head can be there. Whether it is sealed is not asked.
-  EntryHead* Head(uint32_t offset) const;
+  EntryHead* Head(uint32_t offset) const {
+    return arena_.Units(offset) == kHeadUnits ? reinterpret_cast<EntryHead*>(arena_.Bytes(offset)) : nullptr;
+  }
   bool Sealed(const EntryHead& head) const { return IsSealed(seed_, head); }
   bool Expired(const EntryHead& head, uint64_t now_us) const { return ExpiresAtMicros(head) <= now_us; }
   bool Pinned(const EntryHead& head) const { return (head.flags & kEntryUnreplicated) != 0; }
 
+  // Has the processor fetch what Find() will read first, before the shard's mutex is there.
+  void Prefetch(uint64_t hash) const { __builtin_prefetch(BucketOf(hash)); }
   // The offset of the sealed head of `key`, or 0.
   uint32_t Find(const SessionKey& key, uint64_t hash) const;
 
@@ -79,6 +83,9 @@ class ShardTable {
   static uint64_t HashOf(const SessionKey& key, uint64_t seed);
 
  private:
+  void Prefetch(uint32_t offset, int lines) const {
+    for (int i = 0; i < lines; ++i) __builtin_prefetch(arena_.Bytes(offset) + i * 64);
+  }
   uint32_t BucketIndex(uint64_t hash) const { return static_cast<uint32_t>(hash >> 8) & (bucket_count_ - 1); }
   static uint32_t Fingerprint(uint64_t hash) { return static_cast<uint32_t>(hash >> 32) | 1; }
   void Broken() const { needs_repair_->store(1, std::memory_order_release); }

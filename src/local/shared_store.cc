@@ -19,19 +19,20 @@ constexpr int kPutTries = 64;  // of a Put that made room which another one took
 
 }  // namespace
 
-// Where a payload is copied to under the mutex, so that nothing is allocated there: small ones on the stack, others in
-// memory that was allocated when their size was learnt.
+// Where a payload is copied to under the mutex, so that nothing is allocated there: into the caller's string if that is
+// long enough, else on the stack, else into the caller's string that was made longer when the size was learnt.
 struct SharedStore::CopyBuffer {
-  bool wanted = false;
+  std::string* payload = nullptr;  // null: not wanted
   size_t size = 0;
   uint64_t sum = 0;
   uint32_t head_sum = 0;  // which entry the copy is of
-  bool copied = false;
-  std::string large;
+  char* copy = nullptr;   // where it is; null: nothing was copied
   char small[8192];
 
-  char* data() { return size <= sizeof small ? small : large.data(); }
-  bool fits() const { return size <= sizeof small || size <= large.size(); }
+  char* RoomFor(size_t bytes) {
+    if (bytes <= payload->size()) return payload->data();
+    return bytes <= sizeof small ? small : nullptr;
+  }
 };
 
 Result<std::unique_ptr<LocalStore>> LocalStore::Create(size_t memory, size_t shared_extra) {
@@ -71,7 +72,8 @@ uint64_t SharedStore::PayloadSum(uint64_t hash, std::string_view bytes) const {
 bool SharedStore::Lookup(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) {
   const uint64_t hash = HashOf(key);
   CopyBuffer buffer;
-  buffer.wanted = payload != nullptr;
+  buffer.payload = payload;
+  Table(ShardOf(hash)).Prefetch(hash);
   for (int i = 0; i < kTries; ++i) {
     Step step;
     {
@@ -80,21 +82,18 @@ bool SharedStore::Lookup(const SessionKey& key, TimePoint now, Entry* entry, std
       step = LookupLocked(key, hash, now, entry, &buffer);
     }
     if (step == Step::kMiss) return false;
-    if (step == Step::kNoRoom) buffer.large.resize(buffer.size);
+    if (step == Step::kNoRoom) payload->resize(buffer.size);
     if (step != Step::kDone) continue;
-    if (!buffer.copied) {
-      if (payload != nullptr) payload->clear();
-      return true;
-    }
-    if (PayloadSum(hash, {buffer.data(), buffer.size}) != buffer.sum) {
+    if (payload == nullptr) return true;
+    if (buffer.copy != nullptr && PayloadSum(hash, {buffer.copy, buffer.size}) != buffer.sum) {
+      payload->clear();
       RemoveCorrupt(key, hash, buffer.head_sum);
       return false;
     }
-    if (buffer.data() == buffer.small) {
+    if (buffer.copy == buffer.small) {
       payload->assign(buffer.small, buffer.size);
     } else {
-      buffer.large.resize(buffer.size);
-      payload->swap(buffer.large);
+      payload->resize(buffer.size);
     }
     return true;
   }
@@ -111,16 +110,22 @@ SharedStore::Step SharedStore::LookupLocked(const SessionKey& key, uint64_t hash
     if (RemoveEntry(&table, offset)) counters().expirations.Add();
     return Step::kMiss;
   }
-  buffer->copied = false;
-  if (buffer->wanted && head->payload != 0) {
-    Payloads payloads(segment_.arena());
-    buffer->size = payloads.ShapeOf(head->payload).size;
+  buffer->copy = nullptr;
+  buffer->size = 0;
+  if (buffer->payload != nullptr && head->payload != 0) {
+    const Payloads payloads(segment_.arena());
     buffer->head_sum = head->sum;
+    const std::string_view whole = payloads.InOnePiece(head->payload, &buffer->sum);
+    buffer->size = whole.empty() ? payloads.ShapeOf(head->payload).size : whole.size();
     if (buffer->size > PayloadMax()) buffer->size = 0;
-    if (!buffer->fits()) return Step::kNoRoom;
+    buffer->copy = buffer->RoomFor(buffer->size);
+    if (buffer->copy == nullptr) return Step::kNoRoom;
     // A payload that is not whole is left to the checksum.
-    if (!payloads.Read(head->payload, buffer->data(), buffer->size, &buffer->sum)) buffer->size = 0;
-    buffer->copied = true;
+    if (buffer->size > 0 && whole.size() == buffer->size) {
+      std::memcpy(buffer->copy, whole.data(), whole.size());
+    } else if (!payloads.Read(head->payload, buffer->copy, buffer->size, &buffer->sum)) {
+      buffer->size = 0;
+    }
   }
   if (entry != nullptr) *entry = UnpackHead(*head, segment_.header()->nodes);
   table.CountUse(head);
@@ -179,6 +184,11 @@ SharedStore::Step SharedStore::TakeBlocks(size_t payload_size, uint32_t* head, u
   if (!lock.locked()) return NeedsRepair() ? Step::kRetry : Step::kFailed;
   Arena arena = segment_.arena();
   Payloads payloads(arena);
+  if (payload_size > 0 && *head == 0) {
+    // Side by side, so that one wait for memory brings both.
+    *head = payloads.AllocateBehind(kHeadUnits, payload_size, payload);
+    if (*head != 0) return NeedsRepair() ? Step::kRetry : Step::kDone;
+  }
   if (payload_size > 0) {
     *payload = payloads.Allocate(payload_size);
     if (*payload == 0) return NeedsRepair() ? Step::kRetry : Step::kNoRoom;
