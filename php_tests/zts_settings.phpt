@@ -17,7 +17,9 @@ need_threads();
 --FILE--
 <?php
 require __DIR__ . '/zts_threads.inc';
-$holder = '
+// A thread takes php.ini's settings when it starts: what is set is set after that.
+$all_run = 'shared_add("run", 1); shared_await("run", 3);';
+$holder = $all_run . '
   session_id("held");
   session_start();
   shared_add("held", 1);
@@ -26,17 +28,17 @@ $holder = '
   $status = clustered_session_status();
   echo $status["server_id"], " ", $status["memory"]["bytes"] >> 20, "M\n";';
 // In its first request without locks, in its second with php.ini's again.
-$unlocked_once = '
+$unlocked_once = $all_run . '
   shared_await("held", 1);
   if (shared_add("requests", 1) === 1) ini_set("clustered_session.lock", "none");
-  shared_add("set", 1);
   session_id("held");
   echo ini_get("clustered_session.lock"), ": ", json_encode(@session_start()), "\n";
+  shared_add("set", 1);
   if (shared_add("done", 1) === 1) shared_await("done", 2);
   session_abort();
   echo clustered_session_status()["server_id"], "\n";';
 // While the other one's is set.
-$locked = '
+$locked = $all_run . '
   shared_await("set", 1);
   session_id("held");
   echo ini_get("clustered_session.lock"), ": ", json_encode(@session_start()), "\n";
