@@ -77,7 +77,9 @@ bool TakeNumber(std::string_view* text, char separator, T* number) {
 
 }  // namespace
 
-AnswerScan ScanGetsAnswer(std::string_view bytes, const std::vector<std::string_view>& keys) {
+AnswerScan ScanGetsAnswer(std::string_view bytes, const std::vector<std::string_view>& keys,
+                          std::vector<AnswerItem>* items) {
+  if (items != nullptr) items->clear();
   std::vector<bool> seen(keys.size());
   size_t offset = 0;
   for (;;) {
@@ -108,6 +110,7 @@ AnswerScan ScanGetsAnswer(std::string_view bytes, const std::vector<std::string_
     offset += size + 2;
     if (bytes.size() < offset) return Incomplete(offset + kEnd.size());
     if (bytes.substr(offset - 2, 2) != "\r\n") return Garbage();
+    if (items != nullptr) items->push_back({*key, bytes.substr(offset - 2 - size, size), cas});
   }
 }
 

@@ -1,4 +1,4 @@
-// The shape of a node's answer, judged before libmemcached reads it. Layer: cluster. Pure; for memcached_socket.cc and
+// The shape of a node's answer, judged before libmemcached reads it, or in its place. Layer: cluster. Pure; for memcached_socket.cc and
 // memcached_connection.cc only. Two reasons to look first: only a complete answer can be read without waiting longer
 // than the deadline, and libmemcached 1.1.4 trusts a node (it copies a key of any length into 251 bytes, for one).
 #ifndef CLUSTERED_SESSION_CLUSTER_MEMCACHED_ANSWER_H_
@@ -28,8 +28,17 @@ struct AnswerScan {
   std::string message;  // printable, bounded
 };
 
-// The answer to "gets" of `keys`: each of them at most once, nothing else, END.
-AnswerScan ScanGetsAnswer(std::string_view bytes, const std::vector<std::string_view>& keys);
+// One item of an answer; the views are into its bytes.
+struct AnswerItem {
+  std::string_view key;
+  std::string_view value;
+  uint64_t cas = 0;
+};
+
+// The answer to "gets" of `keys`: each of them at most once, nothing else, END. `items`, if it is not null, receives
+// those that are complete.
+AnswerScan ScanGetsAnswer(std::string_view bytes, const std::vector<std::string_view>& keys,
+                          std::vector<AnswerItem>* items = nullptr);
 
 // The same on a connection that began with a user name and a password: a node that asks for them acknowledges them
 // first, one that does not is silent. `greeting` receives the bytes of the acknowledgement, which come before the answer

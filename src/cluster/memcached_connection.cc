@@ -138,6 +138,7 @@ Status MemcachedConnection::OpenOne(const NodeAddress& address, const NodeCreden
   memcached_ = Create(address, host, deadline);
   if (memcached_ == nullptr) return Error(ErrorCode::kInvalidArgument, "not an address libmemcached accepts");
   pid_ = getpid();
+  spent_ = false;
   const int next = MemcachedSocket::NextDescriptor();
   authenticates_ = greeting_due_ = !credentials.username.empty();
   if ((authenticates_ && !SendCredentials(credentials, deadline)) || !SendAdd(key, value, 0, deadline)) {
@@ -159,7 +160,9 @@ Status MemcachedConnection::OpenOne(const NodeAddress& address, const NodeCreden
   return Status::Ok();
 }
 
-bool MemcachedConnection::Usable() const { return memcached_ != nullptr && pid_ == getpid() && socket_.Idle(); }
+bool MemcachedConnection::Usable() const {
+  return memcached_ != nullptr && !spent_ && pid_ == getpid() && socket_.Idle();
+}
 
 bool MemcachedConnection::Send(Verb verb, std::string_view key, std::string_view value, int64_t expiration,
                                uint64_t cas, TimePoint deadline) {
@@ -216,37 +219,76 @@ MemcachedAnswer MemcachedConnection::Receive(const std::vector<std::string_view>
   const WaitResult wait = socket_.WaitAnswer(deadline, [&](std::string_view bytes) {
     return greeting_due_ ? ScanFirstAnswer(bytes, keys, &greeting) : ScanGetsAnswer(bytes, keys);
   });
-  switch (wait.outcome) {
-    case WaitOutcome::kComplete:
-    case WaitOutcome::kLarge:
-      break;
-    case WaitOutcome::kTimeout:
-      answer.error = wait.received == 0 ? "no answer" : "no complete answer";
-      return answer;
-    case WaitOutcome::kClosed:
-      answer.lost = wait.received == 0;
-      answer.error = wait.received == 0 ? "closed the connection" : "closed the connection in the middle of an answer";
-      if (!wait.message.empty()) answer.error += ": " + wait.message;
-      return answer;
-    case WaitOutcome::kRefused:
-      if (!IsAuthenticationError(wait.message)) {
-        answer.error = "answered: " + wait.message;
-      } else if (authenticates_) {
-        answer.error = "refused the user name or password (clustered_session.username)";
-      } else {
-        answer.error = "asks for a user name and a password (clustered_session.username is not set)";
-      }
-      return answer;
-    case WaitOutcome::kGarbage:
-      answer.error = "answered something else than memcached's protocol or what was asked for";
-      return answer;
+  const bool good = wait.outcome == WaitOutcome::kComplete || wait.outcome == WaitOutcome::kLarge;
+  if (!good) {
+    SetError(wait, &answer);
+    return answer;
   }
   greeting_due_ = false;
   if (!socket_.Discard(greeting)) {
     answer.error = "cannot read";
-    return answer;
+  } else if (wait.outcome == WaitOutcome::kLarge) {
+    ReceiveLarge(keys, deadline, &answer);
+  } else {
+    memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_POLL_TIMEOUT, MillisLeft(deadline));
+    FetchAll(&answer);
   }
-  memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_POLL_TIMEOUT, MillisLeft(deadline));
+  return answer;
+}
+
+void MemcachedConnection::SetError(const WaitResult& wait, MemcachedAnswer* answer) const {
+  switch (wait.outcome) {
+    case WaitOutcome::kComplete:
+    case WaitOutcome::kLarge:
+      return;
+    case WaitOutcome::kTimeout:
+      answer->error = wait.received == 0 ? "no answer" : "no complete answer";
+      return;
+    case WaitOutcome::kClosed:
+      answer->lost = wait.received == 0;
+      answer->error =
+          wait.received == 0 ? "closed the connection" : "closed the connection in the middle of an answer";
+      if (!wait.message.empty()) answer->error += ": " + wait.message;
+      return;
+    case WaitOutcome::kRefused:
+      if (!IsAuthenticationError(wait.message)) {
+        answer->error = "answered: " + wait.message;
+      } else if (authenticates_) {
+        answer->error = "refused the user name or password (clustered_session.username)";
+      } else {
+        answer->error = "asks for a user name and a password (clustered_session.username is not set)";
+      }
+      return;
+    case WaitOutcome::kGarbage:
+      answer->error = "answered something else than memcached's protocol or what was asked for";
+      return;
+  }
+}
+
+// libmemcached would read it with a timeout per poll(), which a node that drips it byte by byte never meets. So it is
+// read here, and libmemcached is told that nothing was found.
+void MemcachedConnection::ReceiveLarge(const std::vector<std::string_view>& keys, TimePoint deadline,
+                                       MemcachedAnswer* answer) {
+  std::string bytes;
+  std::vector<AnswerItem> items;
+  const WaitResult wait = socket_.ReadAnswer(
+      deadline, [&](std::string_view seen) { return ScanGetsAnswer(seen, keys, &items); }, &bytes);
+  if (wait.outcome != WaitOutcome::kComplete) {
+    SetError(wait, answer);
+    answer->lost = false;  // some of it had been seen
+    return;
+  }
+  (void)ScanGetsAnswer(bytes, keys, &items);  // the views into the bytes as they are now
+  for (const AnswerItem& item : items) {
+    answer->items.push_back({std::string(item.key), std::string(item.value), item.cas});
+  }
+  answer->ok = true;
+  memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_POLL_TIMEOUT, 1);
+  MemcachedAnswer none;
+  spent_ = !socket_.FeedInstead("END\r\n", [&] { FetchAll(&none); }) || !none.ok;
+}
+
+void MemcachedConnection::FetchAll(MemcachedAnswer* answer) {
   memcached_result_st result;
   memcached_result_create(memcached_, &result);
   memcached_return_t code = MEMCACHED_SUCCESS;
@@ -255,12 +297,11 @@ MemcachedAnswer MemcachedConnection::Receive(const std::vector<std::string_view>
     item.key.assign(memcached_result_key_value(&result), memcached_result_key_length(&result));
     item.value.assign(memcached_result_value(&result), memcached_result_length(&result));
     item.cas = memcached_result_cas(&result);
-    answer.items.push_back(std::move(item));
+    answer->items.push_back(std::move(item));
   }
   memcached_result_free(&result);
-  answer.ok = code == MEMCACHED_END || code == MEMCACHED_NOTFOUND;
-  if (!answer.ok) answer.error = "reading the answer failed: " + LastError();
-  return answer;
+  answer->ok = code == MEMCACHED_END || code == MEMCACHED_NOTFOUND;
+  if (!answer->ok) answer->error = "reading the answer failed: " + LastError();
 }
 
 Result<uint64_t> MemcachedConnection::AskItemSizeMax(TimePoint deadline) {
@@ -280,6 +321,7 @@ Result<uint64_t> MemcachedConnection::AskItemSizeMax(TimePoint deadline) {
 
 void MemcachedConnection::Drop() {
   if (memcached_ == nullptr) return;
+  const SignalBlock block;
   if (socket_.inode() != 0) {
     const OpenLock lock(std::chrono::steady_clock::now() + std::chrono::milliseconds(100));
     if (lock.held()) OwnedSockets().erase(socket_.inode());  // if not: inodes are not soon used again

@@ -1,6 +1,6 @@
 // One connection to one memcached node. Layer: cluster; for memcached_node.cc only. memcached_connection.cc is the only
 // file that knows libmemcached. Belongs to one thread; after fork() the child's calls see a closed connection, and
-// dropping it there does not touch the parent's. Signals must be blocked around every call (SignalBlock).
+// dropping it there does not touch the parent's. Signals must be blocked around Open() and what sends (SignalBlock).
 #ifndef CLUSTERED_SESSION_CLUSTER_MEMCACHED_CONNECTION_H_
 #define CLUSTERED_SESSION_CLUSTER_MEMCACHED_CONNECTION_H_
 
@@ -75,6 +75,10 @@ class MemcachedConnection {
   bool SendCas(std::string_view key, std::string_view value, int64_t expiration, uint64_t cas, TimePoint deadline);
   bool SendGets(const std::vector<std::string_view>& keys, TimePoint deadline);
 
+  // Holds back what is sent in between, so that it leaves at once. Both are cheap.
+  void BeginFlight() { socket_.Cork(true); }
+  void EndFlight() { socket_.Cork(false); }
+
   // Waits for the answer to SendGets(keys). After anything but ok the caller drops the connection.
   MemcachedAnswer Receive(const std::vector<std::string_view>& keys, TimePoint deadline);
 
@@ -92,6 +96,9 @@ class MemcachedConnection {
 
   Status OpenOne(const NodeAddress& address, const NodeCredentials& credentials, const std::string& host,
                  TimePoint deadline, std::string_view key, std::string_view value);
+  void ReceiveLarge(const std::vector<std::string_view>& keys, TimePoint deadline, MemcachedAnswer* answer);
+  void SetError(const WaitResult& wait, MemcachedAnswer* answer) const;
+  void FetchAll(MemcachedAnswer* answer);
   bool Send(Verb verb, std::string_view key, std::string_view value, int64_t expiration, uint64_t cas,
             TimePoint deadline);
   bool SendCredentials(const NodeCredentials& credentials, TimePoint deadline);
@@ -101,6 +108,7 @@ class MemcachedConnection {
   pid_t pid_ = 0;             // of the process that opened it
   bool authenticates_ = false;  // credentials were sent
   bool greeting_due_ = false;   // and not yet acknowledged
+  bool spent_ = false;          // libmemcached waits for an answer that will never come: not to be used again
 };
 
 }  // namespace clustered_session

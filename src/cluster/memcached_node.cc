@@ -82,10 +82,7 @@ class MemcachedNode final : public Node {
         health_(health),
         counters_(counters) {}
 
-  ~MemcachedNode() override {
-    const SignalBlock block;
-    connection_.Drop();
-  }
+  ~MemcachedNode() override { connection_.Drop(); }
 
   const std::string& name() const override { return parsed_.name; }
   const std::string& address() const override { return address_; }
@@ -237,19 +234,22 @@ std::vector<std::string_view> MemcachedNode::AskedKeys() const {
 
 bool MemcachedNode::SendFlight() {
   const TimePoint deadline = operation_.deadline;
-  if (operation_.kind == Kind::kWrite) {
-    const bool sent = operation_.conditional
-                          ? connection_.SendCas(operation_.key, operation_.value, operation_.expiration,
-                                                operation_.expected.cas, deadline)
-                          : connection_.SendAdd(operation_.key, operation_.value, operation_.expiration, deadline);
-    if (!sent) return false;
-  }
-  return connection_.SendGets(AskedKeys(), deadline);
+  if (operation_.kind == Kind::kRead) return connection_.SendGets(AskedKeys(), deadline);
+  // The two commands leave together: else the first wakes the node, and the second does so again.
+  connection_.BeginFlight();
+  const bool sent = operation_.conditional
+                        ? connection_.SendCas(operation_.key, operation_.value, operation_.expiration,
+                                              operation_.expected.cas, deadline)
+                        : connection_.SendAdd(operation_.key, operation_.value, operation_.expiration, deadline);
+  if (!sent || !connection_.SendGets(AskedKeys(), deadline)) return false;  // the connection is dropped
+  connection_.EndFlight();
+  return true;
 }
 
 // Learns the incarnation before anything else is sent: one wait, part of connecting.
 bool MemcachedNode::Handshake() {
   const std::vector<std::string_view> keys = {kSentinelKey};
+  counters_->node_waits.Add();
   if (!connection_.SendGets(keys, operation_.deadline)) {
     Fail("cannot send: " + connection_.LastError());
     return false;
@@ -281,6 +281,7 @@ uint64_t MemcachedNode::KnownSizeMax() const {
 // again.
 bool MemcachedNode::AskSizeMax() {
   const TimePoint now = std::chrono::steady_clock::now();
+  counters_->node_waits.Add();
   // Half of what is left: a node that keeps silent about this may still store.
   const Result<uint64_t> size_max = connection_.AskItemSizeMax(now + (operation_.deadline - now) / 2);
   const uint64_t known = size_max.ok() && *size_max > 0 ? *size_max : kNoSizeLimit;
@@ -322,13 +323,15 @@ MemcachedAnswer MemcachedNode::Receive() {
     connection_.Drop();
     operation_.retried = true;
     operation_.in_flight = false;
+    const SignalBlock block;
     Launch();
     if (!operation_.in_flight) return answer;
   }
 }
 
+// No SignalBlock but where it sends again: waiting is ours and keeps its deadline, and libmemcached only reads what has
+// arrived.
 NodeReply MemcachedNode::Finish(Kind kind) {
-  const SignalBlock block;
   if (operation_.kind != kind) {
     operation_ = Operation();
     operation_.started = std::chrono::steady_clock::now();

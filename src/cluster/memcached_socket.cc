@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -184,6 +185,59 @@ WaitResult MemcachedSocket::WaitAnswer(TimePoint deadline, const Scan& scan) {
     SetLowWater(wanted);
     if (is_unix_ || low_water_ <= result.received) poll(nullptr, 0, kUnixNapMs);
   }
+}
+
+WaitResult MemcachedSocket::ReadAnswer(TimePoint deadline, const Scan& scan, std::string* bytes) {
+  WaitResult result;
+  const auto finish = [&](WaitOutcome outcome) {
+    result.outcome = outcome;
+    return result;
+  };
+  bytes->clear();
+  size_t wanted = kPeekSizeKept;
+  for (;;) {
+    if (PollUntil(descriptor_, POLLIN, deadline) == 0) return finish(WaitOutcome::kTimeout);
+    // Also where bytes never stop coming, one by one.
+    if (std::chrono::steady_clock::now() >= deadline) return finish(WaitOutcome::kTimeout);
+    // No faster than it comes: what a node announces is only believed when it is there.
+    bytes->resize(std::min(wanted, 2 * result.received + kPeekSizeKept));
+    const ssize_t size =
+        recv(descriptor_, bytes->data() + result.received, bytes->size() - result.received, MSG_DONTWAIT);
+    if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) continue;
+    if (size < 0) result.message = std::generic_category().message(errno);
+    if (size <= 0) return finish(WaitOutcome::kClosed);
+    result.received += static_cast<size_t>(size);
+
+    const AnswerScan seen = scan(std::string_view(*bytes).substr(0, result.received));
+    if (seen.state == AnswerState::kIncomplete) {
+      wanted = seen.size + 1;  // a byte more, to see what must not be there
+      continue;
+    }
+    if (seen.state != AnswerState::kComplete) return finish(WaitOutcome::kGarbage);
+    bytes->resize(result.received);
+    return finish(WaitOutcome::kComplete);
+  }
+}
+
+bool MemcachedSocket::FeedInstead(std::string_view bytes, const std::function<void()>& read) {
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0) return false;
+  const int ours = fcntl(descriptor_, F_DUPFD_CLOEXEC, 0);
+  const bool fed = ours >= 0 && write(pair[1], bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()) &&
+                   dup3(pair[0], descriptor_, O_CLOEXEC) >= 0;
+  if (fed) read();
+  // Onto a number that is open: there is nothing this could fail for.
+  const bool back = !fed || dup3(ours, descriptor_, O_CLOEXEC) >= 0;
+  for (const int descriptor : {pair[0], pair[1], ours}) {
+    if (descriptor >= 0) close(descriptor);
+  }
+  return fed && back;
+}
+
+void MemcachedSocket::Cork(bool on) {
+  if (is_unix_) return;
+  const int value = on ? 1 : 0;
+  setsockopt(descriptor_, IPPROTO_TCP, TCP_CORK, &value, sizeof value);
 }
 
 bool MemcachedSocket::SendAll(std::string_view bytes) {

@@ -57,6 +57,18 @@ class MemcachedSocket {
   // Waits until `scan` finds a whole answer. Consumes nothing.
   WaitResult WaitAnswer(TimePoint deadline, const Scan& scan);
 
+  // The same, but reads what comes into `bytes`: for an answer that WaitAnswer() found to be kLarge, which no buffer of
+  // the kernel holds. libmemcached goes on waiting for it, see FeedInstead().
+  WaitResult ReadAnswer(TimePoint deadline, const Scan& scan, std::string* bytes);
+
+  // While `read` runs, the descriptor is a socket that holds `bytes` and nothing else, so that libmemcached can be told
+  // that it has read an answer. False, with nothing run, if there are no descriptors for it.
+  bool FeedInstead(std::string_view bytes, const std::function<void()>& read);
+
+  // Holds back what is sent, but for full packets, until it is called with false: several commands then arrive at once
+  // and wake the node once. Of no effect on a unix socket.
+  void Cork(bool on);
+
   // Sends and reads outside of libmemcached, for "stats settings": its own way there crashes on a lying node.
   // REQUIRES: nothing is buffered in libmemcached.
   bool SendAll(std::string_view bytes);

@@ -18,6 +18,8 @@
 namespace clustered_session {
 namespace {
 
+constexpr size_t kDrippedMax = 10'000;  // of each piece that comes from the node; the rest never goes out
+
 void SetNoDelay(int descriptor) {
   const int one = 1;
   setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
@@ -162,7 +164,10 @@ void FaultProxy::Answer(Connection* connection, const std::string& bytes) {
   } else if (faults_.drip.count() == 0) {
     connection->answers.push_back({due, bytes, false});
   } else {
-    for (char byte : bytes) {
+    const size_t at_once = std::min(faults_.drip_from - std::min(faults_.drip_from, connection->answered), bytes.size());
+    connection->answered += at_once;
+    if (at_once > 0) connection->answers.push_back({due, bytes.substr(0, at_once), false});
+    for (const char byte : bytes.substr(at_once, kDrippedMax)) {
       connection->answers.push_back({due, std::string(1, byte), false});
       due += faults_.drip;
     }

@@ -19,6 +19,7 @@ namespace clustered_session {
 struct ProxyFaults {
   std::chrono::milliseconds delay{0};         // of every answer
   std::chrono::milliseconds drip{0};          // answers go out a byte at a time, this far apart
+  size_t drip_from = 0;                       // but the first so many bytes of an answer at once
   bool black_hole = false;                    // requests are taken and never answered
   bool deaf = false;                          // nothing is read from the client: its sending stalls
   bool refuse = false;                        // connections are closed as soon as they are accepted
