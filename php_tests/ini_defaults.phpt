@@ -9,8 +9,10 @@ foreach (ini_get_all('clustered_session') as $name => $setting) {
 ?>
 --EXPECT--
 clustered_session.affinity = "cookie" perdir
+clustered_session.behind_max = "10000" all
 clustered_session.connect_timeout = "100ms" all
 clustered_session.copies = "2" all
+clustered_session.flush_timeout = "5s" system
 clustered_session.local_memory = "64M" system
 clustered_session.local_trust = "10s" all
 clustered_session.lock = "local" all
@@ -23,3 +25,4 @@ clustered_session.retry_interval = "2s" all
 clustered_session.server_id = "" system
 clustered_session.takeover_grace = "60s" all
 clustered_session.username = "" perdir
+clustered_session.write = "through" all

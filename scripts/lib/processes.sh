@@ -118,6 +118,12 @@ stop_process() {
   await 5 group_is_gone "$pid" || kill_process "$1"
 }
 
+# end_process <name> <signal>: asks the process, and not its children, to end, and waits until all of them have.
+end_process() {
+  kill -"$2" "${process_pid[$1]}" || die "$1 does not run"
+  await 30 group_is_gone "${process_pid[$1]}" || die "$1 does not end after SIG$2"
+}
+
 end_all_processes() {
   local name pid
   for name in "${process_names[@]}"; do

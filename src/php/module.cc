@@ -31,7 +31,7 @@ bool MakeStore() {
     Result<std::unique_ptr<LocalStore>> store =
         LocalStore::Create(CSG(local_memory), sizeof(clustered_session::SharedState));
     if (store.ok() && !static_cast<clustered_session::SharedState*>((*store)->Extra())->Init()) {
-      php_clustered_session_keep_message("this system has no mutexes that processes share");
+      php_clustered_session_keep_message("this system has no robust mutexes between processes");
     } else if (store.ok()) {
       local_store = std::move(*store).release();
       made = true;

@@ -90,16 +90,19 @@ void BackgroundFlusher::Main() {
 
 // Until nothing has come for a while, or the process ends.
 void BackgroundFlusher::Serve(Flusher* flusher) {
+  TimePoint idle_until = clock_->Now() + kIdle;
   while (!stop_.load()) {
     if (seat().pending.exchange(0) == 0) {
-      WaitForWork(kIdle);
-      if (seat().pending.load() == 0) return;
+      const TimePoint now = clock_->Now();
+      if (now >= idle_until) return;
+      WaitForWork(idle_until - now);  // or less: what it was woken for may be done already
       continue;
     }
     const Flusher::Step step = flusher->Run(kStepEntries, clock_->Now() + kStepTime);
     KeepNotices(flusher);
     if (store_->UnreplicatedCount() > step.unknown) seat().pending.store(1);
     if (step.written == 0) Pause(step);
+    idle_until = clock_->Now() + kIdle;
   }
 }
 

@@ -1,0 +1,244 @@
+// The thread that writes what requests have left behind: started, handed over, ended, with real nodes. Layer: tests.
+#include "src/session/background_flusher.h"
+
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <string>
+
+#include "src/session/session.h"
+#include "src/session/worker.h"
+#include "tests/support/child_process.h"
+#include "tests/support/memcached_process.h"
+
+using namespace clustered_session;
+
+namespace {
+
+struct Server {
+  Server() {
+    Result<std::unique_ptr<LocalStore>> made = LocalStore::Create(4u << 20, sizeof(SharedState));
+    REQUIRE(made.ok());
+    store = std::move(*made);
+    REQUIRE(shared()->Init());
+    settings.server_id = "a";
+    settings.copies = 1;
+    settings.write = WriteMode::kBehind;
+    settings.retry_interval = std::chrono::milliseconds(20);
+  }
+
+  SharedState* shared() { return static_cast<SharedState*>(store->Extra()); }
+  std::string save_path() const { return "127.0.0.1:" + std::to_string(node.port()); }
+
+  // One request of a worker: a new session. False if it failed.
+  bool Write(Worker* worker, const std::string& payload) {
+    Result<const SessionContext*> context = worker->ContextFor(save_path(), settings, 1);
+    if (!context.ok()) return false;
+    RequestScope scope;
+    Session session(**context, &scope);
+    const auto number = static_cast<unsigned long long>(sessions.fetch_add(1));
+    const std::string id = session.CreateId(std::to_string(number) + "abcdefghijklmnopqrstuvwxyz", number);
+    return session.Read(id, 1440).ok() && session.Write(id, payload, 1440).ok();
+  }
+  bool Write(Worker* worker, int count) {
+    for (int i = 0; i < count; ++i) {
+      if (!Write(worker, "n|i:1;")) return false;
+    }
+    return true;
+  }
+  bool NothingLeft() const { return store->UnreplicatedCount() == 0; }
+  uint64_t ItemsOnNode() const { return node.Stat("curr_items") - 1; }  // one is the connection's own
+
+  MemcachedProcess node;
+  SystemClock clock;
+  std::unique_ptr<LocalStore> store;
+  SessionSettings settings;
+  std::atomic<uint64_t> sessions{0};
+};
+
+std::atomic<pid_t> handled_in{0};
+std::atomic<int> handled{0};
+
+}  // namespace
+
+TEST_CASE("What a request left behind is written without another one", "[session]") {
+  Server server;
+  Worker worker(server.store.get(), &server.clock);
+  BackgroundFlusher flusher(server.store.get(), &server.clock, server.settings);
+  flusher.Wake();  // nothing to do
+  for (int round = 1; round <= 3; ++round) {
+    REQUIRE(server.Write(&worker, 100));
+    flusher.Wake();
+    REQUIRE(WaitUntil([&] { return server.NothingLeft(); }));
+    REQUIRE(server.ItemsOnNode() == 100u * static_cast<unsigned>(round));
+  }
+  REQUIRE(server.store->counters().flushed.Get() == 300);
+  // Once the thread runs, a write alone wakes it.
+  REQUIRE(server.Write(&worker, 1));
+  REQUIRE(WaitUntil([&] { return server.NothingLeft(); }));
+}
+
+TEST_CASE("After an outage the thread writes what is left when the node answers again", "[session]") {
+  Server server;
+  server.settings.write = WriteMode::kThrough;
+  Worker worker(server.store.get(), &server.clock);
+  BackgroundFlusher flusher(server.store.get(), &server.clock, server.settings);
+  server.node.Kill();
+  REQUIRE(server.Write(&worker, 50));
+  REQUIRE(server.store->UnreplicatedCount() == 50);
+  flusher.Wake();
+  server.node.Restart();
+  REQUIRE(WaitUntil([&] { return server.NothingLeft(); }));
+  REQUIRE(server.ItemsOnNode() == 50);
+}
+
+TEST_CASE("Another worker goes on where one was killed with the seat", "[session]") {
+  Server server;
+  ChildProcess dies([&]() -> int {
+    Worker worker(server.store.get(), &server.clock);
+    BackgroundFlusher flusher(server.store.get(), &server.clock, server.settings);
+    server.node.Stop();
+    (void)server.Write(&worker, 20);
+    flusher.Wake();
+    for (;;) pause();
+  });
+  // It has the seat, and waits for the node that was stopped.
+  REQUIRE(WaitUntil([&] {
+    if (server.store->UnreplicatedCount() < 20) return false;
+    const LockOutcome outcome = server.shared()->flush.taken.TryLock();
+    if (IsLocked(outcome)) server.shared()->flush.taken.Unlock();
+    return outcome == LockOutcome::kBusy;
+  }));
+  dies.Kill();
+  server.node.Continue();
+  ChildProcess next([&] {
+    Worker worker(server.store.get(), &server.clock);
+    BackgroundFlusher flusher(server.store.get(), &server.clock, server.settings);
+    server.shared()->NotePending();  // any write does that
+    flusher.Wake();
+    return WaitUntil([&] { return server.NothingLeft(); }) ? 0 : 1;
+  });
+  REQUIRE(next.Wait().code == 0);
+  REQUIRE(server.ItemsOnNode() == 20);
+}
+
+TEST_CASE("Only one worker of a server writes in the background, and all profit", "[session]") {
+  Server server;
+  constexpr int kWorkers = 4;
+  std::vector<ChildProcess> workers;
+  for (int i = 0; i < kWorkers; ++i) {
+    workers.emplace_back([&, i] {
+      server.sessions = static_cast<uint64_t>(i) * 1000;
+      Worker worker(server.store.get(), &server.clock);
+      BackgroundFlusher flusher(server.store.get(), &server.clock, server.settings);
+      for (int j = 0; j < 100; ++j) {
+        if (!server.Write(&worker, 1)) return 1;
+        flusher.Wake();
+      }
+      return WaitUntil([&] { return server.NothingLeft(); }) ? 0 : 2;
+    });
+  }
+  for (ChildProcess& worker : workers) REQUIRE(worker.Wait().code == 0);
+  REQUIRE(server.ItemsOnNode() == 100 * kWorkers);
+}
+
+TEST_CASE("At the end of a process all is written, or what is not is known in time", "[session]") {
+  Server server;
+  Worker worker(server.store.get(), &server.clock);
+  {
+    BackgroundFlusher flusher(server.store.get(), &server.clock, server.settings);
+    REQUIRE(server.Write(&worker, 200));
+    flusher.Stop();  // of a thread that was never started
+    REQUIRE(flusher.FlushAll(server.clock.Now() + std::chrono::seconds(20)) == 0);
+    REQUIRE(server.ItemsOnNode() == 200);
+    REQUIRE(server.Write(&worker, 10));
+    flusher.Wake();
+    flusher.Stop();
+    REQUIRE(flusher.FlushAll(server.clock.Now() + std::chrono::seconds(20)) == 0);
+    REQUIRE(server.ItemsOnNode() == 210);
+  }
+  server.node.Kill();
+  REQUIRE(server.Write(&worker, 10));
+  BackgroundFlusher flusher(server.store.get(), &server.clock, server.settings);
+  flusher.Wake();
+  flusher.Stop();
+  REQUIRE(flusher.FlushAll(server.clock.Now() + std::chrono::milliseconds(100)) == 10);
+  REQUIRE_FALSE(flusher.TakeNotices().empty());  // the node's failure is not lost
+  // What is left is tried again by whoever comes next.
+  REQUIRE(server.shared()->flush.pending.load() == 1);
+}
+
+TEST_CASE("A child made by fork leaves its parent's thread alone and writes by its own", "[session]") {
+  Server server;
+  ChildProcess parent([&] {
+    Worker worker(server.store.get(), &server.clock);
+    BackgroundFlusher flusher(server.store.get(), &server.clock, server.settings);
+    if (!server.Write(&worker, 5)) return 1;
+    flusher.Wake();
+    ChildProcess child([&] {
+      if (flusher.Mine()) return 1;
+      flusher.Stop();  // not its own
+      Worker own_worker(server.store.get(), &server.clock);
+      BackgroundFlusher own(server.store.get(), &server.clock, server.settings);
+      server.sessions = 1000;
+      if (!server.Write(&own_worker, 5)) return 2;
+      own.Wake();  // if the parent's thread has the seat, that one writes them
+      return WaitUntil([&] { return server.NothingLeft(); }) ? 0 : 3;
+    });
+    return child.Wait().code;
+  });
+  REQUIRE(parent.Wait().code == 0);
+  REQUIRE(server.ItemsOnNode() == 10);
+}
+
+TEST_CASE("The thread handles no signal of the process", "[session]") {
+  Server server;
+  ChildProcess process([&] {
+    struct sigaction action = {};
+    action.sa_handler = [](int) {
+      handled_in = static_cast<pid_t>(syscall(SYS_gettid));
+      ++handled;
+    };
+    sigaction(SIGUSR1, &action, nullptr);
+    Worker worker(server.store.get(), &server.clock);
+    BackgroundFlusher flusher(server.store.get(), &server.clock, server.settings);
+    for (int i = 0; i < 50; ++i) {
+      if (!server.Write(&worker, 2)) return 1;
+      flusher.Wake();
+      const int before = handled;
+      kill(getpid(), SIGUSR1);
+      if (!WaitUntil([&] { return handled > before; }) || handled_in != getpid()) return 2;
+    }
+    return WaitUntil([&] { return server.NothingLeft(); }) ? 0 : 3;
+  });
+  REQUIRE(process.Wait().code == 0);
+}
+
+TEST_CASE("Credentials are in no shared memory, and who has others writes nothing", "[session]") {
+  MemcachedProcess::Options options;
+  options.username = "web";
+  options.password = "very-secret-word";
+  MemcachedProcess node(std::move(options));
+  Server server;
+  server.settings.username = "web";
+  server.settings.password = "very-secret-word";
+  Worker worker(server.store.get(), &server.clock);
+  const std::string save_path = "127.0.0.1:" + std::to_string(node.port());
+  Result<const SessionContext*> context = worker.ContextFor(save_path, server.settings, 1);
+  REQUIRE(context.ok());
+  RequestScope scope;
+  {
+    Session session(**context, &scope);
+    REQUIRE(session.Read("0123456789abcdefghijklmnopqrstuv", 1440).ok());
+    REQUIRE(session.Write("0123456789abcdefghijklmnopqrstuv", "n|i:1;", 1440).ok());
+  }
+  const auto* bytes = reinterpret_cast<const char*>(server.shared());
+  REQUIRE(std::string_view(bytes, sizeof(SharedState)).find("very-secret-word") == std::string_view::npos);
+  REQUIRE(server.store->UnreplicatedCount() == 1);
+  BackgroundFlusher other(server.store.get(), &server.clock, SessionSettings());
+  REQUIRE(other.FlushAll(server.clock.Now() + std::chrono::seconds(20)) == 1);
+  BackgroundFlusher own(server.store.get(), &server.clock, server.settings);
+  REQUIRE(own.FlushAll(server.clock.Now() + std::chrono::seconds(20)) == 0);
+}
