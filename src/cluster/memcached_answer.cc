@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bitset>
 #include <charconv>
 
 namespace clustered_session {
@@ -77,10 +78,9 @@ bool TakeNumber(std::string_view* text, char separator, T* number) {
 
 }  // namespace
 
-AnswerScan ScanGetsAnswer(std::string_view bytes, const std::vector<std::string_view>& keys,
-                          std::vector<AnswerItem>* items) {
+AnswerScan ScanGetsAnswer(std::string_view bytes, Keys keys, std::vector<AnswerItem>* items) {
   if (items != nullptr) items->clear();
-  std::vector<bool> seen(keys.size());
+  std::bitset<kAskedKeysMax> seen;
   size_t offset = 0;
   for (;;) {
     std::string_view line;
@@ -96,6 +96,7 @@ AnswerScan ScanGetsAnswer(std::string_view bytes, const std::vector<std::string_
     const auto key = std::find(keys.begin(), keys.end(), rest.substr(0, key_length));
     if (key == keys.end() || key_length == rest.size()) return Garbage();
     const size_t index = static_cast<size_t>(key - keys.begin());
+    if (index >= kAskedKeysMax) return Garbage();
     if (seen[index]) return Garbage();
     seen[index] = true;
     rest.remove_prefix(key_length + 1);
@@ -114,7 +115,7 @@ AnswerScan ScanGetsAnswer(std::string_view bytes, const std::vector<std::string_
   }
 }
 
-AnswerScan ScanFirstAnswer(std::string_view bytes, const std::vector<std::string_view>& keys, size_t* greeting) {
+AnswerScan ScanFirstAnswer(std::string_view bytes, Keys keys, size_t* greeting) {
   *greeting = 0;
   if (bytes.size() < kStored.size() && MayBe(bytes, kStored)) return Incomplete(kStored.size() + kEnd.size());
   if (!StartsWith(bytes, kStored)) return ScanGetsAnswer(bytes, keys);

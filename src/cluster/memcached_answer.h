@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,15 +36,17 @@ struct AnswerItem {
   uint64_t cas = 0;
 };
 
+using Keys = std::span<const std::string_view>;
+inline constexpr size_t kAskedKeysMax = 8;  // in one "gets"; the node client has two
+
 // The answer to "gets" of `keys`: each of them at most once, nothing else, END. `items`, if it is not null, receives
-// those that are complete.
-AnswerScan ScanGetsAnswer(std::string_view bytes, const std::vector<std::string_view>& keys,
-                          std::vector<AnswerItem>* items = nullptr);
+// those that are complete. REQUIRES: at most kAskedKeysMax keys
+AnswerScan ScanGetsAnswer(std::string_view bytes, Keys keys, std::vector<AnswerItem>* items = nullptr);
 
 // The same on a connection that began with a user name and a password: a node that asks for them acknowledges them
 // first, one that does not is silent. `greeting` receives the bytes of the acknowledgement, which come before the answer
 // and are part of its size.
-AnswerScan ScanFirstAnswer(std::string_view bytes, const std::vector<std::string_view>& keys, size_t* greeting);
+AnswerScan ScanFirstAnswer(std::string_view bytes, Keys keys, size_t* greeting);
 
 // Whether this error line of a node is about who asks, and not about what.
 bool IsAuthenticationError(std::string_view message);

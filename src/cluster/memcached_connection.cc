@@ -4,10 +4,13 @@
 #include <libmemcached/memcached.h>
 #include <netdb.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
@@ -34,6 +37,14 @@ std::mutex open_mutex;
 std::set<ino_t>& OwnedSockets() {
   static auto* const owned = new std::set<ino_t>;  // never destroyed: connections may be closed by static destructors
   return *owned;
+}
+
+// Another number in each forked child, without asking the kernel at each operation.
+std::atomic<uint64_t> forks{0};
+uint64_t ProcessNumber() {
+  static const int watched = pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1, std::memory_order_relaxed); });
+  (void)watched;
+  return forks.load(std::memory_order_relaxed);
 }
 
 class OpenLock {
@@ -137,7 +148,7 @@ Status MemcachedConnection::OpenOne(const NodeAddress& address, const NodeCreden
   if (!lock.held()) return Error(ErrorCode::kTimeout, "connect timed out (other threads are connecting)");
   memcached_ = Create(address, host, deadline);
   if (memcached_ == nullptr) return Error(ErrorCode::kInvalidArgument, "not an address libmemcached accepts");
-  pid_ = getpid();
+  process_ = ProcessNumber();
   spent_ = false;
   const int next = MemcachedSocket::NextDescriptor();
   authenticates_ = greeting_due_ = !credentials.username.empty();
@@ -161,7 +172,7 @@ Status MemcachedConnection::OpenOne(const NodeAddress& address, const NodeCreden
 }
 
 bool MemcachedConnection::Usable() const {
-  return memcached_ != nullptr && !spent_ && pid_ == getpid() && socket_.Idle();
+  return memcached_ != nullptr && !spent_ && process_ == ProcessNumber() && socket_.Idle();
 }
 
 bool MemcachedConnection::Send(Verb verb, std::string_view key, std::string_view value, int64_t expiration,
@@ -198,20 +209,21 @@ bool MemcachedConnection::SendCredentials(const NodeCredentials& credentials, Ti
   return Send(Verb::kSet, kCredentialsKey, credentials.username + ' ' + credentials.password, kGoneAtOnce, 0, deadline);
 }
 
-bool MemcachedConnection::SendGets(const std::vector<std::string_view>& keys, TimePoint deadline) {
-  std::vector<const char*> data;
-  std::vector<size_t> sizes;
-  for (std::string_view key : keys) {
-    data.push_back(key.data());
-    sizes.push_back(key.size());
+bool MemcachedConnection::SendGets(Keys keys, TimePoint deadline) {
+  std::array<const char*, kAskedKeysMax> data;
+  std::array<size_t, kAskedKeysMax> sizes;
+  const size_t count = std::min(keys.size(), kAskedKeysMax);
+  for (size_t i = 0; i < count; ++i) {
+    data[i] = keys[i].data();
+    sizes[i] = keys[i].size();
   }
   memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_POLL_TIMEOUT, MillisLeft(deadline));
-  return memcached_mget(memcached_, data.data(), sizes.data(), keys.size()) == MEMCACHED_SUCCESS;
+  return memcached_mget(memcached_, data.data(), sizes.data(), count) == MEMCACHED_SUCCESS;
 }
 
-MemcachedAnswer MemcachedConnection::Receive(const std::vector<std::string_view>& keys, TimePoint deadline) {
+MemcachedAnswer MemcachedConnection::Receive(Keys keys, TimePoint deadline) {
   MemcachedAnswer answer;
-  if (memcached_ == nullptr || pid_ != getpid()) {
+  if (memcached_ == nullptr || process_ != ProcessNumber()) {
     answer.error = "the connection belongs to another process";
     return answer;
   }
@@ -267,7 +279,7 @@ void MemcachedConnection::SetError(const WaitResult& wait, MemcachedAnswer* answ
 
 // libmemcached would read it with a timeout per poll(), which a node that drips it byte by byte never meets. So it is
 // read here, and libmemcached is told that nothing was found.
-void MemcachedConnection::ReceiveLarge(const std::vector<std::string_view>& keys, TimePoint deadline,
+void MemcachedConnection::ReceiveLarge(Keys keys, TimePoint deadline,
                                        MemcachedAnswer* answer) {
   std::string bytes;
   std::vector<AnswerItem> items;
@@ -293,11 +305,10 @@ void MemcachedConnection::FetchAll(MemcachedAnswer* answer) {
   memcached_result_create(memcached_, &result);
   memcached_return_t code = MEMCACHED_SUCCESS;
   while (memcached_fetch_result(memcached_, &result, &code) != nullptr) {
-    MemcachedItem item;
+    MemcachedItem& item = answer->items.emplace_back();
     item.key.assign(memcached_result_key_value(&result), memcached_result_key_length(&result));
     item.value.assign(memcached_result_value(&result), memcached_result_length(&result));
     item.cas = memcached_result_cas(&result);
-    answer->items.push_back(std::move(item));
   }
   memcached_result_free(&result);
   answer->ok = code == MEMCACHED_END || code == MEMCACHED_NOTFOUND;
@@ -328,7 +339,7 @@ void MemcachedConnection::Drop() {
   }
   if (socket_.Detach()) {
     memcached_free(memcached_);
-  } else if (pid_ == getpid()) {
+  } else if (process_ == ProcessNumber()) {
     // Out of descriptors: libmemcached says "quit" and closes. Not a wait, as long as the socket takes six bytes.
     memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_POLL_TIMEOUT, 1);
     memcached_free(memcached_);

@@ -1,6 +1,6 @@
 // One connection to one memcached node. Layer: cluster; for memcached_node.cc only. memcached_connection.cc is the only
 // file that knows libmemcached. Belongs to one thread; after fork() the child's calls see a closed connection, and
-// dropping it there does not touch the parent's. Signals must be blocked around Open() and what sends (SignalBlock).
+// dropping it there does not touch the parent's.
 #ifndef CLUSTERED_SESSION_CLUSTER_MEMCACHED_CONNECTION_H_
 #define CLUSTERED_SESSION_CLUSTER_MEMCACHED_CONNECTION_H_
 
@@ -26,7 +26,8 @@ struct NodeCredentials;
 
 // Blocks every signal that is not a fault of the thread itself. libmemcached 1.1.4 subtracts the time it has waited
 // anew at each interruption, so that two signals in one wait may make it endless. What arrives is delivered when this
-// ends.
+// ends. Needed around what may wait in libmemcached, which is Open(), Drop(), and sending more than kSentUnblockedMax
+// bytes: less than that finds room, as nothing is sent before the last answer has come, which says that all was read.
 class SignalBlock {
  public:
   SignalBlock();
@@ -37,6 +38,8 @@ class SignalBlock {
  private:
   sigset_t before_;
 };
+
+inline constexpr size_t kSentUnblockedMax = 2048;  // bytes; no send buffer is smaller
 
 struct MemcachedItem {
   std::string key;
@@ -73,14 +76,14 @@ class MemcachedConnection {
   // REQUIRES: connected()
   bool SendAdd(std::string_view key, std::string_view value, int64_t expiration, TimePoint deadline);
   bool SendCas(std::string_view key, std::string_view value, int64_t expiration, uint64_t cas, TimePoint deadline);
-  bool SendGets(const std::vector<std::string_view>& keys, TimePoint deadline);
+  bool SendGets(Keys keys, TimePoint deadline);
 
   // Holds back what is sent in between, so that it leaves at once. Both are cheap.
   void BeginFlight() { socket_.Cork(true); }
   void EndFlight() { socket_.Cork(false); }
 
   // Waits for the answer to SendGets(keys). After anything but ok the caller drops the connection.
-  MemcachedAnswer Receive(const std::vector<std::string_view>& keys, TimePoint deadline);
+  MemcachedAnswer Receive(Keys keys, TimePoint deadline);
 
   // The node's item_size_max in bytes, 0 if it does not tell. An error means that the connection is to be dropped.
   Result<uint64_t> AskItemSizeMax(TimePoint deadline);
@@ -96,7 +99,7 @@ class MemcachedConnection {
 
   Status OpenOne(const NodeAddress& address, const NodeCredentials& credentials, const std::string& host,
                  TimePoint deadline, std::string_view key, std::string_view value);
-  void ReceiveLarge(const std::vector<std::string_view>& keys, TimePoint deadline, MemcachedAnswer* answer);
+  void ReceiveLarge(Keys keys, TimePoint deadline, MemcachedAnswer* answer);
   void SetError(const WaitResult& wait, MemcachedAnswer* answer) const;
   void FetchAll(MemcachedAnswer* answer);
   bool Send(Verb verb, std::string_view key, std::string_view value, int64_t expiration, uint64_t cas,
@@ -105,7 +108,7 @@ class MemcachedConnection {
 
   memcached_st* memcached_ = nullptr;
   MemcachedSocket socket_;
-  pid_t pid_ = 0;             // of the process that opened it
+  uint64_t process_ = 0;        // that opened it, by its number among forks
   bool authenticates_ = false;  // credentials were sent
   bool greeting_due_ = false;   // and not yet acknowledged
   bool spent_ = false;          // libmemcached waits for an answer that will never come: not to be used again

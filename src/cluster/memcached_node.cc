@@ -9,8 +9,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <ctime>
 #include <limits>
+#include <optional>
+#include <utility>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -88,14 +91,12 @@ class MemcachedNode final : public Node {
   const std::string& address() const override { return address_; }
 
   void StartRead(std::string_view key, TimePoint deadline) override {
-    const SignalBlock block;
     Begin(Kind::kRead, key, deadline);
     Launch();
   }
 
   void StartWrite(std::string_view key, std::string_view value, std::chrono::seconds ttl, const NodeToken& expected,
                   TimePoint deadline) override {
-    const SignalBlock block;
     Begin(Kind::kWrite, key, deadline);
     operation_.value = value;
     operation_.expiration = Expiration(ttl);
@@ -133,8 +134,8 @@ class MemcachedNode final : public Node {
   bool SendFlight();
   NodeReply Finish(Kind kind);
   MemcachedAnswer Receive();
-  NodeReply ReadReply(const MemcachedItem* item) const;
-  NodeReply WriteReply(const MemcachedItem* item);
+  NodeReply ReadReply(MemcachedItem* item) const;
+  NodeReply WriteReply(MemcachedItem* item);
   void LearnIncarnation(const MemcachedItem* sentinel);
   uint64_t KnownSizeMax() const;
   bool AskSizeMax();
@@ -143,7 +144,7 @@ class MemcachedNode final : public Node {
   }
   NodeReply TooLargeReply(uint64_t size_max) const;
   void Fail(const std::string& what);
-  std::vector<std::string_view> AskedKeys() const;
+  Keys AskedKeys();
   TimePoint ConnectDeadline() const {
     return std::min(operation_.deadline, std::chrono::steady_clock::now() + timeouts_.connect);
   }
@@ -157,6 +158,7 @@ class MemcachedNode final : public Node {
   MemcachedConnection connection_;
   uint32_t incarnation_ = 0;  // of the connection; 0 = not yet known
   Operation operation_;
+  std::array<std::string_view, 2> asked_keys_;
 };
 
 void MemcachedNode::Begin(Kind kind, std::string_view key, TimePoint deadline) {
@@ -188,6 +190,7 @@ bool MemcachedNode::Connect() {
   connection_.Drop();
   incarnation_ = 0;
   operation_.fresh = true;
+  const SignalBlock block;
   const Status status = connection_.Open(parsed_, credentials_, ConnectDeadline(), kSentinelKey, RandomHex());
   if (!status.ok()) {
     Fail(status.error().message());
@@ -225,16 +228,16 @@ void MemcachedNode::Launch() {
   }
 }
 
-std::vector<std::string_view> MemcachedNode::AskedKeys() const {
-  std::vector<std::string_view> keys;
-  if (incarnation_ == 0) keys.push_back(kSentinelKey);
-  keys.push_back(operation_.key);
-  return keys;
+Keys MemcachedNode::AskedKeys() {
+  asked_keys_ = {operation_.key, kSentinelKey};
+  return {asked_keys_.data(), incarnation_ == 0 ? 2u : 1u};
 }
 
 bool MemcachedNode::SendFlight() {
   const TimePoint deadline = operation_.deadline;
   if (operation_.kind == Kind::kRead) return connection_.SendGets(AskedKeys(), deadline);
+  std::optional<SignalBlock> block;
+  if (operation_.value.size() > kSentUnblockedMax) block.emplace();
   // The two commands leave together: else the first wakes the node, and the second does so again.
   connection_.BeginFlight();
   const bool sent = operation_.conditional
@@ -248,7 +251,7 @@ bool MemcachedNode::SendFlight() {
 
 // Learns the incarnation before anything else is sent: one wait, part of connecting.
 bool MemcachedNode::Handshake() {
-  const std::vector<std::string_view> keys = {kSentinelKey};
+  const std::array<std::string_view, 1> keys = {kSentinelKey};
   counters_->node_waits.Add();
   if (!connection_.SendGets(keys, operation_.deadline)) {
     Fail("cannot send: " + connection_.LastError());
@@ -323,26 +326,30 @@ MemcachedAnswer MemcachedNode::Receive() {
     connection_.Drop();
     operation_.retried = true;
     operation_.in_flight = false;
-    const SignalBlock block;
     Launch();
     if (!operation_.in_flight) return answer;
   }
 }
 
-// No SignalBlock but where it sends again: waiting is ours and keeps its deadline, and libmemcached only reads what has
-// arrived.
+// Signals may arrive: waiting is ours and keeps its deadline, and libmemcached only reads what has arrived.
 NodeReply MemcachedNode::Finish(Kind kind) {
   if (operation_.kind != kind) {
     operation_ = Operation();
     operation_.started = std::chrono::steady_clock::now();
     Fail("no such operation under way");
   } else if (operation_.in_flight) {
-    const MemcachedAnswer answer = Receive();
+    MemcachedAnswer answer = Receive();
     if (answer.ok) {
       operation_.in_flight = false;
-      const MemcachedItem* item = nullptr;
+      MemcachedItem* item = nullptr;
       const MemcachedItem* sentinel = nullptr;
-      for (const MemcachedItem& each : answer.items) (each.key == operation_.key ? item : sentinel) = &each;
+      for (MemcachedItem& each : answer.items) {
+        if (each.key == operation_.key) {
+          item = &each;
+        } else {
+          sentinel = &each;
+        }
+      }
       if (incarnation_ == 0) LearnIncarnation(sentinel);
       operation_.reply = kind == Kind::kRead ? ReadReply(item) : WriteReply(item);
     } else if (operation_.in_flight) {
@@ -354,20 +361,20 @@ NodeReply MemcachedNode::Finish(Kind kind) {
   return std::move(operation_.reply);
 }
 
-NodeReply MemcachedNode::ReadReply(const MemcachedItem* item) const {
+NodeReply MemcachedNode::ReadReply(MemcachedItem* item) const {
   NodeReply reply;
   reply.status = item != nullptr ? NodeStatus::kHit : NodeStatus::kMiss;
   if (item == nullptr) return reply;
-  reply.value = item->value;
+  reply.value = std::move(item->value);
   reply.token = {item->cas, incarnation_};
   return reply;
 }
 
 // Our bytes may have been stored and replaced by another writer before they were read back. That is a conflict like any
 // other: what that writer wrote was made from ours, or its own write would have been refused.
-NodeReply MemcachedNode::WriteReply(const MemcachedItem* item) {
+NodeReply MemcachedNode::WriteReply(MemcachedItem* item) {
   NodeReply reply = ReadReply(item);
-  if (item != nullptr && item->value == operation_.value) {
+  if (item != nullptr && reply.value == operation_.value) {
     reply.status = NodeStatus::kStored;
     return reply;
   }

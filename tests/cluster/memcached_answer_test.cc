@@ -7,6 +7,7 @@ namespace clustered_session {
 namespace {
 
 const std::string kNul("\0", 1);
+constexpr std::string_view kJustK[] = {"k"};
 
 TEST_CASE("an answer is whole, incomplete, an error line, or garbage") {
   const std::vector<std::string_view> keys = {"s", "k"};
@@ -77,11 +78,11 @@ TEST_CASE("every beginning of a whole answer is incomplete and asks for no more 
 
 TEST_CASE("a value's size tells how much is needed before it has arrived") {
   const std::string header = "VALUE k 0 100000 7\r\n";
-  CHECK(ScanGetsAnswer(header, {"k"}).size == header.size() + 100000 + 2 + 5);
+  CHECK(ScanGetsAnswer(header, kJustK).size == header.size() + 100000 + 2 + 5);
 }
 
 TEST_CASE("an error line is told in a bounded, printable form") {
-  const AnswerScan scan = ScanGetsAnswer("SERVER_ERROR \x1b[31m" + std::string(200, 'x') + "\r\n", {"k"});
+  const AnswerScan scan = ScanGetsAnswer("SERVER_ERROR \x1b[31m" + std::string(200, 'x') + "\r\n", kJustK);
   CHECK(scan.state == AnswerState::kRefused);
   CHECK(scan.message == "SERVER_ERROR ?[31m" + std::string(82, 'x'));
 }
