@@ -43,8 +43,8 @@ void Arena::AddFree(uint32_t offset, uint32_t units) {
   SetBeforeFree(offset, true);
 }
 
-void Arena::SetSlack(uint32_t offset, uint32_t slack) {
-  SetHeader(offset, (Header(offset) & ~kSlackMask) | ((slack << kSlackShift) & kSlackMask));
+void Arena::SetOwnerBits(uint32_t offset, uint32_t bits) {
+  SetHeader(offset, (Header(offset) & ~kOwnerMask) | ((bits << kOwnerShift) & kOwnerMask));
 }
 
 void Arena::SetBeforeFree(uint32_t offset, bool before_free) {

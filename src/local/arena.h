@@ -13,8 +13,8 @@
 namespace clustered_session {
 
 inline constexpr uint32_t kUnitBytes = 16;  // offsets and sizes of blocks count these
-inline constexpr uint32_t kBlockUnitsMax = (1u << 26) - 1;
-inline constexpr uint32_t kArenaLevels = 23;   // powers of two of a block's size
+inline constexpr uint32_t kBlockUnitsMax = (1u << 25) - 1;
+inline constexpr uint32_t kArenaLevels = 22;   // powers of two of a block's size
 inline constexpr uint32_t kArenaClasses = 16;  // equal steps within each
 
 // In shared memory.
@@ -25,12 +25,12 @@ struct ArenaControl {
   uint32_t class_maps[kArenaLevels];            // bit c: heads[l][c] is not 0
   uint32_t heads[kArenaLevels][kArenaClasses];  // offset of the first free block, 0 = none
 };
-static_assert(sizeof(ArenaControl) == 16 + 4 * kArenaLevels * (kArenaClasses + 1) + 4);
+static_assert(sizeof(ArenaControl) == 16 + 4 * kArenaLevels * (kArenaClasses + 1));
 
 // A process's view of it.
 //
 // Block, at an offset counted in units:
-//   u32 header: bit 0 free, bit 1 the block before is free, bits 2..5 `slack`, bits 6..31 size in units
+//   u32 header: bit 0 free, bit 1 the block before is free, bits 2..6 its owner's, bits 7..31 size in units
 //   free only: u32 next, u32 previous of its list; its last u32 is its size again
 // The first and the last unit of the arena are allocated for ever, so that each block has neighbours and no offset is
 // 0.
@@ -64,9 +64,9 @@ class Arena {
   }
   std::byte* Bytes(uint32_t offset) const { return base_ + static_cast<size_t>(offset) * kUnitBytes; }
 
-  // 4 bits in the header that the block's owner may use.
-  uint32_t Slack(uint32_t offset) const { return (Header(offset) & kSlackMask) >> kSlackShift; }
-  void SetSlack(uint32_t offset, uint32_t slack);
+  // 5 bits in the header that the block's owner may use; 0 in a new block.
+  uint32_t OwnerBits(uint32_t offset) const { return (Header(offset) & kOwnerMask) >> kOwnerShift; }
+  void SetOwnerBits(uint32_t offset, uint32_t bits);
 
   // For the repair, which knows of all blocks: sets the mark 'the block before is free'.
   void SetBeforeFree(uint32_t offset, bool before_free);
@@ -77,9 +77,9 @@ class Arena {
  private:
   static constexpr uint32_t kFree = 1u << 0;
   static constexpr uint32_t kBeforeFree = 1u << 1;
-  static constexpr uint32_t kSlackShift = 2;
-  static constexpr uint32_t kSlackMask = 15u << kSlackShift;
-  static constexpr uint32_t kSizeShift = 6;
+  static constexpr uint32_t kOwnerShift = 2;
+  static constexpr uint32_t kOwnerMask = 31u << kOwnerShift;
+  static constexpr uint32_t kSizeShift = 7;
 
   struct Class {
     uint32_t level;

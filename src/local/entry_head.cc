@@ -82,25 +82,23 @@ void PackHead(const Entry& entry, NodeTable* nodes, EntryHead* head) {
   StoreTime(entry.nodes_expire_at_ns, false, head->nodes_expire_at);
 }
 
-Entry UnpackHead(const EntryHead& head, const NodeTable& nodes) {
-  Entry entry;
-  entry.version = head.version;
-  entry.epoch = head.epoch;
-  entry.flags = head.flags;
-  entry.pool = head.pool;
-  entry.home_node = nodes.HashOf(head.home);
-  entry.lifetime_s = head.lifetime_s;
-  entry.expires_at_ns = LoadNanos(head.expires_at);
-  entry.confirmed_at_ns = LoadNanos(head.confirmed_at);
-  entry.grace_until_ns = LoadNanos(head.grace_until);
-  entry.nodes_expire_at_ns = LoadNanos(head.nodes_expire_at);
+void UnpackHead(const EntryHead& head, const NodeTable& nodes, Entry* entry) {
+  entry->version = head.version;
+  entry->epoch = head.epoch;
+  entry->flags = head.flags;
+  entry->pool = head.pool;
+  entry->home_node = nodes.HashOf(head.home);
+  entry->lifetime_s = head.lifetime_s;
+  entry->expires_at_ns = LoadNanos(head.expires_at);
+  entry->confirmed_at_ns = LoadNanos(head.confirmed_at);
+  entry->grace_until_ns = LoadNanos(head.grace_until);
+  entry->nodes_expire_at_ns = LoadNanos(head.nodes_expire_at);
   for (int i = 0; i < kEntryTokensMax; ++i) {
-    EntryToken* token = &entry.tokens[static_cast<size_t>(i)];
+    EntryToken* token = &entry->tokens[static_cast<size_t>(i)];
     token->cas = head.cas[i];
     token->incarnation = head.incarnation[i];
     token->node_hash = nodes.HashOf(head.node[i]);
   }
-  return entry;
 }
 
 void SealHead(uint64_t seed, EntryHead* head) {

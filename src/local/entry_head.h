@@ -62,7 +62,7 @@ struct NodeTable {
 
 // Copies all of the entry. Key, payload and sum are the caller's to write.
 void PackHead(const Entry& entry, NodeTable* nodes, EntryHead* head);
-Entry UnpackHead(const EntryHead& head, const NodeTable& nodes);
+void UnpackHead(const EntryHead& head, const NodeTable& nodes, Entry* entry);
 
 // Writes the sum.
 void SealHead(uint64_t seed, EntryHead* head);

@@ -29,6 +29,7 @@ class LocalStore {
   // What the status shows; a snapshot without a common lock.
   struct Usage {
     size_t memory = 0;         // bytes of the whole segment
+    size_t huge_memory = 0;    // bytes of it that this process has in huge pages, where the system gives them
     size_t payload_memory = 0; // bytes of it that can hold entries: payloads, and 128 bytes beside each
     size_t payload_used = 0;   // bytes of it that do, with their rounding
     size_t entries = 0;

@@ -23,50 +23,64 @@ namespace {
 // The shortest piece is kPieceBytesMin, so a payload within kPayloadMax never has more.
 constexpr uint32_t kPiecesMax = static_cast<uint32_t>(kPayloadMax / kPieceBytesMin) + 2;
 
+// Words of a piece, beside the arena's header.
+constexpr size_t kSumOrNext = 1;
+constexpr size_t kNextOfFirst = 2;
+
 uint64_t UnitsOfBytes(size_t bytes) { return (bytes + kUnitBytes - 1) / kUnitBytes; }
+
+uint32_t Fold(uint64_t hash) { return static_cast<uint32_t>(hash ^ (hash >> 32)); }
 
 }  // namespace
 
-uint64_t Payloads::UnitsFor(size_t size) { return size == 0 ? 0 : UnitsOfBytes(kFirstHeaderBytes + size); }
+uint64_t Payloads::UnitsFor(size_t size) { return size == 0 ? 0 : UnitsOfBytes(kHeaderBytes + size); }
 
-uint32_t Payloads::Next(uint32_t offset) const {
-  uint32_t next;
-  std::memcpy(&next, arena_.Bytes(offset) + 4, sizeof next);
-  return next;
+uint32_t Payloads::Word(uint32_t offset, size_t index) const {
+  uint32_t value;
+  std::memcpy(&value, arena_.Bytes(offset) + index * sizeof value, sizeof value);
+  return value;
 }
 
-void Payloads::SetNext(uint32_t offset, uint32_t next) { std::memcpy(arena_.Bytes(offset) + 4, &next, sizeof next); }
-
-size_t Payloads::BytesIn(uint32_t offset, size_t header_bytes) const {
-  const size_t bytes = static_cast<size_t>(arena_.Units(offset)) * kUnitBytes;
-  if (bytes == 0) return 0;  // no place where a header could be
-  const size_t unused = header_bytes + arena_.Slack(offset);
-  return bytes > unused ? bytes - unused : 0;
+void Payloads::SetWord(uint32_t offset, size_t index, uint32_t value) {
+  std::memcpy(arena_.Bytes(offset) + index * sizeof value, &value, sizeof value);
 }
 
-// Of a piece that is as short as it can be for `size` bytes.
-void Payloads::SetUnused(uint32_t offset, size_t header_bytes, size_t size) {
-  const uint64_t units = UnitsOfBytes(header_bytes + size);
-  arena_.SetSlack(offset, static_cast<uint32_t>(units * kUnitBytes - header_bytes - size));
+Payloads::Piece Payloads::First(uint32_t first) const {
+  if (arena_.Units(first) == 0) return {first, 0, kHeaderBytes};  // no place where a header could be
+  const bool continued = (arena_.OwnerBits(first) & kContinued) != 0;
+  return {first, continued ? Word(first, kNextOfFirst) : 0, continued ? kContinuedHeaderBytes : kHeaderBytes};
+}
+
+Payloads::Piece Payloads::After(const Piece& piece) const {
+  if (piece.next == 0 || arena_.Units(piece.next) == 0) return {piece.next, 0, kHeaderBytes};
+  return {piece.next, Word(piece.next, kSumOrNext), kHeaderBytes};
+}
+
+size_t Payloads::BytesIn(const Piece& piece) const {
+  const size_t bytes = static_cast<size_t>(arena_.Units(piece.offset)) * kUnitBytes;
+  if (bytes == 0) return 0;
+  const size_t other = piece.header_bytes + (arena_.OwnerBits(piece.offset) & kUnusedMask);
+  return bytes > other ? bytes - other : 0;
 }
 
 // One piece for up to `size` bytes, as long as can be had; `taken` receives how many go into it.
-uint32_t Payloads::AllocatePiece(size_t header_bytes, size_t size, size_t* taken) {
-  const uint64_t units = UnitsOfBytes(header_bytes + size);
+uint32_t Payloads::AllocatePiece(bool first, size_t size, size_t* taken) {
+  const uint64_t units = UnitsOfBytes(kHeaderBytes + size);
   if (units <= kBlockUnitsMax) {
     if (const uint32_t whole = arena_.Allocate(static_cast<uint32_t>(units)); whole != 0) {
-      SetUnused(whole, header_bytes, size);
+      arena_.SetOwnerBits(whole, static_cast<uint32_t>(units * kUnitBytes - kHeaderBytes - size));
       *taken = size;
       return whole;
     }
   }
   if (size <= kPieceBytesMin) return 0;
+  const size_t header_bytes = first ? kContinuedHeaderBytes : kHeaderBytes;
   const uint32_t part = arena_.AllocateLargest(static_cast<uint32_t>(UnitsOfBytes(header_bytes + kPieceBytesMin)),
                                                static_cast<uint32_t>(std::min<uint64_t>(units, kBlockUnitsMax)));
   if (part == 0) return 0;
   const size_t room = static_cast<size_t>(arena_.Units(part)) * kUnitBytes - header_bytes;
   *taken = std::min(room, size);
-  arena_.SetSlack(part, static_cast<uint32_t>(room - *taken));
+  arena_.SetOwnerBits(part, static_cast<uint32_t>(room - *taken) | (first ? kContinued : 0));
   return part;
 }
 
@@ -76,16 +90,17 @@ uint32_t Payloads::Allocate(size_t size) {
   uint32_t last = 0;
   while (size > 0) {
     size_t taken = 0;
-    const uint32_t piece = AllocatePiece(first == 0 ? kFirstHeaderBytes : kHeaderBytes, size, &taken);
+    const uint32_t piece = AllocatePiece(first == 0, size, &taken);
     if (piece == 0) {
       if (first != 0) Free(first);
       return 0;
     }
-    SetNext(piece, 0);
     if (first == 0) {
+      if ((arena_.OwnerBits(piece) & kContinued) != 0) SetWord(piece, kNextOfFirst, 0);
       first = piece;
     } else {
-      SetNext(last, piece);
+      SetWord(piece, kSumOrNext, 0);
+      SetWord(last, last == first ? kNextOfFirst : kSumOrNext, piece);
     }
     last = piece;
     size -= taken;
@@ -95,96 +110,86 @@ uint32_t Payloads::Allocate(size_t size) {
 }
 
 uint32_t Payloads::AllocateBehind(uint32_t front_units, size_t size, uint32_t* first) {
-  const uint64_t units = front_units + UnitsFor(size);
-  if (units > kBlockUnitsMax) return 0;
-  const uint32_t front = arena_.Allocate(static_cast<uint32_t>(units));
+  const uint64_t units = UnitsFor(size);
+  if (front_units + units > kBlockUnitsMax) return 0;
+  const uint32_t front = arena_.Allocate(static_cast<uint32_t>(front_units + units));
   if (front == 0) return 0;
   arena_.Split(front, front_units);
   *first = front + front_units;
-  SetUnused(*first, kFirstHeaderBytes, size);
-  SetNext(*first, 0);
+  arena_.SetOwnerBits(*first, static_cast<uint32_t>(units * kUnitBytes - kHeaderBytes - size));
   FaultPoint("payload.allocate.behind");
   return front;
 }
 
 void Payloads::Free(uint32_t first) {
-  for (uint32_t i = 0; first != 0 && i < kPiecesMax; ++i) {
-    const uint32_t next = arena_.Units(first) == 0 ? 0 : Next(first);
-    arena_.Free(first);
+  Piece piece = First(first);
+  for (uint32_t i = 0; piece.offset != 0 && i < kPiecesMax; ++i) {
+    const Piece next = After(piece);
+    arena_.Free(piece.offset);
     FaultPoint("payload.free.piece");
-    first = next;
+    piece = next;
   }
 }
 
 Payloads::Shape Payloads::ShapeOf(uint32_t first) const {
   Shape shape;
-  size_t header_bytes = kFirstHeaderBytes;
-  for (uint32_t offset = first; offset != 0; offset = Next(offset)) {
-    const size_t bytes = BytesIn(offset, header_bytes);
+  for (Piece piece = First(first); piece.offset != 0; piece = After(piece)) {
+    const size_t bytes = BytesIn(piece);
     if (bytes == 0 || shape.size + bytes > kPayloadMax || ++shape.pieces > kPiecesMax) return {};
     shape.size += bytes;
-    shape.units += arena_.Units(offset);
-    header_bytes = kHeaderBytes;
+    shape.units += arena_.Units(piece.offset);
   }
   return shape;
 }
 
-void Payloads::Write(uint32_t first, std::string_view bytes, uint64_t sum) {
-  std::memcpy(arena_.Bytes(first) + 8, &sum, sizeof sum);
-  size_t header_bytes = kFirstHeaderBytes;
-  for (uint32_t offset = first; offset != 0 && !bytes.empty(); offset = Next(offset)) {
-    const size_t part = std::min(BytesIn(offset, header_bytes), bytes.size());
+void Payloads::Write(uint32_t first, std::string_view bytes, uint32_t sum) {
+  SetWord(first, kSumOrNext, sum);
+  for (Piece piece = First(first); piece.offset != 0 && !bytes.empty(); piece = After(piece)) {
+    const size_t part = std::min(BytesIn(piece), bytes.size());
     if (part == 0) return;
-    std::memcpy(arena_.Bytes(offset) + header_bytes, bytes.data(), part);
+    std::memcpy(arena_.Bytes(piece.offset) + piece.header_bytes, bytes.data(), part);
     FaultPoint("payload.write.piece");
     bytes.remove_prefix(part);
-    header_bytes = kHeaderBytes;
   }
 }
 
-std::string_view Payloads::InOnePiece(uint32_t first, uint64_t* sum) const {
-  const size_t size = BytesIn(first, kFirstHeaderBytes);
-  if (size == 0 || Next(first) != 0) return {};
-  const std::byte* bytes = arena_.Bytes(first);
-  std::memcpy(sum, bytes + 8, sizeof *sum);
-  return {reinterpret_cast<const char*>(bytes + kFirstHeaderBytes), size};
+std::string_view Payloads::InOnePiece(uint32_t first, uint32_t* sum) const {
+  const Piece piece = First(first);
+  const size_t size = piece.next == 0 ? BytesIn(piece) : 0;
+  if (size == 0) return {};
+  *sum = Word(first, kSumOrNext);
+  return {reinterpret_cast<const char*>(arena_.Bytes(first) + piece.header_bytes), size};
 }
 
-bool Payloads::Read(uint32_t first, char* out, size_t size, uint64_t* sum) const {
+bool Payloads::Read(uint32_t first, char* out, size_t size, uint32_t* sum) const {
   if (arena_.Units(first) == 0) return false;
-  std::memcpy(sum, arena_.Bytes(first) + 8, sizeof *sum);
-  size_t header_bytes = kFirstHeaderBytes;
-  for (uint32_t offset = first; offset != 0 && size > 0; offset = Next(offset)) {
-    const size_t part = std::min(BytesIn(offset, header_bytes), size);
+  *sum = Word(first, kSumOrNext);
+  for (Piece piece = First(first); piece.offset != 0 && size > 0; piece = After(piece)) {
+    const size_t part = std::min(BytesIn(piece), size);
     if (part == 0) return false;
-    std::memcpy(out, arena_.Bytes(offset) + header_bytes, part);
+    std::memcpy(out, arena_.Bytes(piece.offset) + piece.header_bytes, part);
     out += part;
     size -= part;
-    header_bytes = kHeaderBytes;
   }
   return size == 0;
 }
 
-uint64_t Payloads::SumOf(std::string_view bytes, uint64_t seed) {
-  return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
+uint32_t Payloads::SumOf(std::string_view bytes, uint64_t seed) {
+  return Fold(XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed));
 }
 
 bool Payloads::Verify(uint32_t first, size_t size, uint64_t seed) const {
   if (arena_.Units(first) == 0) return false;
-  uint64_t sum;
-  std::memcpy(&sum, arena_.Bytes(first) + 8, sizeof sum);
   XXH3_state_t state;
   XXH3_INITSTATE(&state);
   XXH3_64bits_reset_withSeed(&state, seed);
-  size_t header_bytes = kFirstHeaderBytes;
-  for (uint32_t offset = first; offset != 0 && size > 0; offset = Next(offset)) {
-    const size_t part = std::min(BytesIn(offset, header_bytes), size);
+  for (Piece piece = First(first); piece.offset != 0 && size > 0; piece = After(piece)) {
+    const size_t part = std::min(BytesIn(piece), size);
     if (part == 0) return false;
-    XXH3_64bits_update(&state, arena_.Bytes(offset) + header_bytes, part);
+    XXH3_64bits_update(&state, arena_.Bytes(piece.offset) + piece.header_bytes, part);
     size -= part;
-    header_bytes = kHeaderBytes;
   }
-  return size == 0 && XXH3_64bits_digest(&state) == sum;
+  return size == 0 && Fold(XXH3_64bits_digest(&state)) == Word(first, kSumOrNext);
 }
 
 }  // namespace clustered_session

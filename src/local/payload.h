@@ -16,8 +16,9 @@ namespace clustered_session {
 inline constexpr size_t kPieceBytesMin = 512;     // of a payload in pieces, but for the last one
 inline constexpr size_t kPayloadMax = 1u << 30;   // bytes, however large the segment is
 
-// Piece: u32 header (arena.h; slack = bytes unused at its end), u32 offset of the next piece or 0; first piece only:
-// u64 checksum of all bytes; then the bytes.
+// First piece: u32 header (arena.h), u32 checksum of all bytes, if continued u32 offset of the next piece; then the
+// bytes. Other pieces: u32 header, u32 offset of the next piece or 0; then the bytes. The owner's bits in a header say
+// how many bytes at the end are unused, and whether a first piece is continued: nearly none is.
 class Payloads {
  public:
   explicit Payloads(Arena arena) : arena_(arena) {}
@@ -38,29 +39,38 @@ class Payloads {
   };
   Shape ShapeOf(uint32_t first) const;
 
-  // The offset of the piece after the one at `offset`, or 0. Checked by nobody.
-  uint32_t Next(uint32_t offset) const;
+  // One after the other: for (Piece piece = First(first); piece.offset != 0; piece = After(piece)). What the links say is
+  // checked by nobody.
+  struct Piece {
+    uint32_t offset;
+    uint32_t next;
+    size_t header_bytes;
+  };
+  Piece First(uint32_t first) const;
+  Piece After(const Piece& piece) const;
 
   // REQUIRES: Allocate(bytes.size()) gave `first`.
-  void Write(uint32_t first, std::string_view bytes, uint64_t sum);
+  void Write(uint32_t first, std::string_view bytes, uint32_t sum);
   // Of a payload in one piece, as nearly all are: its bytes where they lie, and its checksum. Nothing for others, nor
   // for what is no payload.
-  std::string_view InOnePiece(uint32_t first, uint64_t* sum) const;
+  std::string_view InOnePiece(uint32_t first, uint32_t* sum) const;
   // Copies `size` bytes out; false if there are not that many.
-  bool Read(uint32_t first, char* out, size_t size, uint64_t* sum) const;
+  bool Read(uint32_t first, char* out, size_t size, uint32_t* sum) const;
   // Whether the bytes have the checksum that was written with them.
   bool Verify(uint32_t first, size_t size, uint64_t seed) const;
 
-  static uint64_t SumOf(std::string_view bytes, uint64_t seed);
+  static uint32_t SumOf(std::string_view bytes, uint64_t seed);
 
  private:
-  static constexpr size_t kFirstHeaderBytes = 16;
   static constexpr size_t kHeaderBytes = 8;
+  static constexpr size_t kContinuedHeaderBytes = 12;  // of a first piece that is not the last one
+  static constexpr uint32_t kUnusedMask = 15;          // of the owner's bits
+  static constexpr uint32_t kContinued = 16;
 
-  uint32_t AllocatePiece(size_t header_bytes, size_t size, size_t* taken);
-  size_t BytesIn(uint32_t offset, size_t header_bytes) const;
-  void SetUnused(uint32_t offset, size_t header_bytes, size_t size);
-  void SetNext(uint32_t offset, uint32_t next);
+  uint32_t AllocatePiece(bool first, size_t size, size_t* taken);
+  size_t BytesIn(const Piece& piece) const;
+  uint32_t Word(uint32_t offset, size_t index) const;
+  void SetWord(uint32_t offset, size_t index, uint32_t value);
 
   Arena arena_;
 };

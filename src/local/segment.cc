@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <new>
 #include <string>
@@ -83,14 +84,12 @@ Result<Geometry> PlanSegment(size_t memory, size_t shared_extra) {
   plan.extra = planner.Place(shared_extra);
   plan.shards = planner.Place(plan.shard_count * sizeof(Shard));
   plan.buckets = planner.Place(table_bytes);
-  plan.ghosts = planner.Place(table_bytes);
   plan.partitions = planner.Place(kLockPartitions * sizeof(LockPartition));
   plan.nodes = planner.Place(plan.lock_nodes * sizeof(LockNode));
-  // One bit of the map per unit of what is left.
-  const uint64_t units = std::min<uint64_t>(planner.left() / (kUnitBytes * 8 + 1) * 8, kArenaUnitsMax);
-  plan.used_map = planner.Place(units / 8 + 2 * sizeof(uint64_t));
+  const size_t map_bytes = planner.left() / kUnitBytes / 8 + 2 * sizeof(uint64_t);  // more than what is left will need
+  plan.ghosts = planner.Place(std::max(table_bytes, map_bytes));
   plan.arena = planner.Place(0);
-  plan.arena_units = static_cast<uint32_t>(std::min<uint64_t>(units, planner.left() / kUnitBytes));
+  plan.arena_units = static_cast<uint32_t>(std::min<uint64_t>(planner.left() / kUnitBytes, kArenaUnitsMax));
   if (!planner.fits() || size_t{plan.arena_units} * kUnitBytes < LocalStore::kMemoryMin / 2) {
     return Error(ErrorCode::kInvalidArgument,
                  "local_memory of " + std::to_string(memory) + " bytes leaves no room for sessions beside " +
@@ -124,6 +123,28 @@ Result<Segment> MapSegment(const Geometry& geometry) {
   }
   header->needs_repair = 1;
   return segment;
+}
+
+// Blocks of lines: first "<from>-<to> <permissions> ..." of a mapping in hexadecimal, then "<Name>: <number> kB" each.
+size_t HugePageBytes(const char* smaps, const void* base, size_t size) {
+  std::FILE* file = std::fopen(smaps, "re");
+  if (file == nullptr) return 0;
+  const auto start = reinterpret_cast<uintptr_t>(base);
+  bool ours = false;
+  size_t kilobytes = 0;
+  char line[512];
+  while (std::fgets(line, sizeof line, file) != nullptr) {
+    unsigned long long from = 0;
+    unsigned long long to = 0;
+    unsigned long long number = 0;
+    if (std::sscanf(line, "%llx-%llx ", &from, &to) == 2) {
+      ours = from >= start && from - start < size;
+    } else if (ours && std::sscanf(line, "ShmemPmdMapped: %llu kB", &number) == 1) {
+      kilobytes += number;
+    }
+  }
+  std::fclose(file);
+  return std::min(kilobytes * 1024, size);
 }
 
 void UnmapSegment(const Segment& segment) { munmap(segment.base, segment.geometry.memory); }

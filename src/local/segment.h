@@ -19,7 +19,7 @@
 namespace clustered_session {
 
 inline constexpr uint64_t kSegmentMagic = 0x31474553'53455353;
-inline constexpr uint32_t kLayoutVersion = 1;
+inline constexpr uint32_t kLayoutVersion = 2;
 
 // Which list of a shard an entry is in.
 enum QueueId : uint8_t {
@@ -81,10 +81,11 @@ struct Geometry {
   size_t extra_size = 0;
   size_t shards = 0;
   size_t buckets = 0;
-  size_t ghosts = 0;      // one fingerprint per bucket, of entries evicted before their second use
+  // One fingerprint per bucket, of entries evicted before their second use. During a repair, a bit per unit of the arena
+  // is in the same place: this costs nothing, and what it forgets is a hint.
+  size_t ghosts = 0;
   size_t partitions = 0;
   size_t nodes = 0;
-  size_t used_map = 0;    // a bit per unit of the arena, only used by the repair
   size_t arena = 0;
 };
 
@@ -108,7 +109,7 @@ struct Segment {
     return reinterpret_cast<LockPartition*>(base + geometry.partitions) + index;
   }
   LockNode* node(uint32_t index) const { return reinterpret_cast<LockNode*>(base + geometry.nodes) + index; }
-  uint64_t* used_map() const { return reinterpret_cast<uint64_t*>(base + geometry.used_map); }
+  uint64_t* used_map() const { return reinterpret_cast<uint64_t*>(base + geometry.ghosts); }
   Arena arena() const {
     return Arena(&header()->arena, base + geometry.arena, geometry.arena_units, &header()->needs_repair);
   }
@@ -119,6 +120,9 @@ struct Segment {
 // Errors: kNoMemory, kInternal.
 Result<Segment> MapSegment(const Geometry& geometry);
 void UnmapSegment(const Segment& segment);
+
+// Bytes of [base, base + size) that are mapped in huge pages, as a file like /proc/self/smaps tells; 0 without it.
+size_t HugePageBytes(const char* smaps, const void* base, size_t size);
 
 }  // namespace clustered_session
 

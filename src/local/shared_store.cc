@@ -24,7 +24,7 @@ constexpr int kPutTries = 64;  // of a Put that made room which another one took
 struct SharedStore::CopyBuffer {
   std::string* payload = nullptr;  // null: not wanted
   size_t size = 0;
-  uint64_t sum = 0;
+  uint32_t sum = 0;
   uint32_t head_sum = 0;  // which entry the copy is of
   char* copy = nullptr;   // where it is; null: nothing was copied
   char small[8192];
@@ -64,7 +64,7 @@ size_t SharedStore::PayloadMax() const {
   return std::min(size_t{segment_.geometry.arena_units} * kUnitBytes / 4, kPayloadMax);
 }
 
-uint64_t SharedStore::PayloadSum(uint64_t hash, std::string_view bytes) const {
+uint32_t SharedStore::PayloadSum(uint64_t hash, std::string_view bytes) const {
   // Of the key, too: a wrong offset that leads to another session's payload is found out.
   return Payloads::SumOf(bytes, seed_ ^ hash);
 }
@@ -127,7 +127,7 @@ SharedStore::Step SharedStore::LookupLocked(const SessionKey& key, uint64_t hash
       buffer->size = 0;
     }
   }
-  if (entry != nullptr) *entry = UnpackHead(*head, segment_.header()->nodes);
+  if (entry != nullptr) UnpackHead(*head, segment_.header()->nodes, entry);
   table.CountUse(head);
   return Step::kDone;
 }
@@ -295,6 +295,7 @@ bool SharedStore::Erase(const SessionKey& key) {
 LocalStore::Usage SharedStore::GetUsage() const {
   Usage usage;
   usage.memory = segment_.geometry.memory;
+  usage.huge_memory = HugePageBytes("/proc/self/smaps", segment_.base, segment_.geometry.memory);
   usage.payload_memory = size_t{segment_.geometry.arena_units} * kUnitBytes;
   usage.entries_max = segment_.geometry.arena_units / kHeadUnits;
   uint64_t units = 0;

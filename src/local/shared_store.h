@@ -65,14 +65,14 @@ class SharedStore final : public LocalStore {
     uint64_t hash;
     const Entry& entry;
     std::string_view payload;
-    uint64_t payload_sum;
+    uint32_t payload_sum;
   };
   struct CopyBuffer;
 
   uint64_t HashOf(const SessionKey& key) const { return ShardTable::HashOf(key, seed_); }
   uint32_t ShardOf(uint64_t hash) const { return static_cast<uint32_t>(hash) & (segment_.geometry.shard_count - 1); }
   ShardTable Table(uint32_t shard) const { return ShardTable(segment_, shard, seed_); }
-  uint64_t PayloadSum(uint64_t hash, std::string_view bytes) const;
+  uint32_t PayloadSum(uint64_t hash, std::string_view bytes) const;
   bool NeedsRepair() const { return segment_.header()->needs_repair.load(std::memory_order_acquire) != 0; }
   void SetNeedsRepair() const { segment_.header()->needs_repair.store(1, std::memory_order_release); }
 

@@ -61,13 +61,12 @@ class UsedMap {
 UsedMap MapOf(const Segment& segment) { return UsedMap(segment.used_map(), segment.geometry.arena_units); }
 
 // Gives the first `pieces` pieces back that were claimed.
-void ReleasePieces(const Segment& segment, uint32_t offset, uint32_t pieces) {
+void ReleasePieces(const Segment& segment, uint32_t first, uint32_t pieces) {
   const Arena arena = segment.arena();
   const Payloads payloads(arena);
-  for (uint32_t i = 0; i < pieces; ++i) {
-    const uint32_t next = payloads.Next(offset);
-    MapOf(segment).Release(offset, arena.Units(offset));
-    offset = next;
+  Payloads::Piece piece = payloads.First(first);
+  for (uint32_t i = 0; i < pieces; ++i, piece = payloads.After(piece)) {
+    MapOf(segment).Release(piece.offset, arena.Units(piece.offset));
   }
 }
 
@@ -75,15 +74,14 @@ void ReleasePieces(const Segment& segment, uint32_t offset, uint32_t pieces) {
 bool ClaimPieces(const Segment& segment, uint32_t first, uint32_t pieces) {
   Arena arena = segment.arena();
   const Payloads payloads(arena);
-  uint32_t offset = first;
-  for (uint32_t i = 0; i < pieces; ++i) {
-    const uint32_t units = arena.Units(offset);
-    if (units == 0 || !MapOf(segment).Claim(offset, units)) {
+  Payloads::Piece piece = payloads.First(first);
+  for (uint32_t i = 0; i < pieces; ++i, piece = payloads.After(piece)) {
+    const uint32_t units = arena.Units(piece.offset);
+    if (units == 0 || !MapOf(segment).Claim(piece.offset, units)) {
       ReleasePieces(segment, first, i);
       return false;
     }
-    arena.SetBeforeFree(offset, false);
-    offset = payloads.Next(offset);
+    arena.SetBeforeFree(piece.offset, false);
   }
   return true;
 }
@@ -115,6 +113,9 @@ void SharedStore::Rebuild() const {
   RebuildArena();
   FaultPoint("repair.arena_done");
   RebuildQueues();
+  // The map was in their place.
+  const Geometry& geometry = segment_.geometry;
+  std::memset(segment_.ghosts(0), 0, size_t{geometry.shard_count} * geometry.shard_buckets * sizeof(uint32_t));
 }
 
 // Brings back the head that was being edited, if the edit did not get to its end.

@@ -99,7 +99,8 @@ TEST_CASE("a payload fits in pieces where no free block is large enough", "[loca
   REQUIRE(payloads.Verify(first, bytes.size(), 7));
   REQUIRE_FALSE(payloads.Verify(first, bytes.size(), 8));
   std::string copy(bytes.size(), '\0');
-  uint64_t sum = 0;
+  uint32_t sum = 0;
+  REQUIRE(payloads.InOnePiece(first, &sum).empty());
   REQUIRE(payloads.Read(first, copy.data(), copy.size(), &sum));
   REQUIRE(copy == bytes);
 
@@ -121,9 +122,32 @@ TEST_CASE("every payload size comes back as it was", "[local]") {
     payloads.Write(first, bytes, 1);
     REQUIRE(payloads.ShapeOf(first).size == size);
     REQUIRE(payloads.ShapeOf(first).units == Payloads::UnitsFor(size));
+    uint32_t sum = 0;
+    REQUIRE(payloads.InOnePiece(first, &sum) == bytes);
+    REQUIRE(sum == 1);
     payloads.Free(first);
   }
   REQUIRE(fixture.arena.free_units() == 4094);
+}
+
+TEST_CASE("a block and the payload behind it are freed one by one", "[local]") {
+  ArenaFixture fixture(4096);
+  Payloads payloads(fixture.arena);
+  uint32_t first = 0;
+  const uint32_t front = payloads.AllocateBehind(8, 1000, &first);
+  REQUIRE(front != 0);
+  REQUIRE(first == front + 8);
+  REQUIRE(fixture.arena.Units(front) == 8);
+  REQUIRE(payloads.ShapeOf(first).size == 1000);
+  REQUIRE(4094 - fixture.arena.free_units() == 8 + Payloads::UnitsFor(1000));
+  REQUIRE(fixture.arena.Check() == nullptr);
+  fixture.arena.Free(front);
+  REQUIRE(fixture.arena.Check() == nullptr);
+  REQUIRE(payloads.ShapeOf(first).size == 1000);
+  payloads.Free(first);
+  REQUIRE(fixture.arena.Check() == nullptr);
+  REQUIRE(fixture.arena.free_units() == 4094);
+  REQUIRE(payloads.AllocateBehind(8, 4094 * kUnitBytes, &first) == 0);
 }
 
 }  // namespace clustered_session

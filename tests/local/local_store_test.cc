@@ -1,5 +1,6 @@
 // LocalStore as its callers see it, in one process.
 #include <algorithm>
+#include <fstream>
 #include <map>
 #include <random>
 #include <set>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "tests/local/store_fixture.h"
+#include "tests/support/temp_dir.h"
 
 namespace clustered_session {
 
@@ -178,6 +180,26 @@ TEST_CASE("the caller's own memory is zeroed, aligned and apart from the store's
   REQUIRE(fixture.Put(1, 1000));
   REQUIRE(fixture.store->CheckInvariants().empty());
   REQUIRE(std::all_of(extra, extra + 1000, [](unsigned char byte) { return byte == 0xff; }));
+}
+
+TEST_CASE("huge pages are counted in the store's own memory alone", "[local]") {
+  const TempDir dir;
+  const std::string path = dir.path() + "/smaps";
+  std::ofstream(path) << "7f0000000000-7f0000400000 rw-s 00000000 00:01 1 /dev/zero (deleted)\n"
+                         "Size:               4096 kB\n"
+                         "ShmemPmdMapped:     4096 kB\n"
+                         "7f0000400000-7f0000c00000 rw-s 00000000 00:01 2 /dev/zero (deleted)\n"
+                         "Size:               8192 kB\n"
+                         "AnonHugePages:      2048 kB\n"
+                         "ShmemPmdMapped:     6144 kB\n"
+                         "VmFlags: rd wr sh hg dd\n"
+                         "7f0000c00000-7f0000e00000 rw-s 00000000 00:01 3 /dev/zero (deleted)\n"
+                         "ShmemPmdMapped:     2048 kB\n";
+  const auto* base = reinterpret_cast<const void*>(uintptr_t{0x7f0000400000});
+  REQUIRE(HugePageBytes(path.c_str(), base, 8u << 20) == size_t{6} << 20);
+  REQUIRE(HugePageBytes((dir.path() + "/none").c_str(), base, 8u << 20) == 0);
+  StoreFixture fixture;
+  REQUIRE(fixture.store->GetUsage().huge_memory <= fixture.store->GetUsage().memory);
 }
 
 TEST_CASE("each store is another instance", "[local]") {

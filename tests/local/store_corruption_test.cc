@@ -41,11 +41,11 @@ class BitFlipper {
       case 1:
         return FlipIn(geometry.shards, geometry.buckets - geometry.shards);
       case 2:
-        return FlipIn(geometry.buckets, geometry.ghosts - geometry.buckets);
+        return FlipIn(geometry.buckets, geometry.partitions - geometry.buckets);
       case 3:
-        return FlipIn(geometry.ghosts, geometry.partitions - geometry.ghosts);
+        return FlipIn(geometry.ghosts, geometry.arena - geometry.ghosts);
       case 4:
-        return FlipIn(geometry.partitions, geometry.used_map - geometry.partitions);
+        return FlipIn(geometry.partitions, geometry.ghosts - geometry.partitions);
       default:
         return FlipIn(geometry.arena, size_t{geometry.arena_units} * kUnitBytes);
     }
