@@ -74,13 +74,20 @@ uint64_t SharedStore::MakeRoomFromExpired(uint64_t units, TimePoint now) {
 uint64_t SharedStore::MakeRoomFrom(bool local_only, uint64_t units, TimePoint now) {
   SegmentHeader* header = segment_.header();
   const uint32_t shards = segment_.geometry.shard_count;
-  uint64_t freed = 0;
-  for (uint32_t idle = 0; idle < shards && freed < units; ++idle) {
-    const uint32_t shard = header->evict_cursor.fetch_add(1, std::memory_order_relaxed) & (shards - 1);
+  const auto gives = [&](uint32_t shard) {
     const auto has = [queues = segment_.shard(shard)->queues](QueueId queue) {
       return queues[queue].entries.load(std::memory_order_relaxed) != 0;
     };
-    if (!(local_only ? has(kQueueLocalOnly) : has(kQueueSmall) || has(kQueueMain))) continue;
+    return local_only ? has(kQueueLocalOnly) : has(kQueueSmall) || has(kQueueMain);
+  };
+  // Nobody gives, as is usual for empty new sessions: told without moving the cursor that all workers share.
+  uint32_t first = 0;
+  while (first < shards && !gives(first)) ++first;
+  if (first == shards) return 0;
+  uint64_t freed = 0;
+  for (uint32_t idle = 0; idle < shards && freed < units; ++idle) {
+    const uint32_t shard = header->evict_cursor.fetch_add(1, std::memory_order_relaxed) & (shards - 1);
+    if (!gives(shard)) continue;
     const uint64_t part = EvictFrom(shard, std::max<uint64_t>((units - freed) / shards, 1), now);
     freed += part;
     if (part > 0) idle = 0;
