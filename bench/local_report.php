@@ -35,7 +35,13 @@ target('lookup and copy of 4 KB, one of 1000 sessions / bare memcpy under a mute
     ratio($times, 'Lookup/1000/4096', 'BareMemcpy/1000/4096'), 3);
 target('the same session again and again, 4 KB / bare memcpy under a mutex',
     ratio($times, 'Lookup/1/4096', 'BareMemcpy/1/4096'), 3);
-target('lookup and copy of 4 KB among 1,000,000 / among 1000', ratio($times, 'Lookup/1000000/4096', 'Lookup/1000/4096'), 2);
+target('1000 sessions in use, 200 bytes, in a store of 1,000,000 / of 1000',
+    ratio($times, 'LookupInUse/1000000/200', 'LookupInUse/1000/200'), 2);
+target('1000 sessions in use, 4 KB, in a store of 1,000,000 / of 1000',
+    ratio($times, 'LookupInUse/1000000/4096', 'LookupInUse/1000/4096'), 2);
+// When all of a million are in use, the processor's caches and its address tables miss, with bare memory as well.
+target('any of 1,000,000 of 4 KB / bare memcpy of any of as many',
+    ratio($times, 'Lookup/1000000/4096', 'BareMemcpy/1000000/4096'), 2);
 target('8 processes / 2 processes, lookups per second together',
     ratio(array_column($counters, 'per_second', 'run_name'), 'TogetherLookups/8/iterations:1/manual_time',
         'TogetherLookups/2/iterations:1/manual_time'), 0.85, true);
@@ -49,9 +55,25 @@ if (isset($counters['HitRatio/iterations:1'])) {
     target('hit ratio where 9 sessions in 10 are used once / plain LRU', $hits['store'] / $hits['plain_lru'], 1, true);
     printf("\nHit ratio: %.1f%%; plain LRU: %.1f%%\n", 100 * $hits['store'], 100 * $hits['plain_lru']);
 }
+$rows = [];
+foreach ($counters as $name => $run) {
+    if (preg_match('#^Overhead/(\d+)/#', $name, $match)) {
+        $rows[(int) $match[1]] = $run;
+    }
+}
+if ($rows !== []) {
+    ksort($rows);
+    echo "\n| payload | entries in 64M | bytes beside it | of these, beyond 128 of metadata |\n|---|---|---|---|\n";
+    foreach ($rows as $size => $run) {
+        $waste = $size > 0 ? sprintf('%.1f%%', 100 * ($run['beside_payload'] - 128) / $size) : '';
+        printf("| %s | %s | %.0f | %s |\n", number_format($size), number_format($run['entries']), $run['beside_payload'], $waste);
+        $worst = max($worst ?? 0, $size > 0 ? 100 * ($run['beside_payload'] - 128) / $size : 0);
+    }
+    target('bytes beyond 128 of metadata, at worst, percent of the payload', $worst, 15);
+}
 echo "\nFor comparison, beside what bare memory does with so many places:\n";
 foreach ([['BareMemcpy/1000000/4096', 'BareMemcpy/1000/4096'], ['BareMemcpy/1000000/200', 'BareMemcpy/1000/200'],
-    ['Lookup/1000000/200', 'Lookup/1000/200']] as [$above, $below]) {
+    ['Lookup/1000000/4096', 'Lookup/1000/4096'], ['Lookup/1000000/200', 'Lookup/1000/200']] as [$above, $below]) {
     if (($value = ratio($times, $above, $below)) !== null) {
         printf("%s / %s: %.2f\n", $above, $below, $value);
     }

@@ -165,6 +165,20 @@ void Lookup(benchmark::State& state) {
   }
 }
 
+// A thousand sessions in use, among so many.
+void LookupInUse(benchmark::State& state) {
+  const auto entries = static_cast<uint64_t>(state.range(0));
+  LocalStore* store = StoreWith(entries, static_cast<size_t>(state.range(1)));
+  Random random;
+  Entry entry;
+  std::string payload;
+  for (auto _ : state) {
+    const uint64_t number = random.Below(1000) * (entries / 1000);
+    if (!store->Lookup(KeyOf(number), kNow, &entry, &payload)) Fail("a Lookup missed");
+    benchmark::DoNotOptimize(payload.data());
+  }
+}
+
 void LookupMiss(benchmark::State& state) {
   const auto entries = static_cast<uint64_t>(state.range(0));
   LocalStore* store = StoreWith(entries, kPayload);
@@ -331,6 +345,22 @@ void HitRatio(benchmark::State& state) {
   state.counters["plain_lru"] = lru_hits / returns;
 }
 
+// No time: what an entry takes of the default local_memory beside its payload, tables, session locks and all.
+void Overhead(benchmark::State& state) {
+  const auto size = static_cast<size_t>(state.range(0));
+  for (auto _ : state) {
+    const auto store = MakeStore(64u << 20, 0, size);
+    const std::string payload = PayloadOf(size);
+    for (uint64_t i = 0; store->counters().evictions.Get() == 0; ++i) {
+      (void)store->Put(KeyOf(i), EntryOf(), payload, kNow).ok();
+    }
+    const LocalStore::Usage usage = store->GetUsage();
+    state.counters["entries"] = static_cast<double>(usage.entries);
+    state.counters["beside_payload"] = static_cast<double>(usage.memory) / static_cast<double>(usage.entries) -
+                                       static_cast<double>(size);
+  }
+}
+
 constexpr int64_t kThousand = 1000;
 constexpr int64_t kMillion = 1'000'000;
 
@@ -341,6 +371,7 @@ void Many(benchmark::internal::Benchmark* benchmark) {
   if (sysconf(_SC_AVPHYS_PAGES) > (int64_t{12} << 30) / sysconf(_SC_PAGESIZE)) benchmark->Args({kMillion, kPayload});
 }
 
+BENCHMARK(LookupInUse)->Apply(Many)->Args({kThousand, kPayload})->Args({kThousand, kSmall});
 BENCHMARK(BareMemcpy)->Apply(Many);
 BENCHMARK(Lookup)->Apply(Many);
 BENCHMARK(BareMemcpyRobust)->Args({1, kPayload})->Args({kThousand, kPayload});
@@ -353,6 +384,7 @@ BENCHMARK(PutAndErase);
 BENCHMARK(Update);
 BENCHMARK(TogetherLookups)->Arg(2)->Arg(8)->UseManualTime()->Iterations(1);
 BENCHMARK(TogetherMixed)->Arg(2)->Arg(8)->UseManualTime()->Iterations(1);
+BENCHMARK(Overhead)->Iterations(1)->ArgsProduct({{0, 200, 217, 500, 1000, 2000, 4096, 8192, 16384, 65536}});
 BENCHMARK(HitRatio)->Iterations(1);
 
 }  // namespace
