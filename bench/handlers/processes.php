@@ -17,7 +17,8 @@ final class Process
         $log = ['file', "$GLOBALS[folder]/$name.log", 'a'];
         // Should this script be killed, what it started goes with it.
         $command = [...($cpu === null ? [] : ['taskset', '-c', (string) $cpu]),
-            'setpriv', '--pdeathsig', 'TERM', 'setsid', ...$command];
+            // Before whatever else the machine does.
+            'nice', '-n', '-10', 'setpriv', '--pdeathsig', 'TERM', 'setsid', ...$command];
         $this->process = proc_open($command, [['pipe', 'r'], ['pipe', 'w'], $log], $this->pipes, $GLOBALS['folder'],
             $environment + ['PHP_INI_SCAN_DIR' => ''] + getenv());
         if ($this->process === false) {
@@ -41,6 +42,16 @@ final class Process
             throw new RuntimeException("$this->name ended: " . $this->log());
         }
         return json_decode($line, true, 512, JSON_THROW_ON_ERROR);
+    }
+
+    // The JSON line among what it prints until it ends.
+    public function lastJson(): array
+    {
+        $last = null;
+        while (($line = fgets($this->pipes[1])) !== false) {
+            $last = $line[0] === '{' ? json_decode($line, true) : $last;
+        }
+        return $last ?? throw new RuntimeException("$this->name said nothing: " . $this->log());
     }
 
     public function log(): string

@@ -19,7 +19,7 @@ foreach (explode(',', $found[1]) as $range) {
     $cpus = [...$cpus, ...range((int) $from, (int) $to)];
 }
 
-foreach (['statistics', 'processes', 'stores', 'peers', ...array_map(fn($name) => "section_$name", $chosen)] as $part) {
+foreach (['statistics', 'processes', 'stores', 'peers', 'web', ...array_map(fn($name) => "section_$name", $chosen)] as $part) {
     if (is_file(__DIR__ . "/$part.php")) {
         require __DIR__ . "/$part.php";
     }

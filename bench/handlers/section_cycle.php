@@ -103,12 +103,6 @@ final class CycleBench
     }
 }
 
-function store_peers(Stores $stores, ?array $ports = null): array
-{
-    $ports ??= [$stores->nodes[0], $stores->nodes[1], $stores->redis];
-    return peers([$ports[0], $ports[1]], $ports[2], $stores->disk, $stores->memory);
-}
-
 function section_cycle(bool $quick): array
 {
     $stores = Stores::get();

@@ -30,6 +30,13 @@ final class Stores
     }
 }
 
+/** @return array<string, Peer> */
+function store_peers(Stores $stores, ?array $ports = null): array
+{
+    $ports ??= [$stores->nodes[0], $stores->nodes[1], $stores->redis];
+    return peers([$ports[0], $ports[1]], $ports[2], $stores->disk, $stores->memory);
+}
+
 final class Relay
 {
     private Process $process;

@@ -1,0 +1,71 @@
+<?php
+// Through nginx and php-fpm: requests per second, latency, and the processor time of FPM's workers per request, which
+// tells handlers apart where nginx and the client are busier than PHP.
+declare(strict_types=1);
+
+const HTTP_SESSIONS = 64;
+const HTTP_WORKERS = 4;
+
+function section_http(bool $quick): array
+{
+    $peers = ['none' => null] + store_peers(Stores::get());
+    unset($peers['bare']);
+    if ($quick) {
+        $peers = array_intersect_key($peers, array_flip(['none', 'files_shm', 'memcached', 'redis_best', 'ours_1', 'ours_2']));
+    }
+    $fpms = $urls = $sessions = [];
+    foreach ($peers as $name => $peer) {
+        $fpms[$name] = new Fpm($name, $peer, HTTP_WORKERS);
+    }
+    $nginx = new Nginx('http', array_map(fn(Fpm $fpm) => [$fpm->socket], $fpms));
+    foreach ($peers as $name => $peer) {
+        $urls[$name] = $nginx->url($name, $peer === null ? 'none' : 'page');
+        $sessions[$name] = $peer === null ? [] : new_sessions($urls[$name], HTTP_SESSIONS, 4000);
+        (new Wrk($urls[$name], $sessions[$name], 1))->wait();  // connections, opcache
+    }
+    $figures = [];
+    $rounds = $quick ? 1 : 5;
+    for ($round = 0; $round < $rounds; ++$round) {
+        progress('nginx and php-fpm: round ' . $round + 1 . " of $rounds");
+        foreach (['unchanged', 'changed'] as $mode) {
+            foreach ($peers as $name => $peer) {
+                if ($peer === null && $mode === 'changed') {
+                    continue;
+                }
+                $cpu = $fpms[$name]->process->cpuTime(children: true);
+                $load = (new Wrk($urls[$name] . ($mode === 'changed' ? '?change' : ''), $sessions[$name], 1))->wait();
+                $cpu = $fpms[$name]->process->cpuTime(children: true) - $cpu;
+                $figures[$mode][$name]['cpu_us'][] = $cpu / 1000 / $load['requests'];
+                $figures[$mode][$name]['per_second'][] = $load['requests'] * 1e6 / $load['us'];
+                $figures[$mode][$name]['p50_us'][] = $load['p50'];
+                $figures[$mode][$name]['p99_us'][] = $load['p99'];
+                $figures[$mode][$name]['failed'][] = $load['failed'];
+            }
+        }
+    }
+    $nginx->stop();
+    foreach ($fpms as $fpm) {
+        $fpm->process->stop();
+    }
+    http_targets($figures);
+    return array_map(fn($mode) => array_map(fn($peer) => array_map(fn($values) => summary($values), $peer), $mode), $figures);
+}
+
+function http_targets(array $figures): void
+{
+    $cpu = fn(string $mode, string $name) => $figures[$mode][$name]['cpu_us'] ?? [];
+    target('FPM CPU per request, 4 KB unchanged / no session at all', ratio($cpu('unchanged', 'ours_1'), $cpu('unchanged', 'none')),
+        1.12);
+    // The issue's 50 us were of a machine where the best peer took 63 us.
+    target('FPM CPU per request, 4 KB changed, 1 copy / phpredis\'s best', ratio($cpu('changed', 'ours_1'),
+        $cpu('changed', 'redis_best')), 50 / 63);
+    target('FPM CPU per request, 4 KB changed, 2 copies / phpredis\'s best with one', ratio($cpu('changed', 'ours_2'),
+        $cpu('changed', 'redis_best')), 1);
+    $failed = 0;
+    foreach ($figures as $mode) {
+        foreach ($mode as $name => $peer) {
+            $failed += str_starts_with($name, 'ours') || str_starts_with($name, 'behind') ? array_sum($peer['failed']) : 0;
+        }
+    }
+    target('failed requests of ours', summary([$failed]), 0);
+}
