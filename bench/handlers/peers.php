@@ -79,3 +79,11 @@ function peers(array $nodes, int $redis, string $disk, string $memory): array
     ];
     return array_column(array_map(fn(Peer $peer) => [$peer->name, $peer], $peers), 1, 0);
 }
+
+// A process of the command line has no client that shows a cookie; the balancer is vouched for instead. Through nginx
+// and php-fpm (section_http.php) the cookie is used.
+function peer_with_balancer_affinity(Peer $peer): Peer
+{
+    return !$peer->ours ? $peer : new Peer($peer->name, $peer->label, $peer->extensions,
+        $peer->settings + ['clustered_session.affinity' => 'balancer'], true, true, $peer->locks);
+}

@@ -17,8 +17,9 @@ final class Process
         $log = ['file', "$GLOBALS[folder]/$name.log", 'a'];
         // Should this script be killed, what it started goes with it.
         $command = [...($cpu === null ? [] : ['taskset', '-c', (string) $cpu]),
-            // Before whatever else the machine does.
-            'nice', '-n', '-10', 'setpriv', '--pdeathsig', 'TERM', 'setsid', ...$command];
+            'setpriv', '--pdeathsig', 'TERM', 'setsid',
+            // Before whatever else the machine does: among all, and where sessions are weighed against each other.
+            'nice', '-n', '-10', 'sh', '-c', '{ echo -10 >/proc/self/autogroup; } 2>/dev/null; exec "$@"', 'sh', ...$command];
         $this->process = proc_open($command, [['pipe', 'r'], ['pipe', 'w'], $log], $this->pipes, $GLOBALS['folder'],
             $environment + ['PHP_INI_SCAN_DIR' => ''] + getenv());
         if ($this->process === false) {

@@ -15,8 +15,8 @@ foreach (array_slice($argv, 1) as $port) {
 }
 fwrite(STDOUT, json_encode($ports) . "\n");
 
-$peer = $is_client = $fresh = $spoke = $sockets = $last = [];
-$counts = ['connects' => 0, 'turns' => 0];
+$peer = $is_client = $fresh = $spoke = $sockets = $last = $goes_to = [];
+$counts = array_fill_keys(array_keys($servers), ['connects' => 0, 'turns' => 0]);
 $half_ns = 0;
 $queue = new SplPriorityQueue();  // [number, socket, bytes or null to close], earliest first
 $queue->setExtractFlags(SplPriorityQueue::EXTR_BOTH);
@@ -82,7 +82,8 @@ while (true) {
             $is_client[(int) $client] = $fresh[(int) $client] = true;
             $spoke[(int) $client] = false;
             $is_client[(int) $node] = false;
-            ++$counts['connects'];
+            $goes_to[(int) $client] = $port;
+            ++$counts[$port]['connects'];
         } elseif (isset($sockets[(int) $socket], $peer[(int) $socket])) {
             $bytes = fread($socket, 262144);
             $other = $peer[(int) $socket];
@@ -94,7 +95,7 @@ while (true) {
             }
             $connecting_ns = 0;
             if ($is_client[(int) $socket]) {
-                $counts['turns'] += $spoke[(int) $socket] ? 0 : 1;
+                $counts[$goes_to[(int) $socket]]['turns'] += $spoke[(int) $socket] ? 0 : 1;
                 $spoke[(int) $socket] = true;
                 $connecting_ns = $fresh[(int) $socket] ? 2 * $half_ns : 0;
                 $fresh[(int) $socket] = false;

@@ -125,14 +125,6 @@ function section_cycle(bool $quick): array
     return $result;
 }
 
-// A process of the command line has no client that shows a cookie; the balancer is vouched for instead. Through nginx
-// and php-fpm (section_http.php) the cookie is used.
-function peer_with_balancer_affinity(Peer $peer): Peer
-{
-    return !$peer->ours ? $peer : new Peer($peer->name, $peer->label, $peer->extensions,
-        $peer->settings + ['clustered_session.affinity' => 'balancer'], true, true, $peer->locks);
-}
-
 function cycle_targets_loopback(CycleBench $bench): void
 {
     foreach ([4096 => 0.45, 65536 => 0.85, 512000 => 0.97] as $bytes => $limit) {

@@ -77,9 +77,10 @@ final class Relay
         return median(array_slice($times, 5));
     }
 
-    public function counts(): array
+    // How often somebody waited for the network so far, per target; opening a connection is a wait, too.
+    public function waits(): array
     {
-        return $this->process->ask(['counts' => true]);
+        return array_values(array_map('array_sum', $this->process->ask(['counts' => true])));
     }
 
     public function stop(): void
