@@ -335,8 +335,9 @@ void Session::Adopt(const Record& record, TimePoint now) {
   }
   loaded_.image.SetPayload(record.payload);
   loaded_.image.SetLineage(record.vector, record.fingerprint, record.life);
-  // Of its own record this server may have written a successor that it has lost since.
-  loaded_.image.SetActor(mine ? NewActor() : ServerActor());
+  // Of its own record this server may have written a successor that it has lost since. Without an entry it may have
+  // written anything: then the actor is a new one already.
+  if (mine) loaded_.image.SetActor(NewActor());
   loaded_.entry = entry;
   ServeEntry();
 }

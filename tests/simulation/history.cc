@@ -136,6 +136,7 @@ void History::FinishRequest(Tab* tab, int number) {
   int holders = 0;
   for (const auto& node : nodes_) holders += TokensOn(*node).count(token) > 0 ? 1 : 0;
   tokens_[token].life = tab->life;
+  tokens_[token].excused = tab->life == undecided_life_;
   tokens_[token].acknowledged = status.ok() && tab->life == life_ && web.counters().unreplicated.Get() == unreplicated;
   if (holders == 0) tokens_[token].acknowledged = false;  // the session was destroyed meanwhile
   tally_.acknowledged += tokens_[token].acknowledged ? 1 : 0;
@@ -147,12 +148,17 @@ void History::FinishRequest(Tab* tab, int number) {
 void History::DestroySession(Tab* tab, int number) {
   WebServer& web = *servers_[static_cast<size_t>(tab->server)];
   Say("tab " + std::to_string(number) + " on " + web.context().settings.server_id + ": destroys");
+  const int64_t tombstone_before = LastTombstone();
   (void)tab->request->Destroy().ok();
   tab->request.reset();
   const bool was_there = !TokensIn(tab->payload).empty();  // one that read an empty session destroys nothing
-  if (tab->life == life_ && was_there && Destroyed()) {
+  if (tab->life == life_ && was_there && LastTombstone() > tombstone_before) {
     ++tally_.destroys;
     ++life_;
+  } else if (tab->life == life_ && was_there) {
+    // No node was told: it holds where it was made, and comes to the nodes when that server reaches them, or never.
+    undecided_life_ = life_;
+    for (auto& [token, facts] : tokens_) facts.excused |= facts.life == life_;
   }
   CheckAfter("destroy", true);
 }
@@ -251,14 +257,16 @@ bool History::Survivable(const FakeMemcached& fails) const {
          });
 }
 
-// Whether a node holds a tombstone: only then was the destruction acknowledged.
-bool History::Destroyed() const {
-  return std::any_of(nodes_.begin(), nodes_.end(), [this](const auto& node) {
+// The latest life whose tombstone a node holds, or -1. Only what a node has been told of is acknowledged.
+int64_t History::LastTombstone() const {
+  int64_t life = -1;
+  for (const auto& node : nodes_) {
     const auto found = node->items().find(storage_key_);
-    if (found == node->items().end()) return false;
+    if (found == node->items().end()) continue;
     Result<Record> record = DecodeRecord(found->second.value, storage_key_);
-    return record.ok() && record->tombstone();
-  });
+    if (record.ok() && record->tombstone()) life = std::max<int64_t>(life, record->life);
+  }
+  return life;
 }
 
 // What the nodes hold, for the trace: version, epoch and keys of each record.
@@ -300,6 +308,7 @@ void History::Heal() {
   for (const auto& node : nodes_) {
     node->set_down(false);
     node->DeliverDelayed();
+    node->ForgetFaults();
   }
   CheckAfter("late writes at the end", false);
   for (const auto& server : servers_) {

@@ -73,7 +73,7 @@ class History {
   void CheckAfter(const std::string& event, bool copies_may_vanish);
   void CheckEnd();
   bool Survivable(const FakeMemcached& fails) const;
-  bool Destroyed() const;
+  int64_t LastTombstone() const;
   std::set<std::string> TokensOn(const FakeMemcached& node) const;
   std::string Describe() const;
   void Violated(const std::string& what);
@@ -90,6 +90,7 @@ class History {
   std::map<std::string, int> holders_;  // of each token, after the last event
   int next_token_ = 0;
   int life_ = 0;
+  int undecided_life_ = -1;  // that a destruction may end which no node has been told of yet
   std::map<std::string, FakeMemcached::Item> old_items_;
   std::string violation_;
   std::vector<std::string> trace_;

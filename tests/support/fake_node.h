@@ -33,6 +33,7 @@ class FakeMemcached {
   void LoseNextAnswer() { lose_answers_ = 1; }  // performs the operation, answers nothing
   void DelayNextWrite() { delay_writes_ = 1; }  // answers nothing, performs it at DeliverDelayed()
   void DeliverDelayed();
+  void ForgetFaults() { lose_answers_ = delay_writes_ = 0; }  // those that were ordered and have not happened
   void RestartEmpty();                                  // a new incarnation without items
   void RestartWith(std::map<std::string, Item> items);  // a new incarnation that comes back with old items
 
