@@ -139,6 +139,26 @@ TEST_CASE("a storm of signals fails no operation of a healthy node") {
   CHECK(client.counters.node_connects.Get() == 1);
 }
 
+TEST_CASE("a storm of signals makes reading a large answer no longer or shorter") {
+  MemcachedProcess::Options options;
+  options.arguments = {"-I", "8m", "-m", "64"};
+  MemcachedProcess server(options);
+  constexpr size_t kSize = 6'000'000;
+  REQUIRE(server.Set("k", std::string(kSize, 'v')));
+  FaultProxy proxy(server.port());
+  TestNode client(TcpAddress(proxy.port()), kShort);
+  REQUIRE(client.Read("x", seconds(5)).status == NodeStatus::kMiss);
+  ProxyFaults faults;
+  faults.drip = milliseconds(20);
+  faults.drip_from = kSize - 1000;
+  proxy.Set(faults);
+  SignalStorm storm{seconds(5)};
+  const TimePoint start = Now();
+  CHECK(client.Read("k").status == NodeStatus::kError);
+  CHECK(Now() - start >= kShort.operation);
+  CHECK(Now() - start < kBound);
+}
+
 TEST_CASE("a forked child opens a connection of its own and leaves the parent's alone") {
   MemcachedProcess server;
   REQUIRE(server.Set("k", "v"));
