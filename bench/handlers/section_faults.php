@@ -52,7 +52,15 @@ final class FaultSite
 
     public function load(float $seconds, bool $change = true): array
     {
-        $load = (new Wrk($this->url() . ($change ? '?change' : ''), $this->sessions, $seconds))->wait();
+        static $number = 0;
+        $cookies = array_map(fn(array $session) => implode('; ',
+            array_map(fn($name, $value) => "$name=$value", array_keys($session), $session)), $this->sessions);
+        $order = ['port' => $this->nginx->port, 'path' => '/site/page' . ($change ? '?change' : ''), 'cookies' => $cookies,
+            'seconds' => $seconds, 'connections' => 4];
+        $client = new Process('load_' . ++$number, ['php', '-n', __DIR__ . '/load_client.php', json_encode($order)],
+            other_cpu());
+        $load = $client->lastJson();
+        $client->stop();
         $this->acknowledged += $change ? $load['requests'] - $load['failed'] : 0;
         return $load + ['per_second' => $load['requests'] * 1e6 / $load['us']];
     }
@@ -110,6 +118,7 @@ function faults_hang(FaultSite $site, bool $quick): array
         foreach (['healthy' => $healthy, 'first_interval' => $first, 'hung' => $hung] as $when => $load) {
             $figures[$when]['p99_ms'][] = $load['p99'] / 1000;
             $figures[$when]['max_ms'][] = $load['max'] / 1000;
+            $figures[$when]['over_100_ms'][] = $load['over_100_ms'];
             $figures[$when]['per_second'][] = $load['per_second'];
         }
         // Until it is asked again.

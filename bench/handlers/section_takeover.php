@@ -20,7 +20,11 @@ function section_takeover(bool $quick): array
         $places["site$round"] = [$servers['a']->socket, $servers['b']->socket];
     }
     $nginx = new Nginx('takeover', $places + ['b' => [$servers['b']->socket]]);
-    new_sessions($nginx->url('b', 'page'), 10, 4000);  // its connections
+    // Both workers of it have their connections to the nodes open.
+    $url = $nginx->url('b', 'page') . '?new=4000&sleep=30000';
+    for ($i = 0; $i < 3; ++$i) {
+        ask_at_once([[$url, []], [$url, []]]);
+    }
     for ($round = 0; $round < $rounds; ++$round) {
         progress('takeover: round ' . $round + 1 . " of $rounds");
         $url = $nginx->url("site$round", 'start');
