@@ -133,7 +133,9 @@ bool Replicator::ResolveContests() {
     Record& theirs = contest.record;
     theirs.payload = std::string_view(contest.bytes).substr(kRecordHeaderSize);
     context_.store->counters().conflicts.Add();
-    if (base_.started_anew && (theirs.tombstone() || theirs.life > record_.life)) {
+    if (theirs.life < record_.life) {
+      // Met together with the end of its life.
+    } else if (base_.started_anew && (theirs.tombstone() || theirs.life > record_.life)) {
       // Others have started it anew as well, and perhaps destroyed that: this one joins the latest life.
       record_.life = theirs.life + (theirs.tombstone() ? 1 : 0);
       record_.vector = VersionVector();

@@ -85,3 +85,48 @@ TEST_CASE_METHOD(ClusterFixture, "A tombstone told again does not end a session 
   View(&b, "n|i:2;");
   View(&a, "n|i:2;");
 }
+
+TEST_CASE_METHOD(ClusterFixture, "A server that has lost its copy and adopts an older record branches off its own past",
+                 "[session]") {
+  Serve(&a, "", "n|i:1;");
+  Serve(&b, "n|i:1;", "n|i:1;o|i:1;");
+  FakeMemcached* first = NodeInId();
+  first->set_down(true);
+  Serve(&a, "n|i:1;o|i:1;", "n|i:1;o|i:1;p|i:1;");
+  // A forgets it, and only the node that missed it can be asked.
+  a.store().Erase(a.context().InSpace(HashSessionId({}, "cs:", browser.session_id)));
+  for (FakeMemcached* node : nodes) node->set_down(node != first);
+  clock.Advance(std::chrono::seconds(3));
+  browser.affinity.reset();
+  Serve(&a, "n|i:1;o|i:1;", "n|i:1;o|i:1;q|i:1;");
+  for (FakeMemcached* node : nodes) node->set_down(false);
+  clock.Advance(std::chrono::seconds(3));
+  Request request(&b, &browser);
+  const std::string both = *request.Start();
+  CHECK(both.find("p|i:1;") != std::string::npos);
+  CHECK(both.find("q|i:1;") != std::string::npos);
+}
+
+TEST_CASE_METHOD(ClusterFixture, "A session that is started anew takes nothing of a life whose end it meets as well",
+                 "[session]") {
+  Serve(&a, "", "n|i:1;");
+  const auto logout = [&] {
+    Request request(&a, &browser);
+    REQUIRE(request.Start().ok());
+    REQUIRE(request.Destroy().ok());
+  };
+  logout();
+  Browser late = browser;
+  Request request(&b, &late);
+  REQUIRE(*request.Start() == "");
+  Serve(&a, "", "secret|i:1;");
+  // The end of that life reaches all nodes but one.
+  a.connection(0).set_partitioned(true);
+  a.connection(1).set_partitioned(NodeInId() == &m1);
+  a.connection(0).set_partitioned(NodeInId() != &m1);
+  logout();
+  REQUIRE(request.Finish("fresh|i:1;").ok());
+  request.End();
+  browser.affinity.reset();
+  View(&b, "fresh|i:1;");
+}

@@ -59,6 +59,7 @@ class History {
   struct Token {  // a key of $_SESSION that one request has added
     bool acknowledged = false;
     bool excused = false;  // its last copy was lost to a fault that may lose it
+    bool undecided = false;  // added where the session may have been destroyed or not: it may be of either life
     int life = 0;          // of the session: each destruction ends one
   };
 

@@ -65,3 +65,9 @@ TEST_CASE("Nothing acknowledged is lost, and nothing destroyed comes back", "[si
   options.one_at_a_time = true;
   RunHistories(options);
 }
+
+TEST_CASE("Nothing acknowledged is lost under partitions, lost answers and several faults at once", "[simulation]") {
+  HistoryOptions options;
+  options.destroys = false;
+  RunHistories(options);
+}
