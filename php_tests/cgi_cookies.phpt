@@ -32,6 +32,7 @@ session_id($id);
 session_start();
 echo json_encode($_SESSION), "\n";
 echo implode("\n", preg_grep('/^Set-Cookie: PHPSESSID_AT/', headers_list())), "\n";
+session_write_close();  // before the nodes end
 ?>
 --EXPECTHEADERS--
 Set-Cookie: PHPSESSID_AT=web-1.2; path=/; HttpOnly; SameSite=Lax

@@ -30,13 +30,11 @@ constexpr std::string_view kCredentialsKey = "cs:credentials";
 // gone at once. (-1 would, too, but is not in the grammar of some proxies.)
 constexpr int64_t kGoneAtOnce = 30 * 24 * 3600 + 1;
 
-// Sockets (by inode) that connections of this process own. Guards also the time from choosing a descriptor to finding
-// it, for the sake of threads (ZTS). Held for the time of a connect: so it is waited for no longer than the deadline,
-// and a fork() of another thread that leaves it taken in the child fails the child's connections, but hangs nothing.
-std::mutex open_mutex;
+// Sockets (by inode) that connections of this process own.
+std::set<ino_t>* owned_sockets = nullptr;  // never destroyed: connections may be closed by static destructors
 std::set<ino_t>& OwnedSockets() {
-  static auto* const owned = new std::set<ino_t>;  // never destroyed: connections may be closed by static destructors
-  return *owned;
+  if (owned_sockets == nullptr) owned_sockets = new std::set<ino_t>;
+  return *owned_sockets;
 }
 
 // Another number in each forked child, without asking the kernel at each operation.
@@ -47,14 +45,19 @@ uint64_t ProcessNumber() {
   return forks.load(std::memory_order_relaxed);
 }
 
+// Guards OwnedSockets, and the time from choosing a descriptor to finding it, for the sake of threads (ZTS, and the one
+// that writes in the background). Held for the time of a connect, so it is waited for no longer than the deadline. A
+// fork() beside another thread's connect leaves it taken in the child, by nobody: hence not a mutex but the number of
+// the process that has it.
+std::atomic<uint64_t> open_owner{0};
+
 class OpenLock {
  public:
   explicit OpenLock(TimePoint deadline) {
-    // Not a timed mutex: those that wait on the monotonic clock are unknown to the thread sanitizer.
-    while (!(held_ = open_mutex.try_lock()) && std::chrono::steady_clock::now() < deadline) poll(nullptr, 0, 1);
+    while (!(held_ = Try()) && std::chrono::steady_clock::now() < deadline) poll(nullptr, 0, 1);
   }
   ~OpenLock() {
-    if (held_) open_mutex.unlock();
+    if (held_) open_owner.store(0, std::memory_order_release);
   }
   OpenLock(const OpenLock&) = delete;
   OpenLock& operator=(const OpenLock&) = delete;
@@ -62,6 +65,15 @@ class OpenLock {
   bool held() const { return held_; }
 
  private:
+  static bool Try() {
+    const uint64_t mine = ProcessNumber() + 1;
+    uint64_t owner = 0;
+    if (open_owner.compare_exchange_strong(owner, mine, std::memory_order_acquire)) return true;
+    if (owner == mine || !open_owner.compare_exchange_strong(owner, mine, std::memory_order_acquire)) return false;
+    owned_sockets = nullptr;  // left by the parent's thread in the middle of whatever it did
+    return true;
+  }
+
   bool held_ = false;
 };
 

@@ -44,9 +44,9 @@ bool Finish(const SessionSettings& own, char* line, size_t size) noexcept {
     const size_t left = flusher->FlushAll(php_clustered_session_clock()->Now() + own.flush_timeout);
     if (left == 0) return false;
     snprintf(line, size,
-             "%zu sessions found no node within clustered_session.flush_timeout (%s) and are only on this server: "
-             "they are lost if it stops now",
-             left, clustered_session::FormatDuration(own.flush_timeout).c_str());
+             "sessions that found no node within clustered_session.flush_timeout (%s), and are lost if this server "
+             "stops now: %zu",
+             clustered_session::FormatDuration(own.flush_timeout).c_str(), left);
     said = true;
   } catch (const std::exception&) {
     // Out of memory at the end of the process.
