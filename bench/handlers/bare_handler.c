@@ -1,12 +1,27 @@
-/* The floor of every figure: a session save handler, "bare", that does nothing but hand back the last payload it was
-   given, in this process, for any ID. No lock, no system call. Built and loaded by scripts/bench only. */
+/* The floor of every figure: a session save handler, "bare", that does nothing but keep a few payloads in this
+   process and hand back a copy. No lock, no system call. Built and loaded by scripts/bench only. */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
 #include "php.h"
 #include "ext/session/php_session.h"
 
-static zend_string *last_payload;
+enum { SLOTS = 8, ID_MAX = 64 };
+static struct {
+  char id[ID_MAX];
+  zend_string *payload;
+} slots[SLOTS];
+static int used;
+
+/* This ID's slot; the last one for all that have none. */
+static int slot_of(const zend_string *id) {
+  for (int i = 0; i < used; ++i) {
+    if (strcmp(slots[i].id, ZSTR_VAL(id)) == 0) return i;
+  }
+  if (used < SLOTS) ++used;
+  strncpy(slots[used - 1].id, ZSTR_VAL(id), ID_MAX - 1);
+  return used - 1;
+}
 
 PS_OPEN_FUNC(bare) {
   PS_SET_MOD_DATA((void *)1);
@@ -17,15 +32,17 @@ PS_CLOSE_FUNC(bare) {
   return SUCCESS;
 }
 PS_READ_FUNC(bare) {
-  *val = last_payload == NULL ? ZSTR_EMPTY_ALLOC() : zend_string_init(ZSTR_VAL(last_payload), ZSTR_LEN(last_payload), 0);
+  zend_string *payload = slots[slot_of(key)].payload;
+  *val = payload == NULL ? ZSTR_EMPTY_ALLOC() : zend_string_init(ZSTR_VAL(payload), ZSTR_LEN(payload), 0);
   return SUCCESS;
 }
 PS_WRITE_FUNC(bare) {
-  if (last_payload == NULL || ZSTR_LEN(last_payload) != ZSTR_LEN(val)) {
-    if (last_payload != NULL) pefree(last_payload, 1);
-    last_payload = zend_string_alloc(ZSTR_LEN(val), 1);
+  zend_string **payload = &slots[slot_of(key)].payload;
+  if (*payload == NULL || ZSTR_LEN(*payload) != ZSTR_LEN(val)) {
+    if (*payload != NULL) pefree(*payload, 1);
+    *payload = zend_string_alloc(ZSTR_LEN(val), 1);
   }
-  memcpy(ZSTR_VAL(last_payload), ZSTR_VAL(val), ZSTR_LEN(val) + 1);
+  memcpy(ZSTR_VAL(*payload), ZSTR_VAL(val), ZSTR_LEN(val) + 1);
   return SUCCESS;
 }
 PS_DESTROY_FUNC(bare) { return SUCCESS; }

@@ -63,7 +63,7 @@ function peers(array $nodes, int $redis, string $disk, string $memory): array
                 'redis.session.locking_enabled' => 1]),
         new Peer('redis', 'phpredis, its defaults (no lock)', ['igbinary', 'redis'],
             ['session.save_handler' => 'redis', 'session.save_path' => "tcp://127.0.0.1:$redis"], locks: false),
-        new Peer('redis_best', 'phpredis, no lock, persistent (no liveness check)', ['igbinary', 'redis'],
+        new Peer('redis_best', 'phpredis, no lock, persistent', ['igbinary', 'redis'],
             ['session.save_handler' => 'redis', 'session.save_path' => "tcp://127.0.0.1:$redis?persistent=1",
                 'redis.pconnect.echo_check_liveness' => 0],
             locks: false),

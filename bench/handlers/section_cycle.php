@@ -78,8 +78,7 @@ final class CycleBench
         $answer = $this->workers[$name]->ask(
             ['id' => $this->ids[$name][$bytes], 'change' => $mode === 'changed', 'cycles' => $cycles]);
         $this->changes[$name][$bytes] += $mode === 'changed' ? $cycles : 0;
-        // The bare handler has one payload for all sessions.
-        if ($name !== 'bare' && $answer['changes'] !== $this->changes[$name][$bytes]) {
+        if ($answer['changes'] !== $this->changes[$name][$bytes]) {
             throw new RuntimeException("$name lost changes: $answer[changes], not {$this->changes[$name][$bytes]}");
         }
         return $answer;

@@ -23,15 +23,13 @@ function summary(array $values): array
         'high' => round(quantile($values, 0.75), 3), 'rounds' => count($values)];
 }
 
-// Of figures taken in the same rounds: the median of the ratios round by round, in which what slows the machine for a
-// while slows both.
+// The ratio of the medians; its spread is that of the ratios round by round, in which what slows the machine for a while
+// slows both.
 function ratio(array $above, array $below): array
 {
     $ratios = [];
     foreach ($above as $round => $value) {
-        if (isset($below[$round]) && $below[$round] > 0) {
-            $ratios[] = $value / $below[$round];
-        }
+        $ratios[] = $value / $below[$round];
     }
-    return summary($ratios);
+    return ['median' => round(median($above) / median($below), 3)] + summary($ratios);
 }
