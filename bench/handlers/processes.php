@@ -45,6 +45,15 @@ final class Process
         return json_decode($line, true, 512, JSON_THROW_ON_ERROR);
     }
 
+    // Has it end by itself, as there is nothing more to ask.
+    public function finish(): void
+    {
+        fclose($this->pipes[0]);
+        unset($this->pipes[0]);
+        await(fn() => !$this->lives(), "the end of $this->name");
+        $this->stop();
+    }
+
     // The JSON line among what it prints until it ends.
     public function lastJson(): array
     {
@@ -101,7 +110,7 @@ final class Process
         posix_kill(-$this->pid, $signal);
         posix_kill(-$this->pid, SIGCONT);
         $end = hrtime(true) + 3_000_000_000;
-        while (posix_kill(-$this->pid, 0)) {
+        while ($this->groupLives()) {
             if (hrtime(true) > $end) {
                 posix_kill(-$this->pid, SIGKILL);
                 $end = PHP_INT_MAX;
@@ -113,6 +122,22 @@ final class Process
         array_map('fclose', $this->pipes);
         proc_close($this->process);
         unset(self::$running[$this->pid]);
+    }
+
+    // One that has ended and that nobody has asked about yet does not count.
+    private function groupLives(): bool
+    {
+        if (!posix_kill(-$this->pid, 0)) {
+            return false;
+        }
+        foreach (glob('/proc/[0-9]*/stat') as $file) {
+            $text = (string) @file_get_contents($file);
+            $fields = explode(' ', substr($text, (int) strrpos($text, ')') + 2));
+            if ((int) ($fields[2] ?? 0) === $this->pid && !in_array($fields[0], ['Z', 'X'], true)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     public static function stopAll(): void

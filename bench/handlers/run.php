@@ -45,7 +45,7 @@ function show_targets(): int
     foreach ($GLOBALS['targets'] as $target) {
         $missed += $target['met'] ? 0 : 1;
         printf("%-6s %8.2f (%.2f to %.2f)  %s %-6s  %s\n", $target['met'] ? 'ok' : 'MISSED', $target['median'],
-            $target['low'], $target['high'], $target['at_least'] ? 'at least' : 'at most ', $target['limit'], $target['what']);
+            $target['low'], $target['high'], $target['at_least'] ? 'at least' : 'at most ', round($target['limit'], 2), $target['what']);
     }
     printf("%d targets met, %d missed\n", count($GLOBALS['targets']) - $missed, $missed);
     return $missed;

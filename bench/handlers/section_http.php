@@ -56,7 +56,7 @@ function http_targets(array $figures): void
     $cpu = fn(string $mode, string $name) => $figures[$mode][$name]['cpu_us'] ?? [];
     target('FPM CPU per request, 4 KB unchanged / no session at all', ratio($cpu('unchanged', 'ours_1'), $cpu('unchanged', 'none')),
         1.12);
-    // The issue's 50 us were of a machine where the best peer took 63 us.
+    // 50 us on a machine on which the best peer took 63 us.
     target('FPM CPU per request, 4 KB changed, 1 copy / phpredis\'s best', ratio($cpu('changed', 'ours_1'),
         $cpu('changed', 'redis_best')), 50 / 63);
     target('FPM CPU per request, 4 KB changed, 2 copies / phpredis\'s best with one', ratio($cpu('changed', 'ours_2'),

@@ -1,6 +1,6 @@
 <?php
-// How often a session cycle waits for the network, counted by a relay between PHP and the stores. Of stores that are
-// asked at once the slower one counts.
+// How often a session cycle waits for the network, counted by a relay between PHP and the stores (of stores that are
+// asked at once the slower one counts), and how many system calls it makes, counted by strace.
 declare(strict_types=1);
 
 const WAIT_CYCLES = 10;
@@ -28,7 +28,41 @@ function section_waits(bool $quick): array
         $worker->stop();
     }
     $relay->stop();
+    $result['system_calls'] = system_calls($quick);
+    target('system calls, unchanged', summary([$result['system_calls']['unchanged']['ours_2']]), 0);
     target('network waits, unchanged', summary([$result['unchanged']['ours_2']]), 0);
     target('network waits, changed, 2 copies', summary([$result['changed']['ours_2']]), 1);
     return $result;
+}
+
+function system_calls(bool $quick): array
+{
+    $result = [];
+    foreach (store_peers(Stores::get()) as $name => $peer) {
+        if (in_array($name, $quick ? ['files_shm', 'ours_2']
+            : ['files_shm', 'memcached', 'memcached_best', 'redis_best', 'ours_1', 'ours_2'], true)) {
+            progress("system calls: $peer->label");
+            foreach (['unchanged' => false, 'changed' => true] as $mode => $change) {
+                $result[$mode][$name] = (calls_of($peer, $change, 30) - calls_of($peer, $change, 10)) / 20;
+            }
+        }
+    }
+    return $result;
+}
+
+// Of a whole process, which strace slows down, so that nodes get more time.
+function calls_of(Peer $peer, bool $change, int $cycles): int
+{
+    static $number = 0;
+    $file = "$GLOBALS[folder]/calls_" . ++$number;
+    $options = peer_with_balancer_affinity($peer)->phpOptions();
+    if ($peer->ours) {
+        array_push($options, '-d', 'clustered_session.operation_timeout=20s', '-d', 'clustered_session.connect_timeout=20s');
+    }
+    $worker = new Process("calls_$number", ['strace', '-f', '-qq', '-o', $file, 'php', ...$options,
+        __DIR__ . '/cycle_worker.php'], php_cpu());
+    $id = $worker->ask(['make' => 4096]);
+    $worker->ask(['id' => $id, 'change' => $change, 'cycles' => $cycles]);
+    $worker->finish();
+    return count(preg_grep('/^\d+ +\w+\(/', file($file)));
 }
