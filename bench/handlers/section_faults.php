@@ -138,7 +138,7 @@ function faults_outage(FaultSite $site, bool $quick): array
     $figures = ['healthy' => [], 'outage' => []];
     $failed = 0;
     $back_ms = [];
-    $rounds = $quick ? 1 : 3;
+    $rounds = $quick ? 1 : 5;
     for ($round = 0; $round < $rounds; ++$round) {
         progress('all nodes die: round ' . $round + 1);
         $figures['healthy']['unchanged'][] = $site->load($quick ? 1 : 2, false)['per_second'];
