@@ -62,7 +62,7 @@ foreach (['Mode => cluster', 'Server => web-1', "m1 => {$nodes[0]->address()} =>
 if (str_contains($info, 'Note =>')) echo "phpinfo() has a note\n";
 ?>
 --EXPECT--
-version: string, mode: string, server_id: string, instance: string, nodes: {m1: {address: string, weight: int, state: string, operations: int, failures: int, retry_in_ms: int}, m2: {address: string, weight: int, state: string, operations: int, failures: int, retry_in_ms: int}}, counters: string, memory: {bytes: int, payload_bytes: int, payload_used: int, entries: int, entries_max: int, unreplicated: int}, flush: {pending: bool, longest_lag_ms: float}, locks: {held: int, waiting: int, capacity: int, longest_wait_ms: float}
+version: string, mode: string, server_id: string, instance: string, nodes: {m1: {address: string, weight: int, state: string, operations: int, failures: int, retry_in_ms: int}, m2: {address: string, weight: int, state: string, operations: int, failures: int, retry_in_ms: int}}, counters: string, memory: {bytes: int, huge_bytes: int, payload_bytes: int, payload_used: int, entries: int, entries_max: int, unreplicated: int}, flush: {pending: bool, longest_lag_ms: float}, locks: {held: int, waiting: int, capacity: int, longest_wait_ms: float}
 bool(true)
 string(7) "cluster"
 string(5) "web-1"

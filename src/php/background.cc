@@ -72,9 +72,11 @@ void php_clustered_session_keep_start_settings() noexcept {
 }
 
 void php_clustered_session_wake_flusher() noexcept {
-  if (!SomethingPending()) return;
+  BackgroundFlusher* flusher = current.load();
+  const bool something_said = flusher != nullptr && flusher->Mine() && flusher->HasNotices();
+  if (!something_said && !SomethingPending()) return;
   try {
-    BackgroundFlusher* flusher = FlusherOfThisProcess(*CSG(settings));
+    flusher = FlusherOfThisProcess(*CSG(settings));
     flusher->Wake();
     for (Notice& notice : flusher->TakeNotices()) CSG(notices)->push_back(std::move(notice));
   } catch (const std::exception&) {

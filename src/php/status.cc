@@ -129,6 +129,7 @@ PHP_FUNCTION(clustered_session_status) {
   zval memory;
   array_init(&memory);
   add_assoc_long(&memory, "bytes", static_cast<zend_long>(usage.memory));
+  add_assoc_long(&memory, "huge_bytes", static_cast<zend_long>(usage.huge_memory));
   add_assoc_long(&memory, "payload_bytes", static_cast<zend_long>(usage.payload_memory));
   add_assoc_long(&memory, "payload_used", static_cast<zend_long>(usage.payload_used));
   add_assoc_long(&memory, "entries", static_cast<zend_long>(usage.entries));

@@ -46,6 +46,12 @@ void VersionVector::Absorb(const VersionVector& other) {
   if (last_writer.actor != 0 && Find(last_writer.actor) != nullptr) Insert(*Find(last_writer.actor));
 }
 
+size_t VersionVector::used() const {
+  const auto free =
+      std::find_if(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.actor == 0; });
+  return static_cast<size_t>(free - slots_.begin());
+}
+
 bool VersionVector::Covers(const VersionVector& other) const {
   for (const Slot& slot : other.slots_) {
     if (slot.actor == 0) break;

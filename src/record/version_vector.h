@@ -17,7 +17,8 @@ namespace clustered_session {
 class VersionVector {
  public:
   static constexpr size_t kSlots = 8;
-  static constexpr size_t kBytes = kSlots * 8;  // as stored, little-endian, the last writer first
+  static constexpr size_t kSlotBytes = 8;
+  static constexpr size_t kBytes = kSlots * kSlotBytes;  // as stored, little-endian, the last writer first
 
   // The writer's next write: its slot becomes `version`. `actor` is not 0.
   void Advance(uint32_t actor, uint64_t version);
@@ -28,6 +29,8 @@ class VersionVector {
   // Whether everything that `other` was made from, itself included, is in this one.
   bool Covers(const VersionVector& other) const;
 
+  // How many slots are in use; they come first.
+  size_t used() const;
   bool empty() const { return slots_[0].actor == 0; }
 
   void Store(char* to) const;

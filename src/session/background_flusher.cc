@@ -154,11 +154,13 @@ void BackgroundFlusher::KeepNotices(Flusher* flusher) {
   for (Notice& notice : flusher->TakeNotices()) {
     const std::lock_guard<std::mutex> guard(notices_mutex_);
     if (notices_.size() < kNoticesMax) notices_.push_back(std::move(notice));
+    has_notices_.store(true);
   }
 }
 
 std::vector<Notice> BackgroundFlusher::TakeNotices() {
   const std::lock_guard<std::mutex> guard(notices_mutex_);
+  has_notices_.store(false);
   return std::exchange(notices_, {});
 }
 

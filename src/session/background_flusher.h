@@ -43,6 +43,7 @@ class BackgroundFlusher {
 
   // What happened since the last call, for the log.
   std::vector<Notice> TakeNotices();
+  bool HasNotices() const { return has_notices_.load(std::memory_order_relaxed); }
 
   // Whether the calling process is the one that made the object.
   bool Mine() const;
@@ -65,6 +66,7 @@ class BackgroundFlusher {
   std::thread thread_;
   std::mutex notices_mutex_;
   std::vector<Notice> notices_;
+  std::atomic<bool> has_notices_{false};
   std::atomic<bool> running_{false};
   std::atomic<bool> stop_{false};
 };

@@ -22,7 +22,6 @@ Session::FlushOutcome Session::Flush(const SessionKey& local_key) {
   loaded_.lock = *lock;
   loaded_.key = local_key;
   loaded_.placement_key = context_.InSpace(local_key);
-  loaded_.storage_key = StorageKey(context_.settings.prefix, loaded_.placement_key);
   const bool have = context_.store->Lookup(local_key, now, &loaded_.entry, loaded_.image.buffer());
   if (!have || !loaded_.image.Valid() || (loaded_.entry.flags & kEntryUnreplicated) == 0) {
     Reset();

@@ -1,9 +1,11 @@
-// The image of a session in the local store: version vector, fingerprint, actor and life, then the payload. Layer:
-// session. The store keeps it as a payload of its own; the vector tells at a conflict what this server had seen.
+// The image of a session in the local store: fingerprint, actor, life and version vector, then the payload. Layer:
+// session. The store keeps it as a payload of its own; the vector tells at a conflict what this server had seen. Only its
+// slots that are in use are kept: 17 bytes and 8 for each writer.
 #ifndef CLUSTERED_SESSION_SESSION_IMAGE_H_
 #define CLUSTERED_SESSION_SESSION_IMAGE_H_
 
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -14,35 +16,54 @@ namespace clustered_session {
 
 class Image {
  public:
-  static constexpr size_t kHeaderSize = VersionVector::kBytes + 16;
+  static constexpr size_t kHeaderSizeMax = 17 + VersionVector::kBytes;
 
-  Image() : bytes_(kHeaderSize, '\0') {}
+  Image() : bytes_(kFixedSize, '\0') {}
 
-  std::string_view payload() const { return std::string_view(bytes_).substr(kHeaderSize); }
-  VersionVector vector() const { return VersionVector::Load(bytes_.data()); }
+  std::string_view payload() const { return std::string_view(bytes_).substr(HeaderSize()); }
+  VersionVector vector() const {
+    char slots[VersionVector::kBytes] = {};
+    std::memcpy(slots, bytes_.data() + kFixedSize, HeaderSize() - kFixedSize);
+    return VersionVector::Load(slots);
+  }
   // Of the record that holds exactly this; 0 if there is none, as after a merge that is not written yet.
-  uint64_t fingerprint() const { return LoadLittleEndian<uint64_t>(bytes_.data() + VersionVector::kBytes); }
+  uint64_t fingerprint() const { return LoadLittleEndian<uint64_t>(bytes_.data()); }
 
   // The name under which this server writes the session in version vectors.
-  uint32_t actor() const { return LoadLittleEndian<uint32_t>(bytes_.data() + VersionVector::kBytes + 8); }
-  uint32_t life() const { return LoadLittleEndian<uint32_t>(bytes_.data() + VersionVector::kBytes + 12); }
-  void SetActor(uint32_t actor) { StoreLittleEndian<uint32_t>(bytes_.data() + VersionVector::kBytes + 8, actor); }
+  uint32_t actor() const { return LoadLittleEndian<uint32_t>(bytes_.data() + 8); }
+  uint32_t life() const { return LoadLittleEndian<uint32_t>(bytes_.data() + 12); }
+  void SetActor(uint32_t actor) { StoreLittleEndian<uint32_t>(bytes_.data() + 8, actor); }
 
+  // Views of the payload hold no longer than until here, as its place depends on the number of slots.
   void SetLineage(const VersionVector& vector, uint64_t fingerprint, uint32_t life) {
-    vector.Store(bytes_.data());
-    StoreLittleEndian<uint32_t>(bytes_.data() + VersionVector::kBytes + 12, life);
-    StoreLittleEndian<uint64_t>(bytes_.data() + VersionVector::kBytes, fingerprint);
+    char slots[VersionVector::kBytes];
+    vector.Store(slots);
+    const size_t used = vector.used();
+    bytes_.replace(kFixedSize, HeaderSize() - kFixedSize, slots, used * VersionVector::kSlotBytes);
+    bytes_[kSlotsAt] = static_cast<char>(used);
+    StoreLittleEndian<uint32_t>(bytes_.data() + 12, life);
+    StoreLittleEndian<uint64_t>(bytes_.data(), fingerprint);
   }
   // `payload` may view into this image.
-  void SetPayload(std::string_view payload) { bytes_.replace(kHeaderSize, std::string::npos, payload); }
+  void SetPayload(std::string_view payload) { bytes_.replace(HeaderSize(), std::string::npos, payload); }
 
   // What the store keeps, and the buffer it copies into.
   const std::string& bytes() const { return bytes_; }
   std::string* buffer() { return &bytes_; }
   // Whether the buffer holds an image; call it after the store has written there.
-  bool Valid() const { return bytes_.size() >= kHeaderSize; }
+  bool Valid() const {
+    return bytes_.size() >= kFixedSize && static_cast<uint8_t>(bytes_[kSlotsAt]) <= VersionVector::kSlots &&
+           bytes_.size() >= HeaderSize();
+  }
 
  private:
+  static constexpr size_t kSlotsAt = 16;  // a byte: how many slots follow
+  static constexpr size_t kFixedSize = 17;
+
+  size_t HeaderSize() const {
+    return kFixedSize + static_cast<uint8_t>(bytes_[kSlotsAt]) * VersionVector::kSlotBytes;
+  }
+
   std::string bytes_;
 };
 

@@ -84,7 +84,6 @@ void Session::SetLoaded(std::string_view id, uint32_t lifetime_s) {
   loaded_.lifetime_s = lifetime_s;
   loaded_.home = NodeNameOf(id);
   loaded_.placement_key = HashSessionId({}, context_.settings.prefix, id);
-  loaded_.storage_key = StorageKey(context_.settings.prefix, loaded_.placement_key);
   loaded_.key = context_.InSpace(loaded_.placement_key);
 }
 
@@ -368,6 +367,7 @@ void Session::ConfirmEntry(TimePoint now) {
 
 const std::vector<uint32_t>& Session::Placement() {
   if (loaded_.placement.empty() && !SingleServer()) {
+    loaded_.storage_key = StorageKey(context_.settings.prefix, loaded_.placement_key);
     loaded_.placement = PlaceSession(context_.nodes->addresses(), loaded_.placement_key, loaded_.home);
     loaded_.tokens.assign(context_.nodes->size(), NodeToken());
     for (const EntryToken& token : loaded_.entry.tokens) {

@@ -86,7 +86,7 @@ class Session {
     std::string id;
     SessionKey key;            // in the local store
     SessionKey placement_key;  // on all servers
-    std::string storage_key;
+    std::string storage_key;   // lazily, see Placement()
     std::string home;          // the name of the node that the ID names, or empty
     SessionLock lock;
     bool complete = false;    // the load ended well

@@ -148,10 +148,9 @@ bool Session::CatchUp(std::string_view* payload, std::string* merged) {
   const bool from_base = image.vector().Covers(loaded_.image.vector());
   std::optional<std::string> resolved =
       ResolveConflict(context_, from_base ? loaded_.image.payload() : std::string_view(), *payload, image.payload());
-  if (resolved) {
-    *merged = std::move(*resolved);
-    *payload = *merged;
-  }
+  // Mine, where that stands, may be a view of what is replaced below.
+  *merged = resolved ? std::move(*resolved) : std::string(*payload);
+  *payload = *merged;
   if (!from_base) {  // read anew since, from the nodes: what this request had read is a branch of it
     VersionVector both = image.vector();
     both.Absorb(loaded_.image.vector());
@@ -299,23 +298,23 @@ Status Session::FinishCommit(WriteOutcome outcome, std::string_view payload, std
 
 // Single-server mode: the local copy is the only one.
 Status Session::CommitHere(std::string_view payload) {
-  if (payload.size() + Image::kHeaderSize > context_.store->PayloadMax()) {
+  if (payload.size() + Image::kHeaderSizeMax > context_.store->PayloadMax()) {
     counters().too_large.Add();
     return Error(ErrorCode::kTooLarge,
                  "a session of " + std::to_string(payload.size()) +
                      " bytes is more than clustered_session.local_memory takes (" +
-                     std::to_string(context_.store->PayloadMax() - Image::kHeaderSize) +
+                     std::to_string(context_.store->PayloadMax() - Image::kHeaderSizeMax) +
                      " bytes), and there is no node to hold it: it was not saved, the last one stays");
   }
   const TimePoint now = context_.clock->Now();
   const bool started_anew = (loaded_.entry.flags & kEntryTombstone) != 0;
-  loaded_.image.SetLineage({}, 0, loaded_.image.life() + (started_anew ? 1 : 0));
   loaded_.entry = Entry();
   loaded_.entry.version = loaded_.version + 1;
   loaded_.entry.epoch = loaded_.epoch;
   loaded_.entry.lifetime_s = loaded_.lifetime_s;
   loaded_.entry.expires_at_ns = SecondsAfter(now, loaded_.lifetime_s);
   if (payload.data() != loaded_.image.payload().data()) loaded_.image.SetPayload(payload);
+  loaded_.image.SetLineage({}, 0, loaded_.image.life() + (started_anew ? 1 : 0));
   ServeEntry();
   if (Status status = PutEntry(now); !status.ok()) {
     return Error(status.error().code(), "the session found no room in clustered_session.local_memory (" +
