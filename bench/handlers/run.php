@@ -61,7 +61,7 @@ function machine(): array
     foreach ($packages as $package) {
         $versions[$package] = $run('dpkg-query -W -f \'${Version}\' ' . $package);
     }
-    return ['cpu' => $cpu[1] ?? php_uname('m'), 'processors' => count($GLOBALS['cpus']), 'kernel' => php_uname('r'),
+    return ['cpu' => $cpu[1] ?? php_uname('m'), 'processors' => count($GLOBALS['cpus']), 'kernel' => preg_replace('/^(\d+\.\d+).*/', '$1', php_uname('r')),
         'versions' => $versions, 'revision' => $run('git -C ' . escapeshellarg(dirname(__DIR__, 2)) . ' rev-parse --short HEAD'),
         'load_before' => sys_getloadavg()[0]];
 }

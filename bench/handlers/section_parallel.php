@@ -50,6 +50,7 @@ function parallel_round(string $url, bool $locks): array
     $failed = count(array_filter($answers, fn(array $answer) => $answer['status'] !== 200));
     $last = ask($url, $cookies);
     [$changes, $keys] = array_map('intval', explode(' ', $last['body']) + [1 => '0']);
-    $lost = AT_ONCE - $keys + ($locks ? AT_ONCE - $changes : 0);
+    // Of those that were acknowledged: its key, or where sessions are locked the count as well.
+    $lost = max(0, AT_ONCE - $failed - ($locks ? min($keys, $changes) : $keys));
     return ['ms' => max(array_column($answers, 'seconds')) * 1000, 'failed' => $failed, 'lost' => $lost];
 }
