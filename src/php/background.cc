@@ -54,8 +54,8 @@ bool Finish(const SessionSettings& own, char* line, size_t size) noexcept {
   return said;
 }
 
-// The FPM parent ends with exit() and no MSHUTDOWN, after its workers: the last who can write anything. Where PHP unloads
-// the module, this runs then, after MSHUTDOWN has done it.
+// The FPM parent ends with exit() and no MSHUTDOWN, after its workers: the last who can write anything. Where PHP
+// unloads the module, this runs then, after MSHUTDOWN has done it.
 struct AtExit {
   ~AtExit() {
     char line[PHP_CLUSTERED_SESSION_MESSAGE_MAX];

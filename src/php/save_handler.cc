@@ -198,8 +198,10 @@ PS_UPDATE_TIMESTAMP_FUNC(clustered) {
   HandlerState* state = StateOf(mod_data);
   if (state == nullptr) return FAILURE;
   if (!MayWrite(*state, View(key))) return FAILURE;
-  const bool ok = Run(
-      state, [&](Session& session) { return session.UpdateTimestamp(View(key), View(val), Lifetime(maxlifetime)); });
+  const bool compared = !PS(mod_user_implemented);  // by PHP, with what read has given it
+  const bool ok = Run(state, [&](Session& session) {
+    return session.UpdateTimestamp(View(key), View(val), Lifetime(maxlifetime), compared);
+  });
   if (!ok) php_error_docref(nullptr, E_WARNING, "%s", CSG(message));
   php_clustered_session_emit_notices();
   return ok ? SUCCESS : FAILURE;

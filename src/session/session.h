@@ -51,7 +51,8 @@ class Session {
   Status Write(std::string_view id, std::string_view payload, uint32_t lifetime_s);
 
   // An unchanged session was used: keeps it alive here, and on the nodes when their records are about to expire.
-  Status UpdateTimestamp(std::string_view id, std::string_view payload, uint32_t lifetime_s);
+  // `compared`: the caller knows that `payload` is what Read gave it; else it is looked at here.
+  Status UpdateTimestamp(std::string_view id, std::string_view payload, uint32_t lifetime_s, bool compared = false);
 
   // Destroys the session everywhere. Destroying one that does not exist succeeds.
   Status Destroy(std::string_view id, uint32_t lifetime_s);

@@ -26,7 +26,7 @@ Status Session::Write(std::string_view id, std::string_view payload, uint32_t li
   }
   loaded_.lifetime_s = lifetime_s;
   // PHP says 'write' for an unchanged session too: if it is empty, or if session.lazy_write is off.
-  if (loaded_.exists && payload == loaded_.image.payload()) return UpdateTimestamp(id, payload, lifetime_s);
+  if (loaded_.exists && payload == loaded_.image.payload()) return UpdateTimestamp(id, payload, lifetime_s, true);
   Status status;
   if (!loaded_.exists && IsEmpty(payload)) {
     status = KeepEmpty();
@@ -38,12 +38,13 @@ Status Session::Write(std::string_view id, std::string_view payload, uint32_t li
   return status;
 }
 
-Status Session::UpdateTimestamp(std::string_view id, std::string_view payload, uint32_t lifetime_s) {
+Status Session::UpdateTimestamp(std::string_view id, std::string_view payload, uint32_t lifetime_s, bool compared) {
   if (!ReadCompleted(id)) {
     if (Status status = Load(id, lifetime_s); !status.ok()) return status;
+    compared = false;
   }
   loaded_.lifetime_s = lifetime_s;
-  if (loaded_.exists && payload != loaded_.image.payload()) return Write(id, payload, lifetime_s);
+  if (loaded_.exists && !compared && payload != loaded_.image.payload()) return Write(id, payload, lifetime_s);
   if (!loaded_.exists) return KeepEmpty();
   const TimePoint now = context_.clock->Now();
   if (!NodesNeedWrite(now)) {
