@@ -61,6 +61,6 @@ static PHP_MINIT_FUNCTION(bare_handler) {
 static const zend_module_dep dependencies[] = {ZEND_MOD_REQUIRED("session") ZEND_MOD_END};
 
 zend_module_entry bare_handler_module_entry = {
-    STANDARD_MODULE_HEADER_EX, NULL, dependencies, "bare_handler", NULL, PHP_MINIT(bare_handler), NULL, NULL, NULL, NULL,
-    "1", STANDARD_MODULE_PROPERTIES};
+    STANDARD_MODULE_HEADER_EX, NULL, dependencies, "bare_handler", NULL, PHP_MINIT(bare_handler), NULL, NULL, NULL,
+    NULL, "1", STANDARD_MODULE_PROPERTIES};
 ZEND_GET_MODULE(bare_handler)

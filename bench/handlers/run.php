@@ -45,7 +45,8 @@ function show_targets(): int
     foreach ($GLOBALS['targets'] as $target) {
         $missed += $target['met'] ? 0 : 1;
         printf("%-6s %8.2f (%.2f to %.2f)  %s %-6s  %s\n", $target['met'] ? 'ok' : 'MISSED', $target['median'],
-            $target['low'], $target['high'], $target['at_least'] ? 'at least' : 'at most ', round($target['limit'], 2), $target['what']);
+            $target['low'], $target['high'], $target['at_least'] ? 'at least' : 'at most ', round($target['limit'], 2),
+            $target['what']);
     }
     printf("%d targets met, %d missed\n", count($GLOBALS['targets']) - $missed, $missed);
     return $missed;
@@ -61,8 +62,10 @@ function machine(): array
     foreach ($packages as $package) {
         $versions[$package] = $run('dpkg-query -W -f \'${Version}\' ' . $package);
     }
-    return ['cpu' => $cpu[1] ?? php_uname('m'), 'processors' => count($GLOBALS['cpus']), 'kernel' => preg_replace('/^(\d+\.\d+).*/', '$1', php_uname('r')),
-        'versions' => $versions, 'revision' => $run('git -C ' . escapeshellarg(dirname(__DIR__, 2)) . ' rev-parse --short HEAD'),
+    return ['cpu' => $cpu[1] ?? php_uname('m'), 'processors' => count($GLOBALS['cpus']),
+        'kernel' => preg_replace('/^(\d+\.\d+).*/', '$1', php_uname('r')),
+        'versions' => $versions,
+        'revision' => $run('git -C ' . escapeshellarg(dirname(__DIR__, 2)) . ' rev-parse --short HEAD'),
         'load_before' => sys_getloadavg()[0]];
 }
 
