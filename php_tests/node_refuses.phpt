@@ -16,7 +16,10 @@ $nodes = [new Node(), new Node()];
 $path = save_path(...$nodes);
 ini_set('session.save_path', $path);
 $said = function (string $log) {
-  $lines = explode("\n", preg_replace(['/127.0.0.1:\d+/', '/ after \d+ ms/'], ['ADDRESS', ''], trim($log)));
+  // A connection that was open when the node died may say so itself.
+  $causes = '/(cannot connect: Connection refused|closed the connection(: Connection reset by peer)?)(?=;)/';
+  $lines = explode("\n", preg_replace(['/127.0.0.1:\d+/', '/ after \d+ ms/', $causes], ['ADDRESS', '', 'CAUSE'],
+    trim($log)));
   sort($lines);
   return implode("\n", $lines) . "\n";
 };
@@ -54,8 +57,8 @@ untried untried
 up up
 {"new":1}
 down down
-clustered_session: node m1 (ADDRESS): cannot connect: Connection refused; its sessions are served from their other copies until it answers again
-clustered_session: node m2 (ADDRESS): cannot connect: Connection refused; its sessions are served from their other copies until it answers again
+clustered_session: node m1 (ADDRESS): CAUSE; its sessions are served from their other copies until it answers again
+clustered_session: node m2 (ADDRESS): CAUSE; its sessions are served from their other copies until it answers again
 int(2)
 bool(true)
 bool(true)
