@@ -56,13 +56,13 @@ phpinfo(INFO_MODULES);
 $info = ob_get_clean();
 foreach (['Mode => cluster', 'Server => web-1', "m1 => {$nodes[0]->address()} => up", 'new_sessions => 1',
           'writes => 1', 'clustered_session.copies => 2 => 2', 'Session locks => 0 held, 0 waiting',
-          'Local memory => '] as $line) {
+          'Local memory => ', 'In huge pages => '] as $line) {
   if (!str_contains($info, "\n$line")) echo "phpinfo() lacks $line\n";
 }
 if (str_contains($info, 'Note =>')) echo "phpinfo() has a note\n";
 ?>
 --EXPECT--
-version: string, mode: string, server_id: string, instance: string, nodes: {m1: {address: string, weight: int, state: string, operations: int, failures: int, retry_in_ms: int}, m2: {address: string, weight: int, state: string, operations: int, failures: int, retry_in_ms: int}}, counters: string, memory: {bytes: int, huge_bytes: int, payload_bytes: int, payload_used: int, entries: int, entries_max: int, unreplicated: int}, flush: {pending: bool, longest_lag_ms: float}, locks: {held: int, waiting: int, capacity: int, longest_wait_ms: float}
+version: string, mode: string, server_id: string, instance: string, nodes: {m1: {address: string, weight: int, state: string, operations: int, failures: int, retry_in_ms: int}, m2: {address: string, weight: int, state: string, operations: int, failures: int, retry_in_ms: int}}, counters: string, memory: {bytes: int, payload_bytes: int, payload_used: int, entries: int, entries_max: int, unreplicated: int}, flush: {pending: bool, longest_lag_ms: float}, locks: {held: int, waiting: int, capacity: int, longest_wait_ms: float}
 bool(true)
 string(7) "cluster"
 string(5) "web-1"

@@ -29,7 +29,6 @@ class LocalStore {
   // What the status shows; a snapshot without a common lock.
   struct Usage {
     size_t memory = 0;         // bytes of the whole segment
-    size_t huge_memory = 0;    // bytes of it that this process has in huge pages, where the system gives them
     size_t payload_memory = 0; // bytes of it that can hold entries: payloads, and 128 bytes beside each
     size_t payload_used = 0;   // bytes of it that do, with their rounding
     size_t entries = 0;
@@ -74,6 +73,7 @@ class LocalStore {
 
   virtual size_t PayloadMax() const = 0;  // bytes: a quarter of the payload memory, at most 1 GiB
   virtual Usage GetUsage() const = 0;
+  virtual size_t HugeMemory() const = 0;  // bytes that this process has in huge pages; takes the system milliseconds
 
   virtual Counters& counters() = 0;
   virtual SessionLocks& locks() = 0;

@@ -292,10 +292,13 @@ bool SharedStore::Erase(const SessionKey& key) {
   return false;
 }
 
+size_t SharedStore::HugeMemory() const {
+  return HugePageBytes("/proc/self/smaps", segment_.base, segment_.geometry.memory);
+}
+
 LocalStore::Usage SharedStore::GetUsage() const {
   Usage usage;
   usage.memory = segment_.geometry.memory;
-  usage.huge_memory = HugePageBytes("/proc/self/smaps", segment_.base, segment_.geometry.memory);
   usage.payload_memory = size_t{segment_.geometry.arena_units} * kUnitBytes;
   usage.entries_max = segment_.geometry.arena_units / kHeadUnits;
   uint64_t units = 0;

@@ -34,6 +34,7 @@ class SharedStore final : public LocalStore {
   size_t RemoveExpired(TimePoint now, size_t limit) override;
   size_t PayloadMax() const override;
   Usage GetUsage() const override;
+  size_t HugeMemory() const override;
   Counters& counters() override { return segment_.header()->counters; }
   SessionLocks& locks() override { return *locks_; }
   uint64_t instance() const override { return instance_; }

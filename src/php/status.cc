@@ -129,7 +129,6 @@ PHP_FUNCTION(clustered_session_status) {
   zval memory;
   array_init(&memory);
   add_assoc_long(&memory, "bytes", static_cast<zend_long>(usage.memory));
-  add_assoc_long(&memory, "huge_bytes", static_cast<zend_long>(usage.huge_memory));
   add_assoc_long(&memory, "payload_bytes", static_cast<zend_long>(usage.payload_memory));
   add_assoc_long(&memory, "payload_used", static_cast<zend_long>(usage.payload_used));
   add_assoc_long(&memory, "entries", static_cast<zend_long>(usage.entries));
@@ -173,6 +172,8 @@ PHP_MINFO_FUNCTION(clustered_session) {
     snprintf(text, sizeof text, "%zu of %zu bytes, %zu of %zu entries, %zu unreplicated", usage.payload_used,
              usage.payload_memory, usage.entries, usage.entries_max, usage.unreplicated);
     php_info_print_table_row(2, "Local memory", text);
+    snprintf(text, sizeof text, "%zu bytes", store->HugeMemory());
+    php_info_print_table_row(2, "In huge pages", text);
     const SessionLocks::Usage locks = store->locks().GetUsage();
     snprintf(text, sizeof text, "%u held, %u waiting, longest wait %.3f ms", locks.held, locks.waiting,
              static_cast<double>(locks.longest_wait_ns) / 1e6);

@@ -95,6 +95,12 @@ struct SessionContext {
 
 inline constexpr size_t kCreatedIdsMax = 8;
 
+// Whether enough of a read's or write's time is left to ask more nodes: one that is asked with less, after others have
+// used it up, would be taken for failing by all workers.
+inline bool TimeToAsk(const SessionContext& context, TimePoint deadline) {
+  return context.clock->Now() + context.settings.operation_timeout / 2 <= deadline;
+}
+
 }  // namespace clustered_session
 
 #endif  // CLUSTERED_SESSION_SESSION_CONTEXT_H_

@@ -289,7 +289,7 @@ bool Session::HasLaggard(const Survey& survey, const std::vector<uint32_t>& hold
 }
 
 void Session::Ask(const std::vector<uint32_t>& nodes, TimePoint deadline, Survey* survey) {
-  if (nodes.empty()) return;
+  if (nodes.empty() || !TimeToAsk(context_, deadline)) return;
   for (NodeSet::Read& read : context_.nodes->ReadAll(nodes, loaded_.storage_key, deadline)) {
     if (read.reply.status != NodeStatus::kHit && read.reply.status != NodeStatus::kMiss) continue;
     loaded_.tokens[read.node] = read.reply.token;

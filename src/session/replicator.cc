@@ -44,7 +44,7 @@ WriteOutcome Replicator::Write(const Record& record, const WriteBase& base, uint
       Retract(ttl, deadline);
       break;
     }
-    if (context_.clock->Now() >= deadline) break;
+    if (!TimeToAsk(context_, deadline)) break;
   }
   outcome_.acks = static_cast<uint32_t>(std::count(states_.begin(), states_.end(), NodeState::kHolds));
   outcome_.version = record_.version;

@@ -199,7 +199,7 @@ TEST_CASE("huge pages are counted in the store's own memory alone", "[local]") {
   REQUIRE(HugePageBytes(path.c_str(), base, 8u << 20) == size_t{6} << 20);
   REQUIRE(HugePageBytes((dir.path() + "/none").c_str(), base, 8u << 20) == 0);
   StoreFixture fixture;
-  REQUIRE(fixture.store->GetUsage().huge_memory <= fixture.store->GetUsage().memory);
+  REQUIRE(fixture.store->HugeMemory() <= fixture.store->GetUsage().memory);
 }
 
 TEST_CASE("each store is another instance", "[local]") {
