@@ -1,6 +1,7 @@
 // What survives when servers, nodes and records fail. Layer: tests.
 #include <catch2/catch.hpp>
 
+#include "src/session/shared_state.h"
 #include "tests/session/cluster_fixture.h"
 
 using namespace clustered_session;
@@ -80,6 +81,34 @@ TEST_CASE_METHOD(ClusterFixture, "A failing node is not asked again before the r
   const uint64_t writes = m1.writes + m2.writes + m3.writes;
   CHECK(Serve(&a, "n|i:2;", "n|i:3;") == 0);
   CHECK(m1.writes + m2.writes + m3.writes == writes);
+}
+
+TEST_CASE_METHOD(ClusterFixture, "No healthy node is taken for failing because a hung one used up the time", "[session]") {
+  Serve(&a, "", "n|i:1;");
+  NodeInId()->set_hung(&clock);
+  const auto failing = [this](WebServer* server) {
+    int open = 0;
+    for (const NodeHealth& health : server->context().shared->nodes.slots) open += health.open.load() != 0 ? 1 : 0;
+    return open;
+  };
+  // The write's first attempt waits for the hung node to the end, and for no other after that.
+  Serve(&a, "n|i:1;", "n|i:2;");
+  CHECK(failing(&a) == 1);
+  Serve(&a, "n|i:2;", "n|i:3;");  // the others are enough
+  CHECK(failing(&a) == 1);
+  CHECK(a.counters().unreplicated.Get() == 0);
+  // A read that validates, and one that takes over.
+  NodeInId()->set_hung(nullptr);
+  clock.Advance(std::chrono::seconds(3));
+  browser.affinity.reset();
+  View(&a, "n|i:3;");
+  CHECK(failing(&a) == 0);
+  NodeInId()->set_hung(&clock);
+  browser.affinity.reset();
+  View(&a, "n|i:3;");
+  CHECK(failing(&a) == 1);
+  View(&b, "n|i:3;");
+  CHECK(failing(&b) == 1);
 }
 
 TEST_CASE_METHOD(ClusterFixture, "No empty session is started in place of one that cannot be read", "[session]") {

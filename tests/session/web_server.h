@@ -36,9 +36,6 @@ class WebServer {
   FakeNode& connection(size_t index) { return *connections_[index]; }
   Counters& counters() { return store_->counters(); }
   LocalStore& store() { return *store_; }
-  const NodeHealth& health(size_t index) const {
-    return static_cast<const SharedState*>(store_->Extra())->nodes.slots[index];
-  }
 
  private:
   void Build();

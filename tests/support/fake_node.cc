@@ -35,6 +35,11 @@ NodeReply FakeMemcached::Unreachable() const {
   return reply;
 }
 
+bool FakeMemcached::AwaitAnswer(TimePoint deadline) const {
+  if (hung_ != nullptr && InTime(deadline)) hung_->Advance(deadline - clock_->Now());
+  return hung_ == nullptr;
+}
+
 NodeReply FakeMemcached::Read(const std::string& key) {
   ++reads;
   if (down_ || !Answers()) return Unreachable();
@@ -94,23 +99,33 @@ NodeReply FakeMemcached::Write(const std::string& key, const std::string& value,
   return reply;
 }
 
-void FakeNode::StartRead(std::string_view key, TimePoint) {
+void FakeNode::StartRead(std::string_view key, TimePoint deadline) {
+  deadline_ = deadline;
+  in_time_ = server_->InTime(deadline);
   const bool was_down = server_->down();
   if (partitioned_) server_->set_down(true);
   reply_ = server_->Read(std::string(key));
   server_->set_down(was_down);
 }
 
-NodeReply FakeNode::FinishRead() { return std::exchange(reply_, {}); }
-
 void FakeNode::StartWrite(std::string_view key, std::string_view value, std::chrono::seconds ttl,
-                          const NodeToken& expected, TimePoint) {
+                          const NodeToken& expected, TimePoint deadline) {
+  deadline_ = deadline;
+  in_time_ = server_->InTime(deadline);
   const bool was_down = server_->down();
   if (partitioned_) server_->set_down(true);
   reply_ = server_->Write(std::string(key), std::string(value), ttl, expected);
   server_->set_down(was_down);
 }
 
-NodeReply FakeNode::FinishWrite() { return std::exchange(reply_, {}); }
+NodeReply FakeNode::Finish() {
+  NodeReply reply = std::exchange(reply_, {});
+  if (!server_->AwaitAnswer(deadline_) || !in_time_) {
+    reply = {};
+    reply.status = NodeStatus::kError;
+    reply.error = "node " + name() + " (" + address_ + "): no answer";
+  }
+  return reply;
+}
 
 }  // namespace clustered_session

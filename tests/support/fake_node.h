@@ -11,6 +11,7 @@
 
 #include "src/base/clock.h"
 #include "src/cluster/node.h"
+#include "tests/support/fake_clock.h"
 
 namespace clustered_session {
 
@@ -28,6 +29,7 @@ class FakeMemcached {
 
   // Faults.
   void set_down(bool down) { down_ = down; }  // refuses connections
+  void set_hung(FakeClock* clock) { hung_ = clock; }  // answers nothing, and whoever waits for it waits to the end; null: not
   void set_item_size_max(uint64_t size) { size_max_ = size; }
   void set_full(bool full) { full_ = full; }    // refuses every store
   void LoseNextAnswer() { lose_answers_ = 1; }  // performs the operation, answers nothing
@@ -36,6 +38,10 @@ class FakeMemcached {
   void ForgetFaults() { lose_answers_ = delay_writes_ = 0; }  // those that were ordered and have not happened
   void RestartEmpty();                                  // a new incarnation without items
   void RestartWith(std::map<std::string, Item> items);  // a new incarnation that comes back with old items
+
+  // Somebody waits for an answer until `deadline`: false if there is none. One that was asked in time answers at once.
+  bool AwaitAnswer(TimePoint deadline) const;
+  bool InTime(TimePoint deadline) const { return clock_->Now() < deadline; }
 
   bool down() const { return down_; }
   std::map<std::string, Item>& items() { return items_; }
@@ -70,6 +76,7 @@ class FakeMemcached {
   int delay_writes_ = 0;
   std::vector<DelayedWrite> delayed_;
   bool down_ = false;
+  FakeClock* hung_ = nullptr;
   bool full_ = false;
 };
 
@@ -80,17 +87,21 @@ class FakeNode final : public Node {
   const std::string& name() const override { return server_->name(); }
   const std::string& address() const override { return address_; }
   void StartRead(std::string_view key, TimePoint deadline) override;
-  NodeReply FinishRead() override;
+  NodeReply FinishRead() override { return Finish(); }
   void StartWrite(std::string_view key, std::string_view value, std::chrono::seconds ttl, const NodeToken& expected,
                   TimePoint deadline) override;
-  NodeReply FinishWrite() override;
+  NodeReply FinishWrite() override { return Finish(); }
 
   void set_partitioned(bool partitioned) { partitioned_ = partitioned; }  // between this web server and the node
 
  private:
+  NodeReply Finish();
+
   FakeMemcached* server_;
   std::string address_;
   NodeReply reply_;
+  TimePoint deadline_;
+  bool in_time_ = true;
   bool partitioned_ = false;
 };
 
