@@ -73,7 +73,7 @@ void php_clustered_session_keep_start_settings() noexcept {
 
 void php_clustered_session_wake_flusher() noexcept {
   BackgroundFlusher* flusher = current.load();
-  const bool something_said = flusher != nullptr && flusher->Mine() && flusher->HasNotices();
+  const bool something_said = flusher != nullptr && flusher->HasNotices() && flusher->Mine();
   if (!something_said && !SomethingPending()) return;
   try {
     flusher = FlusherOfThisProcess(*CSG(settings));
