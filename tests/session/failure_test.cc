@@ -86,7 +86,7 @@ TEST_CASE_METHOD(ClusterFixture, "A failing node is not asked again before the r
 TEST_CASE_METHOD(ClusterFixture, "No healthy node is taken for failing because a hung one used up the time", "[session]") {
   Serve(&a, "", "n|i:1;");
   NodeInId()->set_hung(&clock);
-  const auto failing = [this](WebServer* server) {
+  const auto failing = [](WebServer* server) {
     int open = 0;
     for (const NodeHealth& health : server->context().shared->nodes.slots) open += health.open.load() != 0 ? 1 : 0;
     return open;
