@@ -29,7 +29,11 @@ constexpr size_t kNextOfFirst = 2;
 
 uint64_t UnitsOfBytes(size_t bytes) { return (bytes + kUnitBytes - 1) / kUnitBytes; }
 
-uint32_t Fold(uint64_t hash) { return static_cast<uint32_t>(hash ^ (hash >> 32)); }
+// The seed comes last: with a seed of its own, XXH3 makes itself a secret for each payload.
+uint32_t Seeded(uint64_t hash, uint64_t seed) {
+  hash = (hash ^ seed) * 0x9e3779b97f4a7c15u;
+  return static_cast<uint32_t>(hash ^ (hash >> 32));
+}
 
 }  // namespace
 
@@ -175,21 +179,21 @@ bool Payloads::Read(uint32_t first, char* out, size_t size, uint32_t* sum) const
 }
 
 uint32_t Payloads::SumOf(std::string_view bytes, uint64_t seed) {
-  return Fold(XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed));
+  return Seeded(XXH3_64bits(bytes.data(), bytes.size()), seed);
 }
 
 bool Payloads::Verify(uint32_t first, size_t size, uint64_t seed) const {
   if (arena_.Units(first) == 0) return false;
   XXH3_state_t state;
   XXH3_INITSTATE(&state);
-  XXH3_64bits_reset_withSeed(&state, seed);
+  XXH3_64bits_reset(&state);
   for (Piece piece = First(first); piece.offset != 0 && size > 0; piece = After(piece)) {
     const size_t part = std::min(BytesIn(piece), size);
     if (part == 0) return false;
     XXH3_64bits_update(&state, arena_.Bytes(piece.offset) + piece.header_bytes, part);
     size -= part;
   }
-  return size == 0 && Fold(XXH3_64bits_digest(&state)) == Word(first, kSumOrNext);
+  return size == 0 && Seeded(XXH3_64bits_digest(&state), seed) == Word(first, kSumOrNext);
 }
 
 }  // namespace clustered_session
