@@ -233,7 +233,7 @@ TEST_CASE("workers killed at random among others leave a store that is whole", "
   std::mt19937 random(seed);
   StoreFixture fixture(2u << 20);
   Shared<Traffic> traffic;
-  std::array<std::optional<ChildProcess>, 4> workers;
+  std::array<std::optional<ChildProcess>, 8> workers;
   for (int i = 0; i < kills; ++i) {
     std::optional<ChildProcess>& worker = workers[random() % workers.size()];
     worker.reset();  // kills it
