@@ -24,6 +24,9 @@
 namespace clustered_session {
 namespace {
 
+// A time of 1970. (-1 would do, too, but is not in the grammar of some proxies.)
+constexpr int64_t kGoneAtOnce = 30 * 24 * 3600 + 1;
+
 // An item that the first to connect to a node process adds with a random value; its hash is the process's incarnation,
 // for all servers. Shorter than any storage key. If the node evicts it, the next one adds another: tokens of before are
 // then not used (see StartWrite), which costs a round trip and is never wrong.
@@ -90,8 +93,9 @@ class MemcachedNode final : public Node {
   const std::string& name() const override { return parsed_.name; }
   const std::string& address() const override { return address_; }
 
-  void StartRead(std::string_view key, TimePoint deadline) override {
+  void StartRead(std::string_view key, TimePoint deadline, const LockClaim* claim) override {
     Begin(Kind::kRead, key, deadline);
+    if (claim != nullptr) operation_.claim = *claim;
     Launch();
   }
 
@@ -106,6 +110,7 @@ class MemcachedNode final : public Node {
 
   NodeReply FinishRead() override { return Finish(Kind::kRead); }
   NodeReply FinishWrite() override { return Finish(Kind::kWrite); }
+  void Release(std::string_view key, const NodeToken& held, TimePoint deadline) override;
 
  private:
   enum class Kind : uint8_t { kNone, kRead, kWrite };
@@ -117,6 +122,7 @@ class MemcachedNode final : public Node {
     std::string_view value;
     int64_t expiration = 0;
     NodeToken expected;
+    LockClaim claim;           // of a read; an empty key: none
     TimePoint started;
     TimePoint deadline;
     bool conditional = false;  // sent as a cas with the expected token
@@ -158,7 +164,7 @@ class MemcachedNode final : public Node {
   MemcachedConnection connection_;
   uint32_t incarnation_ = 0;  // of the connection; 0 = not yet known
   Operation operation_;
-  std::array<std::string_view, 2> asked_keys_;
+  std::array<std::string_view, 3> asked_keys_;
 };
 
 void MemcachedNode::Begin(Kind kind, std::string_view key, TimePoint deadline) {
@@ -229,13 +235,22 @@ void MemcachedNode::Launch() {
 }
 
 Keys MemcachedNode::AskedKeys() {
-  asked_keys_ = {operation_.key, kSentinelKey};
-  return {asked_keys_.data(), incarnation_ == 0 ? 2u : 1u};
+  size_t count = 0;
+  asked_keys_[count++] = operation_.key;
+  if (!operation_.claim.key.empty()) asked_keys_[count++] = operation_.claim.key;
+  if (incarnation_ == 0) asked_keys_[count++] = kSentinelKey;
+  return {asked_keys_.data(), count};
 }
 
 bool MemcachedNode::SendFlight() {
   const TimePoint deadline = operation_.deadline;
-  if (operation_.kind == Kind::kRead) return connection_.SendGets(AskedKeys(), deadline);
+  if (operation_.kind == Kind::kRead) {
+    const LockClaim& claim = operation_.claim;
+    if (!claim.key.empty() && !connection_.SendAdd(claim.key, claim.owner, Expiration(claim.lease), deadline)) {
+      return false;
+    }
+    return connection_.SendGets(AskedKeys(), deadline);
+  }
   std::optional<SignalBlock> block;
   if (operation_.value.size() > kSentUnblockedMax) block.emplace();
   // The two commands leave together: else the first wakes the node, and the second does so again.
@@ -342,16 +357,23 @@ NodeReply MemcachedNode::Finish(Kind kind) {
     if (answer.ok) {
       operation_.in_flight = false;
       MemcachedItem* item = nullptr;
+      MemcachedItem* lock = nullptr;
       const MemcachedItem* sentinel = nullptr;
       for (MemcachedItem& each : answer.items) {
         if (each.key == operation_.key) {
           item = &each;
+        } else if (each.key == operation_.claim.key) {
+          lock = &each;
         } else {
           sentinel = &each;
         }
       }
       if (incarnation_ == 0) LearnIncarnation(sentinel);
       operation_.reply = kind == Kind::kRead ? ReadReply(item) : WriteReply(item);
+      if (lock != nullptr) {
+        operation_.reply.lock_owner = std::move(lock->value);
+        operation_.reply.lock_token = {lock->cas, incarnation_};
+      }
     } else if (operation_.in_flight) {
       Fail(answer.error);
     }
@@ -368,6 +390,12 @@ NodeReply MemcachedNode::ReadReply(MemcachedItem* item) const {
   reply.value = std::move(item->value);
   reply.token = {item->cas, incarnation_};
   return reply;
+}
+
+// A conditional write of nothing that is gone at once.
+void MemcachedNode::Release(std::string_view key, const NodeToken& held, TimePoint deadline) {
+  if (!connection_.Usable() || held.incarnation != incarnation_ || !held.known()) return;
+  if (!connection_.SendCas(key, {}, kGoneAtOnce, held.cas, deadline)) connection_.Drop();
 }
 
 // Our bytes may have been stored and replaced by another writer before they were read back. That is a conflict like any

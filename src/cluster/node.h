@@ -29,6 +29,14 @@ struct NodeToken {
   friend bool operator==(const NodeToken&, const NodeToken&) = default;
 };
 
+// A lock that all servers respect: an item that is added if it is absent, in the same flight as a read. Who adds it has
+// the lock until it releases it or the lease is over. The views must outlive FinishRead().
+struct LockClaim {
+  std::string_view key;
+  std::string_view owner;       // the item's value: names this claim and no other
+  std::chrono::seconds lease{};  // the item's time to live, at least a second
+};
+
 enum class NodeStatus : uint8_t {
   kHit,      // read: `value` and `token` are the item's
   kMiss,     // read: no such item
@@ -46,6 +54,8 @@ struct NodeReply {
   std::string value;
   NodeToken token;
   uint64_t size_max = 0;  // bytes, with kTooLarge
+  std::string lock_owner;  // of a read with a claim: who has the lock now; empty: nobody, the node refused it
+  NodeToken lock_token;    // of the lock's item
   std::string error;      // one line, with kError: names the node; no key, no payload
 };
 
@@ -58,8 +68,9 @@ class Node {
   // host:port or unix:/path, for people.
   virtual const std::string& address() const = 0;
 
-  // Asks for the item. `deadline` bounds all of the operation, connecting included.
-  virtual void StartRead(std::string_view key, TimePoint deadline) = 0;
+  // Asks for the item, and before that, with a `claim`, for the lock. `deadline` bounds all of the operation, connecting
+  // included.
+  virtual void StartRead(std::string_view key, TimePoint deadline, const LockClaim* claim = nullptr) = 0;
   virtual NodeReply FinishRead() = 0;
 
   // Stores `value` if the item is still the one that `expected` names (or absent, if it names none, or if the token
@@ -67,6 +78,10 @@ class Node {
   virtual void StartWrite(std::string_view key, std::string_view value, std::chrono::seconds ttl,
                           const NodeToken& expected, TimePoint deadline) = 0;
   virtual NodeReply FinishWrite() = 0;
+
+  // Removes the item if it is still the one that `held` names. Waits for nothing: if it does not arrive, the item's time
+  // to live ends it. REQUIRES: no operation under way
+  virtual void Release(std::string_view key, const NodeToken& held, TimePoint deadline) = 0;
 };
 
 // A stable 32-bit name of a node for shared memory, never 0: of name and address, so that a replaced node is another

@@ -40,10 +40,16 @@ bool FakeMemcached::AwaitAnswer(TimePoint deadline) const {
   return hung_ == nullptr;
 }
 
-NodeReply FakeMemcached::Read(const std::string& key) {
+NodeReply FakeMemcached::Read(const std::string& key, const LockClaim* claim) {
   ++reads;
-  if (down_ || !Answers()) return Unreachable();
+  if (down_) return Unreachable();
+  if (claim != nullptr) Store(std::string(claim->key), std::string(claim->owner), claim->lease, {});
+  if (!Answers()) return Unreachable();
   NodeReply reply;
+  if (const Item* lock = claim == nullptr ? nullptr : Find(std::string(claim->key)); lock != nullptr) {
+    reply.lock_owner = lock->value;
+    reply.lock_token = {lock->cas, incarnation_};
+  }
   const Item* item = Find(key);
   reply.status = item == nullptr ? NodeStatus::kMiss : NodeStatus::kHit;
   if (item != nullptr) {
@@ -51,6 +57,11 @@ NodeReply FakeMemcached::Read(const std::string& key) {
     reply.token = {item->cas, incarnation_};
   }
   return reply;
+}
+
+void FakeMemcached::Release(const std::string& key, const NodeToken& held) {
+  const Item* item = down_ || held.incarnation != incarnation_ ? nullptr : Find(key);
+  if (item != nullptr && item->cas == held.cas) items_.erase(key);
 }
 
 // A conditional write as memcached's cas and add do it. Whether the condition held.
@@ -99,12 +110,12 @@ NodeReply FakeMemcached::Write(const std::string& key, const std::string& value,
   return reply;
 }
 
-void FakeNode::StartRead(std::string_view key, TimePoint deadline) {
+void FakeNode::StartRead(std::string_view key, TimePoint deadline, const LockClaim* claim) {
   deadline_ = deadline;
   in_time_ = server_->InTime(deadline);
   const bool was_down = server_->down();
   if (partitioned_) server_->set_down(true);
-  reply_ = server_->Read(std::string(key));
+  reply_ = server_->Read(std::string(key), claim);
   server_->set_down(was_down);
 }
 
@@ -116,6 +127,10 @@ void FakeNode::StartWrite(std::string_view key, std::string_view value, std::chr
   if (partitioned_) server_->set_down(true);
   reply_ = server_->Write(std::string(key), std::string(value), ttl, expected);
   server_->set_down(was_down);
+}
+
+void FakeNode::Release(std::string_view key, const NodeToken& held, TimePoint) {
+  if (!partitioned_) server_->Release(std::string(key), held);
 }
 
 NodeReply FakeNode::Finish() {

@@ -47,7 +47,8 @@ class FakeMemcached {
   std::map<std::string, Item>& items() { return items_; }
   Item* Find(const std::string& key);
 
-  NodeReply Read(const std::string& key);
+  NodeReply Read(const std::string& key, const LockClaim* claim = nullptr);
+  void Release(const std::string& key, const NodeToken& held);
   NodeReply Write(const std::string& key, const std::string& value, std::chrono::seconds ttl,
                   const NodeToken& expected);
 
@@ -86,11 +87,12 @@ class FakeNode final : public Node {
 
   const std::string& name() const override { return server_->name(); }
   const std::string& address() const override { return address_; }
-  void StartRead(std::string_view key, TimePoint deadline) override;
+  void StartRead(std::string_view key, TimePoint deadline, const LockClaim* claim) override;
   NodeReply FinishRead() override { return Finish(); }
   void StartWrite(std::string_view key, std::string_view value, std::chrono::seconds ttl, const NodeToken& expected,
                   TimePoint deadline) override;
   NodeReply FinishWrite() override { return Finish(); }
+  void Release(std::string_view key, const NodeToken& held, TimePoint deadline) override;
 
   void set_partitioned(bool partitioned) { partitioned_ = partitioned; }  // between this web server and the node
 
