@@ -2,28 +2,20 @@
 #include "src/cluster/memcached_answer.h"
 
 #include <algorithm>
-#include <array>
 #include <bitset>
 #include <charconv>
+
+#include "src/cluster/memcached_line.h"
 
 namespace clustered_session {
 namespace {
 
 constexpr std::string_view kEnd = "END\r\n";
-constexpr std::string_view kStored = "STORED\r\n";
 constexpr std::string_view kValue = "VALUE ";
 constexpr std::string_view kStat = "STAT ";
 constexpr size_t kValueLineLengthMax = 340;       // libmemcached's line buffer has 350
 constexpr size_t kStatLineLengthMax = 2048;       // some settings are paths
 constexpr size_t kStatsAnswerSizeMax = 64 << 10;  // memcached 1.6 sends 3 KB
-
-bool StartsWith(std::string_view text, std::string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
-
-// Whether `text` is the start of `word` or `word` the start of `text`: it may yet become it, or is it.
-bool MayBe(std::string_view text, std::string_view word) {
-  const size_t size = std::min(text.size(), word.size());
-  return text.substr(0, size) == word.substr(0, size);
-}
 
 AnswerScan Incomplete(size_t size) { return {AnswerState::kIncomplete, size, {}}; }
 AnswerScan Garbage() { return {}; }
@@ -35,17 +27,13 @@ AnswerScan Complete(std::string_view bytes, size_t size) {
 }
 
 AnswerScan Refused(std::string_view line) {
-  AnswerScan scan{AnswerState::kRefused, line.size(), {}};
-  for (char c : line.substr(0, 100)) scan.message += (c >= ' ' && c <= '~') ? c : '?';
-  return scan;
+  return {AnswerState::kRefused, line.size(), PrintableLine(line)};
 }
 
 // The line at the start of `bytes` without its end; `kind` is the word that a good line starts with.
 // Returns false with `scan` set if there is nothing more to read.
 bool TakeLine(std::string_view bytes, size_t before, std::string_view kind, std::string_view* line, AnswerScan* scan) {
-  constexpr std::array<std::string_view, 3> kErrors = {"ERROR", "SERVER_ERROR", "CLIENT_ERROR"};
-  const bool is_error = std::any_of(kErrors.begin(), kErrors.end(), [&](auto word) { return MayBe(bytes, word); });
-  if (!is_error && !MayBe(bytes, kind) && !MayBe(bytes, kEnd)) {
+  if (!MayBeError(bytes) && !MayBe(bytes, kind) && !MayBe(bytes, kEnd)) {
     *scan = Garbage();
     return false;
   }
@@ -56,7 +44,7 @@ bool TakeLine(std::string_view bytes, size_t before, std::string_view kind, std:
     return false;
   }
   *line = bytes.substr(0, end);
-  if (std::any_of(kErrors.begin(), kErrors.end(), [&](auto word) { return StartsWith(*line, word); })) {
+  if (IsError(*line)) {
     *scan = Refused(*line);
     return false;
   }
@@ -89,7 +77,7 @@ AnswerScan ScanGetsAnswer(std::string_view bytes, Keys keys, std::vector<AnswerI
     if (!TakeLine(bytes.substr(offset), offset, kValue, &line, &scan)) return scan;
     offset += line.size() + 2;
     if (line == kEnd.substr(0, 3)) return Complete(bytes, offset);
-    if (!StartsWith(line, kValue)) return Garbage();
+    if (!line.starts_with(kValue)) return Garbage();
 
     std::string_view rest = line.substr(kValue.size());
     const size_t key_length = std::min(rest.find(' '), rest.size());
@@ -115,19 +103,9 @@ AnswerScan ScanGetsAnswer(std::string_view bytes, Keys keys, std::vector<AnswerI
   }
 }
 
-AnswerScan ScanFirstAnswer(std::string_view bytes, Keys keys, size_t* greeting) {
-  *greeting = 0;
-  if (bytes.size() < kStored.size() && MayBe(bytes, kStored)) return Incomplete(kStored.size() + kEnd.size());
-  if (!StartsWith(bytes, kStored)) return ScanGetsAnswer(bytes, keys);
-  *greeting = kStored.size();
-  AnswerScan scan = ScanGetsAnswer(bytes.substr(kStored.size()), keys);
-  scan.size += kStored.size();
-  return scan;
-}
-
 bool IsAuthenticationError(std::string_view message) {
   // "unauthenticated", "bad authentication token format" and others, depending on how the bytes arrived.
-  return StartsWith(message, "CLIENT_ERROR") && message.find("authenticat") != std::string_view::npos;
+  return message.starts_with("CLIENT_ERROR") && message.find("authenticat") != std::string_view::npos;
 }
 
 AnswerScan ScanStatsAnswer(std::string_view bytes, uint64_t* item_size_max) {
@@ -141,9 +119,9 @@ AnswerScan ScanStatsAnswer(std::string_view bytes, uint64_t* item_size_max) {
     if (!TakeLine(bytes.substr(offset), offset, kStat, &line, &scan)) return scan;
     offset += line.size() + 2;
     if (line == kEnd.substr(0, 3)) return Complete(bytes, offset);
-    if (!StartsWith(line, kStat)) return Garbage();
+    if (!line.starts_with(kStat)) return Garbage();
     std::string_view rest = line.substr(kStat.size());
-    if (!StartsWith(rest, kName)) continue;
+    if (!rest.starts_with(kName)) continue;
     rest.remove_prefix(kName.size());
     uint64_t number = 0;
     if (!TakeNumber(&rest, 0, &number)) return Garbage();

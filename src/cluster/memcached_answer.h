@@ -1,5 +1,5 @@
-// The shape of a node's answer, judged before libmemcached reads it, or in its place. Layer: cluster. Pure; for memcached_socket.cc and
-// memcached_connection.cc only. Two reasons to look first: only a complete answer can be read without waiting longer
+// The shape of a node's answer, judged before libmemcached reads it, or in its place. Layer: cluster. Pure; for
+// memcached_socket.cc and memcached_connection.cc only. Two reasons to look first: only a complete answer can be read without waiting longer
 // than the deadline, and libmemcached 1.1.4 trusts a node (it copies a key of any length into 251 bytes, for one).
 #ifndef CLUSTERED_SESSION_CLUSTER_MEMCACHED_ANSWER_H_
 #define CLUSTERED_SESSION_CLUSTER_MEMCACHED_ANSWER_H_
@@ -42,11 +42,6 @@ inline constexpr size_t kAskedKeysMax = 8;  // in one "gets"; the node client ha
 // The answer to "gets" of `keys`: each of them at most once, nothing else, END. `items`, if it is not null, receives
 // those that are complete. REQUIRES: at most kAskedKeysMax keys
 AnswerScan ScanGetsAnswer(std::string_view bytes, Keys keys, std::vector<AnswerItem>* items = nullptr);
-
-// The same on a connection that began with a user name and a password: a node that asks for them acknowledges them
-// first, one that does not is silent. `greeting` receives the bytes of the acknowledgement, which come before the answer
-// and are part of its size.
-AnswerScan ScanFirstAnswer(std::string_view bytes, Keys keys, size_t* greeting);
 
 // Whether this error line of a node is about who asks, and not about what.
 bool IsAuthenticationError(std::string_view message);

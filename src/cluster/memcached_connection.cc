@@ -17,6 +17,7 @@
 #include <set>
 #include <system_error>
 
+#include "src/cluster/memcached_meta.h"
 #include "src/cluster/memcached_node.h"
 
 namespace clustered_session {
@@ -25,10 +26,8 @@ namespace {
 constexpr size_t kAddressesMax = 8;  // of one host name
 
 // memcached -Y takes the value of the first "set" of a connection for "user password", whatever its key.
+// A node that does not ask for them stores the value instead: it is gone at once.
 constexpr std::string_view kCredentialsKey = "cs:credentials";
-// A node that does not ask for them stores the value instead: this expiration, a time of 1970, makes it an item that is
-// gone at once. (-1 would, too, but is not in the grammar of some proxies.)
-constexpr int64_t kGoneAtOnce = 30 * 24 * 3600 + 1;
 
 // Sockets (by inode) that connections of this process own.
 std::set<ino_t>* owned_sockets = nullptr;  // never destroyed: connections may be closed by static destructors
@@ -136,8 +135,8 @@ SignalBlock::SignalBlock() {
 
 SignalBlock::~SignalBlock() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
-Status MemcachedConnection::Open(const NodeAddress& address, const NodeCredentials& credentials, TimePoint deadline,
-                                 std::string_view key, std::string_view value) {
+Status MemcachedConnection::Open(const NodeAddress& address, const NodeCredentials& credentials, bool plain,
+                                 TimePoint deadline, std::string_view key, std::string_view value) {
   std::string error;
   const std::vector<std::string> hosts = Resolve(address, &error);
   if (hosts.empty()) return Error(ErrorCode::kUnavailable, error);
@@ -147,13 +146,13 @@ Status MemcachedConnection::Open(const NodeAddress& address, const NodeCredentia
     const TimePoint now = std::chrono::steady_clock::now();
     const TimePoint share = now + (deadline - now) / static_cast<int64_t>(hosts.size() - i);
     if (i > 0 && now >= deadline) break;
-    status = OpenOne(address, credentials, hosts[i], share, key, value);
+    status = OpenOne(address, credentials, plain, hosts[i], share, key, value);
     if (status.ok()) return status;
   }
   return status;
 }
 
-Status MemcachedConnection::OpenOne(const NodeAddress& address, const NodeCredentials& credentials,
+Status MemcachedConnection::OpenOne(const NodeAddress& address, const NodeCredentials& credentials, bool plain,
                                     const std::string& host, TimePoint deadline, std::string_view key,
                                     std::string_view value) {
   const OpenLock lock(deadline);
@@ -163,7 +162,9 @@ Status MemcachedConnection::OpenOne(const NodeAddress& address, const NodeCreden
   process_ = ProcessNumber();
   spent_ = false;
   const int next = MemcachedSocket::NextDescriptor();
-  authenticates_ = greeting_due_ = !credentials.username.empty();
+  authenticates_ = !credentials.username.empty();
+  greeting_due_ = true;
+  asked_ = meta_ = false;
   if ((authenticates_ && !SendCredentials(credentials, deadline)) || !SendAdd(key, value, 0, deadline)) {
     const bool timed_out = std::chrono::steady_clock::now() >= deadline;
     Status status = timed_out ? Error(ErrorCode::kTimeout, "connect timed out")
@@ -180,11 +181,15 @@ Status MemcachedConnection::OpenOne(const NodeAddress& address, const NodeCreden
                   : Error(ErrorCode::kInternal, "cannot find the connection's socket");
   }
   owned.insert(socket_.inode());
+  question_ = plain ? std::string() : MetaQuestion(key);
   return Status::Ok();
 }
 
+bool MemcachedConnection::OpenHere() const { return memcached_ != nullptr && process_ == ProcessNumber(); }
+
 bool MemcachedConnection::Usable() const {
-  return memcached_ != nullptr && !spent_ && process_ == ProcessNumber() && socket_.Idle();
+  // What a connection of numbered commands brings unasked is noticed when the next reply is looked at.
+  return OpenHere() && !spent_ && (meta_ || socket_.Idle());
 }
 
 bool MemcachedConnection::Send(Verb verb, std::string_view key, std::string_view value, int64_t expiration,
@@ -205,6 +210,13 @@ bool MemcachedConnection::Send(Verb verb, std::string_view key, std::string_view
   }
   memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_NOREPLY, 0);
   return code == MEMCACHED_SUCCESS;
+}
+
+void MemcachedConnection::BeginFlight() {
+  socket_.Cork(true);
+  if (question_.empty()) return;
+  asked_ = socket_.SendAll(question_);  // if it is closed by now, the wait will tell
+  question_.clear();
 }
 
 bool MemcachedConnection::SendAdd(std::string_view key, std::string_view value, int64_t expiration,
@@ -235,21 +247,27 @@ bool MemcachedConnection::SendGets(Keys keys, TimePoint deadline) {
 
 MemcachedAnswer MemcachedConnection::Receive(Keys keys, TimePoint deadline) {
   MemcachedAnswer answer;
-  if (memcached_ == nullptr || process_ != ProcessNumber()) {
+  if (!OpenHere()) {
     answer.error = "the connection belongs to another process";
     return answer;
   }
-  size_t greeting = 0;
+  Greeting greeting;
   const WaitResult wait = socket_.WaitAnswer(deadline, [&](std::string_view bytes) {
-    return greeting_due_ ? ScanFirstAnswer(bytes, keys, &greeting) : ScanGetsAnswer(bytes, keys);
+    if (!greeting_due_) return ScanGetsAnswer(bytes, keys);
+    AnswerScan scan = ScanGreeting(bytes, authenticates_, asked_, &greeting);
+    if (scan.state != AnswerState::kComplete) return scan;
+    scan = ScanGetsAnswer(bytes.substr(greeting.size), keys);
+    scan.size += greeting.size;
+    return scan;
   });
   const bool good = wait.outcome == WaitOutcome::kComplete || wait.outcome == WaitOutcome::kLarge;
   if (!good) {
     SetError(wait, &answer);
     return answer;
   }
+  if (greeting_due_) meta_ = greeting.meta;
   greeting_due_ = false;
-  if (!socket_.Discard(greeting)) {
+  if (!socket_.Discard(greeting.size)) {
     answer.error = "cannot read";
   } else if (wait.outcome == WaitOutcome::kLarge) {
     ReceiveLarge(keys, deadline, &answer);
@@ -260,33 +278,29 @@ MemcachedAnswer MemcachedConnection::Receive(Keys keys, TimePoint deadline) {
   return answer;
 }
 
-void MemcachedConnection::SetError(const WaitResult& wait, MemcachedAnswer* answer) const {
+std::string MemcachedConnection::ErrorOf(const WaitResult& wait) const {
   switch (wait.outcome) {
     case WaitOutcome::kComplete:
     case WaitOutcome::kLarge:
-      return;
+      return {};
     case WaitOutcome::kTimeout:
-      answer->error = wait.received == 0 ? "no answer" : "no complete answer";
-      return;
+      return wait.received == 0 ? "no answer" : "no complete answer";
     case WaitOutcome::kClosed:
-      answer->lost = wait.received == 0;
-      answer->error =
-          wait.received == 0 ? "closed the connection" : "closed the connection in the middle of an answer";
-      if (!wait.message.empty()) answer->error += ": " + wait.message;
-      return;
+      return (wait.received == 0 ? "closed the connection" : "closed the connection in the middle of an answer") +
+             (wait.message.empty() ? std::string() : ": " + wait.message);
     case WaitOutcome::kRefused:
-      if (!IsAuthenticationError(wait.message)) {
-        answer->error = "answered: " + wait.message;
-      } else if (authenticates_) {
-        answer->error = "refused the user name or password (clustered_session.username)";
-      } else {
-        answer->error = "asks for a user name and a password (clustered_session.username is not set)";
-      }
-      return;
+      if (!IsAuthenticationError(wait.message)) return "answered: " + wait.message;
+      return authenticates_ ? "refused the user name or password (clustered_session.username)"
+                            : "asks for a user name and a password (clustered_session.username is not set)";
     case WaitOutcome::kGarbage:
-      answer->error = "answered something else than memcached's protocol or what was asked for";
-      return;
+      break;
   }
+  return "answered something else than memcached's protocol or what was asked for";
+}
+
+void MemcachedConnection::SetError(const WaitResult& wait, MemcachedAnswer* answer) const {
+  answer->error = ErrorOf(wait);
+  answer->lost = wait.outcome == WaitOutcome::kClosed && wait.received == 0;
 }
 
 // libmemcached would read it with a timeout per poll(), which a node that drips it byte by byte never meets. So it is
@@ -361,6 +375,7 @@ void MemcachedConnection::Drop() {
 }
 
 std::string MemcachedConnection::LastError() const {
+  if (meta_) return std::generic_category().message(send_errno_);
   const int system_error = memcached_last_error_errno(memcached_);
   if (system_error > 0) return std::generic_category().message(system_error);
   return memcached_strerror(memcached_, memcached_last_error(memcached_));

@@ -1,5 +1,5 @@
 // One connection to one memcached node. Layer: cluster; for memcached_node.cc only. memcached_connection.cc is the only
-// file that knows libmemcached. Belongs to one thread; after fork() the child's calls see a closed connection, and
+// file that knows libmemcached; memcached_flight.cc has what it cannot do. Belongs to one thread; after fork() the child's calls see a closed connection, and
 // dropping it there does not touch the parent's.
 #ifndef CLUSTERED_SESSION_CLUSTER_MEMCACHED_CONNECTION_H_
 #define CLUSTERED_SESSION_CLUSTER_MEMCACHED_CONNECTION_H_
@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "src/base/clock.h"
 #include "src/base/result.h"
 #include "src/base/save_path.h"
+#include "src/cluster/memcached_command.h"
 #include "src/cluster/memcached_socket.h"
 
 struct memcached_st;
@@ -39,6 +41,10 @@ class SignalBlock {
   sigset_t before_;
 };
 
+// An expiration, a time of 1970, that makes an item which is gone at once. (-1 would, too, but is not in the grammar of
+// some proxies.)
+inline constexpr int64_t kGoneAtOnce = 30 * 24 * 3600 + 1;
+
 inline constexpr size_t kSentUnblockedMax = 2048;  // bytes; no send buffer is smaller
 
 struct MemcachedItem {
@@ -54,6 +60,13 @@ struct MemcachedAnswer {
   bool lost = false;                 // not ok: the node closed the connection before it answered anything
 };
 
+// What a flight of commands has brought.
+struct FlightResult {
+  bool ok = false;
+  std::string error;  // as in MemcachedAnswer
+  bool lost = false;
+};
+
 class MemcachedConnection {
  public:
   MemcachedConnection() = default;
@@ -61,16 +74,31 @@ class MemcachedConnection {
   MemcachedConnection(const MemcachedConnection&) = delete;
   MemcachedConnection& operator=(const MemcachedConnection&) = delete;
 
-  // Connects to the first of the node's addresses that accepts, and sends "add key value" as the first command, or the
-  // second after `credentials`, if there are any. Whether they were taken is told by the first answer.
+  // Connects to the first of the node's addresses that accepts, and sends `credentials`, if there are any, and "add key
+  // value". Unless `plain`, the first flight begins with the question whether the node knows meta commands. What it says
+  // to this and to the credentials comes before the first answer.
   // Names are resolved by getaddrinfo(), whose time is the resolver's and not bounded here; connecting is.
   // The error says what happened, without the node's name. REQUIRES: !connected()
-  Status Open(const NodeAddress& address, const NodeCredentials& credentials, TimePoint deadline, std::string_view key,
-              std::string_view value);
+  Status Open(const NodeAddress& address, const NodeCredentials& credentials, bool plain, TimePoint deadline,
+              std::string_view key, std::string_view value);
 
-  // Open in this process, and with nothing to read: a node that went away is noticed here without a wait.
+  // Open in this process; if it does not speak meta, also with nothing to read, so that a node that went away is noticed
+  // without a wait.
   bool Usable() const;
   bool connected() const { return memcached_ != nullptr; }
+
+  // Whether the node has said, in its first answer on this connection, that it knows meta commands: then flights of
+  // commands take the place of what follows below.
+  bool meta() const { return meta_; }
+
+  // Sends the commands and does not wait for their replies. False if the connection failed. A signal does no harm.
+  // REQUIRES: meta(), at most kCommandsMax commands
+  bool SendCommands(Commands commands, TimePoint deadline);
+  // Waits for the replies, in the order of the commands; an offer has none. After anything but ok the caller drops the connection.
+  FlightResult ReceiveReplies(Commands commands, std::span<MemcachedReply> replies, TimePoint deadline);
+  // Removes an item if it is the one that `cas` names: a conditional write of nothing that is gone at once, with no
+  // answer.
+  bool SendRemove(std::string_view key, uint64_t cas, TimePoint deadline);
 
   // Send and do not wait for anything; false if the connection failed. A conditional write has no answer of its own.
   // REQUIRES: connected()
@@ -79,7 +107,7 @@ class MemcachedConnection {
   bool SendGets(Keys keys, TimePoint deadline);
 
   // Holds back what is sent in between, so that it leaves at once. Both are cheap.
-  void BeginFlight() { socket_.Cork(true); }
+  void BeginFlight();
   void EndFlight() { socket_.Cork(false); }
 
   // Waits for the answer to SendGets(keys). After anything but ok the caller drops the connection.
@@ -96,10 +124,15 @@ class MemcachedConnection {
 
  private:
   enum class Verb : uint8_t { kSet, kAdd, kCas };
+  struct Received;
 
-  Status OpenOne(const NodeAddress& address, const NodeCredentials& credentials, const std::string& host,
+  bool OpenHere() const;  // and not in the process that this one was forked from
+
+  Status OpenOne(const NodeAddress& address, const NodeCredentials& credentials, bool plain, const std::string& host,
                  TimePoint deadline, std::string_view key, std::string_view value);
   void ReceiveLarge(Keys keys, TimePoint deadline, MemcachedAnswer* answer);
+  WaitResult TakeReplies(Commands commands, std::span<MemcachedReply> replies, Received* received);
+  std::string ErrorOf(const WaitResult& wait) const;
   void SetError(const WaitResult& wait, MemcachedAnswer* answer) const;
   void FetchAll(MemcachedAnswer* answer);
   bool Send(Verb verb, std::string_view key, std::string_view value, int64_t expiration, uint64_t cas,
@@ -110,8 +143,15 @@ class MemcachedConnection {
   MemcachedSocket socket_;
   uint64_t process_ = 0;        // that opened it, by its number among forks
   bool authenticates_ = false;  // credentials were sent
-  bool greeting_due_ = false;   // and not yet acknowledged
+  std::string question_;        // whether it knows meta commands, to be asked
+  bool asked_ = false;          // that
+  bool greeting_due_ = false;   // nothing was received yet
+  bool meta_ = false;
+  uint32_t sent_ = 0;           // commands, by SendCommands
+  int send_errno_ = 0;          // of the last of these that failed
   bool spent_ = false;          // libmemcached waits for an answer that will never come: not to be used again
+  std::string lines_;           // of the commands of a flight
+  std::string input_;           // what was received of the replies to one
 };
 
 }  // namespace clustered_session

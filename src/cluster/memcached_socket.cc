@@ -196,20 +196,17 @@ WaitResult MemcachedSocket::ReadAnswer(TimePoint deadline, const Scan& scan, std
   bytes->clear();
   size_t wanted = kPeekSizeKept;
   for (;;) {
-    if (PollUntil(descriptor_, POLLIN, deadline) == 0) return finish(WaitOutcome::kTimeout);
-    // Also where bytes never stop coming, one by one.
-    if (std::chrono::steady_clock::now() >= deadline) return finish(WaitOutcome::kTimeout);
     // No faster than it comes: what a node announces is only believed when it is there.
     bytes->resize(std::min(wanted, 2 * result.received + kPeekSizeKept));
-    const ssize_t size =
-        recv(descriptor_, bytes->data() + result.received, bytes->size() - result.received, MSG_DONTWAIT);
-    if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) continue;
-    if (size < 0) result.message = std::generic_category().message(errno);
-    if (size <= 0) return finish(WaitOutcome::kClosed);
-    result.received += static_cast<size_t>(size);
+    const WaitResult read = Read(bytes->data() + result.received, bytes->size() - result.received, deadline);
+    result.message = read.message;
+    if (read.outcome != WaitOutcome::kComplete) return finish(read.outcome);
+    result.received += read.received;
 
     const AnswerScan seen = scan(std::string_view(*bytes).substr(0, result.received));
     if (seen.state == AnswerState::kIncomplete) {
+      // Also where bytes never stop coming, one by one.
+      if (std::chrono::steady_clock::now() >= deadline) return finish(WaitOutcome::kTimeout);
       wanted = seen.size + 1;  // a byte more, to see what must not be there
       continue;
     }
@@ -243,6 +240,44 @@ void MemcachedSocket::Cork(bool on) {
 bool MemcachedSocket::SendAll(std::string_view bytes) {
   return send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT) ==
          static_cast<ssize_t>(bytes.size());
+}
+
+bool MemcachedSocket::Send(std::span<iovec> parts, TimePoint deadline) {
+  while (!parts.empty()) {
+    msghdr message{};
+    message.msg_iov = parts.data();
+    message.msg_iovlen = parts.size();
+    const ssize_t size = sendmsg(descriptor_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0 && errno != EAGAIN && errno != EWOULDBLOCK) return false;
+    if (size < 0 && PollUntil(descriptor_, POLLOUT, deadline) == 0) {
+      errno = ETIMEDOUT;
+      return false;
+    }
+    size_t sent = size < 0 ? 0 : static_cast<size_t>(size);
+    while (!parts.empty() && sent >= parts.front().iov_len) {
+      sent -= parts.front().iov_len;
+      parts = parts.subspan(1);
+    }
+    if (sent == 0) continue;
+    parts.front().iov_base = static_cast<char*>(parts.front().iov_base) + sent;
+    parts.front().iov_len -= sent;
+  }
+  return true;
+}
+
+WaitResult MemcachedSocket::Read(char* data, size_t size, TimePoint deadline) {
+  WaitResult result;
+  for (;;) {
+    const short events = PollUntil(descriptor_, POLLIN, deadline);
+    if (events == 0) return result;
+    const ssize_t read = recv(descriptor_, data, size, MSG_DONTWAIT);
+    if (read < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) continue;
+    if (read < 0) result.message = std::generic_category().message(errno);
+    result.outcome = read <= 0 ? WaitOutcome::kClosed : WaitOutcome::kComplete;
+    result.received = read <= 0 ? 0 : static_cast<size_t>(read);
+    return result;
+  }
 }
 
 bool MemcachedSocket::Discard(size_t size) {

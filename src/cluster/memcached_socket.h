@@ -9,11 +9,13 @@
 #define CLUSTERED_SESSION_CLUSTER_MEMCACHED_SOCKET_H_
 
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -69,10 +71,14 @@ class MemcachedSocket {
   // and wake the node once. Of no effect on a unix socket.
   void Cork(bool on);
 
-  // Sends and reads outside of libmemcached, for "stats settings": its own way there crashes on a lying node.
-  // REQUIRES: nothing is buffered in libmemcached.
+  // Sends and reads outside of libmemcached: what it does not know ("version", meta commands), and "stats settings",
+  // where it crashes on a lying node. REQUIRES: nothing is buffered in libmemcached.
   bool SendAll(std::string_view bytes);
   bool Discard(size_t size);
+  // All of `parts`, which are used up, by the deadline. Only waits if the kernel has no room.
+  bool Send(std::span<iovec> parts, TimePoint deadline);
+  // Waits for more bytes and reads what there is, at most `size`. kComplete: `received` of them came.
+  WaitResult Read(char* data, size_t size, TimePoint deadline);
 
   // Puts an unconnected socket in the descriptor's place, if it is still the one that was found: nothing that
   // libmemcached does on closing (it sends "quit") reaches the node, and a parent's connection is left alone by a

@@ -6,6 +6,12 @@
 
 namespace clustered_session {
 
+NodeReply ContestedReply(NodeReply read, std::string_view value) {
+  if (read.status == NodeStatus::kHit) read.status = read.value == value ? NodeStatus::kStored : NodeStatus::kConflict;
+  if (read.status == NodeStatus::kMiss) read.status = NodeStatus::kConflict;
+  return read;
+}
+
 uint32_t NodeNameHash(std::string_view name, std::string_view address) {
   // A newline is in neither part, so that no name and address can be mistaken for another pair.
   const std::string identity = std::string(name) + '\n' + std::string(address);

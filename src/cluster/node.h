@@ -5,9 +5,9 @@
 // wait for the answer; Finish*() waits for it. At most one operation is under way per node. A Node belongs to one
 // process and one thread; after fork() the child opens connections of its own.
 //
-// A write is conditional always and is read back in the same round trip: it is acknowledged only if the answer shows
-// the very bytes that were sent. What else the answer shows is what the next attempt needs: the other writer's record
-// and its token.
+// A write is conditional always: it is acknowledged only if the node says that it holds the very bytes that were sent.
+// What it holds instead is what the next attempt needs: the other writer's record and its token. Some nodes tell it in
+// the same round trip, others have to be asked.
 #ifndef CLUSTERED_SESSION_CLUSTER_NODE_H_
 #define CLUSTERED_SESSION_CLUSTER_NODE_H_
 
@@ -40,10 +40,12 @@ struct LockClaim {
 enum class NodeStatus : uint8_t {
   kHit,      // read: `value` and `token` are the item's
   kMiss,     // read: no such item
-  kStored,   // write: the node holds the bytes that were sent; `token` is theirs
-  kConflict, // write: the node holds something else, in `value` and `token`; or, where a token was expected, no item
+  kStored,   // write: the node holds the bytes that were sent; `token` is theirs, `value` may be empty
+  kConflict,  // write: the node holds something else, in `value` and `token`; or, where a token was expected, no item
              // any more: then `value` is empty and `token` none
-  kRefused,  // write: the node did not store it and holds what `value` shows, or nothing (out of memory, too large)
+  kContested,  // write: the node holds something else, which it has not shown; NodeSet asks for it
+  kRefused,   // write: the node did not store it (out of memory, too large) and holds what it held before, if it did;
+              // `token` is that item's, `value` may be empty
   kTooLarge, // write: larger than the node's item_size_max (`size_max`); nothing was changed
   kError,    // no answer: refused, timed out, closed, or not the protocol; `error` says which in one line
   kSkipped,  // health says not to ask this node now
@@ -83,6 +85,10 @@ class Node {
   // to live ends it. REQUIRES: no operation under way
   virtual void Release(std::string_view key, const NodeToken& held, TimePoint deadline) = 0;
 };
+
+// What a contested write of `value` has come to, by what a `read` after it has shown. Our own bytes: it was stored, its
+// answer lost, and it was sent again.
+NodeReply ContestedReply(NodeReply read, std::string_view value);
 
 // A stable 32-bit name of a node for shared memory, never 0: of name and address, so that a replaced node is another
 // one.

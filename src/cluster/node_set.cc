@@ -92,7 +92,27 @@ std::vector<NodeReply> NodeSet::WriteAll(const std::vector<WriteTarget>& targets
     replies[i] = members_[targets[i].node].node->FinishWrite();
     Report(targets[i].node, replies[i]);
   }
+  ShowContested(targets, key, value, deadline, &replies);
   return replies;
+}
+
+// A node that holds something else need not show it in its answer to the write: those are asked, all at once.
+void NodeSet::ShowContested(const std::vector<WriteTarget>& targets, std::string_view key, std::string_view value,
+                            TimePoint deadline, std::vector<NodeReply>* replies) {
+  bool any = false;
+  for (size_t i = 0; i < targets.size(); ++i) {
+    if ((*replies)[i].status != NodeStatus::kContested) continue;
+    members_[targets[i].node].node->StartRead(key, deadline);
+    any = true;
+  }
+  if (!any) return;
+  counters_->node_waits.Add();
+  for (size_t i = 0; i < targets.size(); ++i) {
+    NodeReply& reply = (*replies)[i];
+    if (reply.status != NodeStatus::kContested) continue;
+    reply = ContestedReply(members_[targets[i].node].node->FinishRead(), value);
+    Report(targets[i].node, reply);
+  }
 }
 
 std::vector<std::string> NodeSet::TakeEvents() { return std::exchange(events_, {}); }

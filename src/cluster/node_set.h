@@ -61,6 +61,8 @@ class NodeSet {
   std::vector<std::string> TakeEvents();
 
  private:
+  void ShowContested(const std::vector<WriteTarget>& targets, std::string_view key, std::string_view value,
+                     TimePoint deadline, std::vector<NodeReply>* replies);
   bool MayAsk(uint32_t index);
   void Report(uint32_t index, const NodeReply& reply);
 

@@ -91,6 +91,7 @@ void Replicator::HandleReply(uint32_t node, NodeReply reply) {
       return;
     case NodeStatus::kHit:
     case NodeStatus::kMiss:
+    case NodeStatus::kContested:
     case NodeStatus::kError:
     case NodeStatus::kSkipped:
       states_[node] = NodeState::kFailed;

@@ -5,6 +5,7 @@
 
 #include <catch2/catch.hpp>
 #include <string>
+#include <vector>
 
 #include "tests/cluster/node_fixture.h"
 #include "tests/support/child_process.h"
@@ -32,6 +33,7 @@ TEST_CASE("a large answer whose end comes byte by byte is waited for until the d
   const bool over_unix = GENERATE(false, true);
   const std::string path = over_unix ? folder.path() + "/proxy" : "";
   FaultProxy proxy(server.port(), path);
+  if (GENERATE(false, true)) proxy.HideMeta();
   TestNode client(over_unix ? UnixAddress(path) : TcpAddress(proxy.port()), kShort);
   REQUIRE(client.Read("x", seconds(5)).status == NodeStatus::kMiss);
   ProxyFaults drip;
@@ -73,32 +75,48 @@ TEST_CASE("large answers come whole, one after the other on one connection") {
 }
 
 TEST_CASE("a large answer that ends early, or in something else, is an error") {
+  const std::string value(kSize, 'v');
+  const std::string plain = "VALUE k 0 6000000 7\r\n" + value;
+  const std::string numbered = "VA 6000000 c7 O#\r\n" + value;
+  struct Case {
+    bool meta;
+    std::string answer;
+  };
+  const std::vector<Case> cases = {
+      {false, plain + "v\r\nEND\r\n"},
+      {false, plain + "\r\nEND\r\nEND\r\n"},
+      {false, plain + "\r\nVALUE l 0 1 7\r\nv\r\nEND\r\n"},
+      {false, plain + "\r\nSERVER_ERROR out of memory\r\n"},
+      {true, numbered + "v\r\n"},
+      {true, numbered + "\r\nVA 1 c7 O#\r\nv\r\n"},
+      {true, numbered + "\r\nSERVER_ERROR out of memory\r\n"},
+  };
+  for (size_t i = 0; i < cases.size(); ++i) {
+    INFO("case " << i);
+    MemcachedProcess server;
+    FaultProxy proxy(server.port());
+    if (!cases[i].meta) proxy.HideMeta();
+    TestNode client(TcpAddress(proxy.port()));
+    REQUIRE(client.Read("x").status == NodeStatus::kMiss);
+    ProxyFaults faults;
+    faults.answer_instead = cases[i].answer;
+    proxy.Set(faults);
+    const NodeReply reply = client.Read("k");
+    CHECK(reply.status == NodeStatus::kError);
+    CHECK(reply.error.find("answered something else") != std::string::npos);
+    proxy.Heal();
+    CHECK(client.Read("x").status == NodeStatus::kMiss);
+  }
+}
+
+TEST_CASE("a process without a descriptor left reads a large answer, and connects anew for the next if it has to") {
   MemcachedProcess server(LargeItems());
   REQUIRE(server.Set("k", std::string(kSize, 'v')));
   FaultProxy proxy(server.port());
-  TestNode client(TcpAddress(proxy.port()));
-  REQUIRE(client.Read("x").status == NodeStatus::kMiss);
-  ProxyFaults faults;
-  const std::string start = "VALUE k 0 6000000 7\r\n" + std::string(kSize, 'v');
-  std::string told = "answered something else";
-  SECTION("too long") { faults.answer_instead = start + "v\r\nEND\r\n"; }
-  SECTION("another answer behind it") { faults.answer_instead = start + "\r\nEND\r\nEND\r\n"; }
-  SECTION("another key behind it") { faults.answer_instead = start + "\r\nVALUE l 0 1 7\r\nv\r\nEND\r\n"; }
-  SECTION("an error line behind it") { faults.answer_instead = start + "\r\nSERVER_ERROR out of memory\r\n"; }
-  proxy.Set(faults);
-  const NodeReply reply = client.Read("k");
-  CHECK(reply.status == NodeStatus::kError);
-  INFO(reply.error);
-  CHECK(reply.error.find(told) != std::string::npos);
-  proxy.Heal();
-  CHECK(client.Read("x").status == NodeStatus::kMiss);
-}
-
-TEST_CASE("a process without a descriptor left reads a large answer, and connects anew for the next") {
-  MemcachedProcess server(LargeItems());
-  REQUIRE(server.Set("k", std::string(kSize, 'v')));
+  const bool meta = GENERATE(true, false);
+  if (!meta) proxy.HideMeta();
   ChildProcess child([&] {
-    TestNode client(TcpAddress(server.port()));
+    TestNode client(TcpAddress(proxy.port()));
     if (client.Read("x").status != NodeStatus::kMiss) return 1;
     const int free_one = dup(0);
     close(free_one);
@@ -112,7 +130,7 @@ TEST_CASE("a process without a descriptor left reads a large answer, and connect
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0) return 4;
     if (hit.status != NodeStatus::kHit || hit.value.size() != kSize) return 5;
     if (client.Read("x").status != NodeStatus::kMiss) return 6;
-    return client.counters.node_connects.Get() == 2 && client.counters.node_errors.Get() == 0 ? 0 : 7;
+    return client.counters.node_connects.Get() == (meta ? 1 : 2) && client.counters.node_errors.Get() == 0 ? 0 : 7;
   });
   CHECK(child.Wait().code == 0);
 }

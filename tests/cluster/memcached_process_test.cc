@@ -257,7 +257,7 @@ TEST_CASE("threads with nodes of their own do not meet, over TCP and unix socket
         for (int i = 0; i < 4; ++i) {
           const std::string value = key + "/" + std::to_string(round) + "/" + std::to_string(i);
           const NodeReply reply = client.Write(key, value, token);
-          wrong += reply.status != NodeStatus::kStored || reply.value != value;
+          wrong += reply.status != NodeStatus::kStored || client.Read(key).value != value;
           token = reply.token;
         }
       }

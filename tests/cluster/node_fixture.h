@@ -46,7 +46,9 @@ struct TestNode {
   NodeReply Write(std::string_view key, std::string_view value, const NodeToken& expected = {},
                   Duration timeout = seconds(10), seconds ttl = seconds(1000)) {
     node->StartWrite(key, value, ttl, expected, Now() + timeout);
-    return node->FinishWrite();
+    NodeReply reply = node->FinishWrite();
+    // As NodeSet does it.
+    return reply.status == NodeStatus::kContested ? ContestedReply(Read(key, timeout), value) : reply;
   }
 
   NodeHealth health{};

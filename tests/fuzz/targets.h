@@ -24,6 +24,9 @@ FuzzFinding FuzzMerge(std::string_view input);
 // The record decoder: what it believes is what the encoder makes, whatever the bytes.
 FuzzFinding FuzzRecord(std::string_view input);
 
+// The answers of nodes: never more than the bytes, and what is whole is so without what follows.
+FuzzFinding FuzzReply(std::string_view input);
+
 }  // namespace clustered_session
 
 // In a target: return the condition itself as the finding if it does not hold.

@@ -134,5 +134,12 @@ TEST_CASE("whatever a node holds under our key, it is not believed or it is what
   RunTarget(FuzzRecord, {"", "garbage", "CSR1\1\0\x38\0"s, EncodeRecord(&record, kKey), EncodeRecord(&tombstone, kKey)});
 }
 
+TEST_CASE("whatever a node answers, it is judged within its bytes, and what is whole stays so") {
+  RunTarget(FuzzReply, {"", "VALUE k 0 1 7\r\nv\r\nEND\r\n", "VA 1 c7 O9\r\nv\r\n", "EN O9\r\n", "EN\r\n", "ERROR\r\n",
+                        "STORED\r\nHD c8 f42 O9\r\n", "EXISTS\r\nHD c8 f1 O9\r\n", "NOT_FOUND\r\nEN\r\n",
+                        "SERVER_ERROR out of memory storing object\r\nHD c7 f1 O9\r\n", "HD c1 f0 O0\r\nEND\r\n",
+                        "STAT item_size_max 1048576\r\nEND\r\n", "CLIENT_ERROR unauthenticated\r\n"});
+}
+
 }  // namespace
 }  // namespace clustered_session

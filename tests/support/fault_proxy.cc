@@ -35,6 +35,17 @@ bool SendAll(int descriptor, const std::string& bytes) {
   return true;
 }
 
+// `answer` with the number of the last command of `request` in place of each "#".
+std::string Numbered(std::string answer, const std::string& request) {
+  const size_t at = request.rfind(" O");
+  if (at == std::string::npos) return answer;
+  const std::string number = request.substr(at + 2, request.find('\r', at) - at - 2);
+  for (size_t place = answer.find('#'); place != std::string::npos; place = answer.find('#', place)) {
+    answer.replace(place, 1, number);
+  }
+  return answer;
+}
+
 }  // namespace
 
 FaultProxy::FaultProxy(uint16_t target_port, const std::string& unix_path) : target_port_(target_port) {
@@ -60,6 +71,11 @@ FaultProxy::~FaultProxy() {
     if (connection.target >= 0) close(connection.target);
   }
   for (int descriptor : {listener_, wake_[0], wake_[1]}) close(descriptor);
+}
+
+void FaultProxy::HideMeta() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  hides_meta_ = true;
 }
 
 void FaultProxy::Wake() {
@@ -134,7 +150,8 @@ void FaultProxy::FromClient(Connection* connection) {
   if (faults_.close_on_request || counted || named) {
     connection->closed = true;
   } else if (faults_.answer_instead) {
-    if (bytes.find("get") != std::string::npos) Answer(connection, *faults_.answer_instead);
+    const bool asks = bytes.find("get") != std::string::npos || bytes.find("mg ") != std::string::npos;
+    if (asks) Answer(connection, Numbered(*faults_.answer_instead, bytes));
   } else if (connection->target < 0 || !SendAll(connection->target, bytes)) {
     connection->closed = true;
   }
@@ -148,7 +165,10 @@ void FaultProxy::FromTarget(Connection* connection) {
     return;
   }
   if (faults_.black_hole || faults_.answer_instead) return;  // of a request before the fault
-  Answer(connection, std::string(buffer, static_cast<size_t>(size)));
+  std::string bytes(buffer, static_cast<size_t>(size));
+  const size_t known = hides_meta_ ? bytes.find("HD ") : std::string::npos;
+  if (known != std::string::npos) bytes.replace(known, bytes.find('\r', known) - known, "ERROR");
+  Answer(connection, bytes);
 }
 
 void FaultProxy::Answer(Connection* connection, const std::string& bytes) {

@@ -28,7 +28,9 @@ struct ProxyFaults {
   std::string close_on_text;                  // requests that hold this text are answered by closing
   std::optional<size_t> cut_after;            // so many bytes of an answer, then the connection is closed
   std::optional<size_t> stall_after;          // so many bytes of an answer, then no more of it
-  std::optional<std::string> answer_instead;  // what asks for items is answered with this; nothing is passed on
+  // What asks for items is answered with this, with the command's number, if it has one, in place of "#". Nothing is
+  // passed on.
+  std::optional<std::string> answer_instead;
 };
 
 class FaultProxy {
@@ -42,6 +44,7 @@ class FaultProxy {
   uint16_t port() const { return port_; }
   void Set(const ProxyFaults& faults);
   void Heal() { Set({}); }
+  void HideMeta();          // from now on the node says that it knows no meta commands
   void CloseConnections();  // returns when they are closed
 
   size_t round_trips() const;    // requests (however many commands) that were followed by an answer
@@ -80,6 +83,7 @@ class FaultProxy {
   mutable std::mutex mutex_;  // guards what follows
   ProxyFaults faults_;
   bool stop_ = false;
+  bool hides_meta_ = false;
   size_t round_trips_ = 0;
   size_t accepted_ = 0;
   std::string requests_;

@@ -1,0 +1,124 @@
+// Flights of numbered commands on a connection whose node knows meta commands, see memcached_connection.h. Layer:
+// cluster. Goes around libmemcached, which is asked for nothing more on such a connection but to close it.
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+
+#include "src/cluster/memcached_connection.h"
+#include "src/cluster/memcached_meta.h"
+
+namespace clustered_session {
+namespace {
+
+constexpr size_t kInputSizeMin = 16 << 10;
+constexpr size_t kInputSizeKept = 256 << 10;
+
+}  // namespace
+
+bool MemcachedConnection::SendCommands(Commands commands, TimePoint deadline) {
+  struct Text {
+    size_t line_end = 0;  // in lines_
+    size_t rest_end = 0;
+  };
+  std::array<Text, kCommandsMax> texts;
+  lines_.clear();
+  for (size_t i = 0; i < commands.size(); ++i) {
+    AppendLine(commands[i], ++sent_, &lines_);
+    texts[i].line_end = lines_.size();
+    AppendRest(commands[i], sent_, &lines_);
+    texts[i].rest_end = lines_.size();
+  }
+  std::array<iovec, 3 * kCommandsMax> parts;
+  size_t count = 0;
+  size_t begin = 0;
+  const auto add = [&](const char* data, size_t size) {
+    if (size > 0) parts[count++] = {const_cast<char*>(data), size};
+  };
+  for (size_t i = 0; i < commands.size(); ++i) {
+    add(lines_.data() + begin, texts[i].line_end - begin);
+    add(commands[i].value.data(), commands[i].value.size());
+    add(lines_.data() + texts[i].line_end, texts[i].rest_end - texts[i].line_end);
+    begin = texts[i].rest_end;
+  }
+  const bool sent = socket_.Send({parts.data(), count}, deadline);
+  if (!sent) send_errno_ = errno;
+  return sent;
+}
+
+// How far the replies to a flight have come.
+struct MemcachedConnection::Received {
+  size_t replies = 0;  // whole ones
+  size_t offset = 0;   // in input_, where the next one begins
+  size_t size = 0;     // of input_, what was received
+  size_t wanted = 1;   // of that, at least, to get on; a byte more than that, to see what must not be there
+};
+
+// Takes the whole replies from input_. Not kComplete: one is no reply, or an error line, with its message.
+WaitResult MemcachedConnection::TakeReplies(Commands commands, std::span<MemcachedReply> replies, Received* received) {
+  WaitResult result;
+  result.received = received->size;
+  result.outcome = WaitOutcome::kComplete;
+  while (received->replies < commands.size()) {
+    const size_t index = received->replies;
+    if (!HasReply(commands[index])) {
+      ++received->replies;
+      continue;
+    }
+    const auto number = static_cast<uint32_t>(sent_ - commands.size() + 1 + index);
+    const std::string_view bytes(input_.data() + received->offset, received->size - received->offset);
+    const MetaReply reply = ScanMetaReply(bytes, commands[index], number);
+    if (reply.state == AnswerState::kIncomplete) {
+      received->wanted = received->offset + reply.size + 1;
+      return result;
+    }
+    if (reply.state != AnswerState::kComplete) {
+      result.outcome = reply.state == AnswerState::kRefused ? WaitOutcome::kRefused : WaitOutcome::kGarbage;
+      result.message = reply.message;
+      return result;
+    }
+    replies[index] = {reply.result, std::string(reply.value), reply.cas, reply.message};
+    received->offset += reply.size;
+    ++received->replies;
+  }
+  if (received->offset != received->size) result.outcome = WaitOutcome::kGarbage;  // more than was asked for
+  return result;
+}
+
+FlightResult MemcachedConnection::ReceiveReplies(Commands commands, std::span<MemcachedReply> replies,
+                                                 TimePoint deadline) {
+  FlightResult result;
+  if (!OpenHere()) {
+    result.error = "the connection belongs to another process";
+    return result;
+  }
+  Received received;
+  WaitResult wait;
+  do {
+    // No faster than it comes: what a node announces is only believed when it is there.
+    const size_t room = std::clamp(received.wanted, kInputSizeMin, 2 * received.size + kInputSizeKept);
+    if (input_.size() < room) input_.resize(room);
+    wait = socket_.Read(input_.data() + received.size, input_.size() - received.size, deadline);
+    received.size += wait.received;
+    wait.received = received.size;
+    if (wait.outcome == WaitOutcome::kComplete) wait = TakeReplies(commands, replies, &received);
+    result.ok = wait.outcome == WaitOutcome::kComplete && received.replies == commands.size();
+    // Also where bytes never stop coming, one by one.
+    const bool late = !result.ok && std::chrono::steady_clock::now() >= deadline;
+    if (late && wait.outcome == WaitOutcome::kComplete) wait.outcome = WaitOutcome::kTimeout;
+  } while (!result.ok && wait.outcome == WaitOutcome::kComplete);
+  if (!result.ok) result.error = ErrorOf(wait);
+  result.lost = !result.ok && wait.outcome == WaitOutcome::kClosed && wait.received == 0;
+  if (input_.size() > kInputSizeKept) input_ = std::string();
+  return result;
+}
+
+bool MemcachedConnection::SendRemove(std::string_view key, uint64_t cas, TimePoint deadline) {
+  if (!meta_) return SendCas(key, {}, kGoneAtOnce, cas, deadline);
+  std::string line = "cas ";
+  line.append(key).append(" 0 ").append(std::to_string(kGoneAtOnce)).append(" 0 ");
+  line.append(std::to_string(cas)).append(" noreply\r\n\r\n");
+  return socket_.SendAll(line);
+}
+
+}  // namespace clustered_session

@@ -1,0 +1,51 @@
+// NodeProcess: what a client has learnt of the memcached process behind a node's address: which one it is, and how large
+// an item it takes. Layer: cluster; for memcached_node.cc only. Belongs to one connection's thread; what others may use
+// goes to the node's health in shared memory.
+#ifndef CLUSTERED_SESSION_CLUSTER_NODE_PROCESS_H_
+#define CLUSTERED_SESSION_CLUSTER_NODE_PROCESS_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "src/cluster/health.h"
+
+namespace clustered_session {
+
+// An item that the first to connect to a node process adds with a random value; its hash is the process's incarnation,
+// for all servers. Shorter than any storage key. If the node evicts it, the next one adds another: tokens of before are
+// then not used, which costs a round trip and is never wrong.
+inline constexpr std::string_view kSentinelKey = "cs:node-incarnation";
+
+uint64_t RandomBits();
+
+// A value for that item.
+std::string RandomSentinel();
+
+class NodeProcess {
+ public:
+  // `health` may be null: then nothing is shared, and no limit is kept.
+  explicit NodeProcess(NodeHealth* health) : health_(health) {}
+
+  uint32_t incarnation() const { return incarnation_; }  // 0: not known on this connection
+  bool known() const { return incarnation_ != 0; }
+  void Forget() { incarnation_ = 0; }  // a new connection
+  // The value of the sentinel that the node has shown, or null if it has none: then an incarnation of our own.
+  void Learn(const std::string* sentinel);
+
+  bool keeps_limit() const { return health_ != nullptr; }
+  // The largest item in bytes, 0 if not known.
+  uint64_t ItemSizeMax() const;
+  // The same, but perhaps of a process that is gone.
+  uint64_t LastItemSizeMax() const;
+  // 0: asked, and the node does not tell.
+  void SetItemSizeMax(uint64_t bytes);
+
+ private:
+  NodeHealth* const health_;
+  uint32_t incarnation_ = 0;
+};
+
+}  // namespace clustered_session
+
+#endif  // CLUSTERED_SESSION_CLUSTER_NODE_PROCESS_H_

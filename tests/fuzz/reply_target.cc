@@ -1,0 +1,59 @@
+// Fuzz target: what a node answers, in all the ways in which it is asked. See tests/fuzz/targets.h.
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "src/cluster/memcached_answer.h"
+#include "src/cluster/memcached_meta.h"
+#include "tests/fuzz/targets.h"
+
+namespace clustered_session {
+namespace {
+
+constexpr std::array<std::string_view, 2> kKeys = {"k", "cs:node-incarnation"};
+
+bool Within(std::string_view part, std::string_view whole) {
+  return part.empty() || (part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size());
+}
+
+FuzzFinding CheckScan(AnswerState state, size_t size, const std::string& message, std::string_view input) {
+  FUZZ_CHECK(state != AnswerState::kIncomplete || size > input.size());
+  FUZZ_CHECK(state != AnswerState::kComplete || size <= input.size());
+  FUZZ_CHECK(message.size() <= 100);
+  FUZZ_CHECK(std::all_of(message.begin(), message.end(), [](char c) { return c >= ' ' && c <= '~'; }));
+  return {};
+}
+
+}  // namespace
+
+FuzzFinding FuzzReply(std::string_view input) {
+  for (const auto kind : {MemcachedCommand::Kind::kGet, MemcachedCommand::Kind::kStore}) {
+    const MemcachedCommand command{kind, "k", "value", 100, 7, 42};
+    const MetaReply reply = ScanMetaReply(input, command, 9);
+    if (FuzzFinding finding = CheckScan(reply.state, reply.size, reply.message, input); !finding.empty()) return finding;
+    if (reply.state != AnswerState::kComplete) continue;
+    FUZZ_CHECK(Within(reply.value, input));
+    FUZZ_CHECK(reply.result != CommandResult::kHit || (reply.cas != 0 && kind == MemcachedCommand::Kind::kGet));
+    FUZZ_CHECK(reply.result != CommandResult::kStored || (reply.cas != 0 && kind == MemcachedCommand::Kind::kStore));
+    // The same without what follows it; and no part of it is one.
+    const std::string_view alone = input.substr(0, reply.size);
+    FUZZ_CHECK(ScanMetaReply(alone, command, 9).size == reply.size);
+    FUZZ_CHECK(ScanMetaReply(alone.substr(0, alone.size() - 1), command, 9).state == AnswerState::kIncomplete);
+  }
+  Greeting greeting;
+  AnswerScan scan = ScanGreeting(input, true, true, &greeting);
+  if (FuzzFinding finding = CheckScan(scan.state, scan.size, scan.message, input); !finding.empty()) return finding;
+
+  std::vector<AnswerItem> items;
+  scan = ScanGetsAnswer(input, kKeys, &items);
+  if (FuzzFinding finding = CheckScan(scan.state, scan.size, scan.message, input); !finding.empty()) return finding;
+  for (const AnswerItem& item : items) {
+    FUZZ_CHECK(Within(item.value, input));
+    FUZZ_CHECK(std::find(kKeys.begin(), kKeys.end(), item.key) != kKeys.end());
+  }
+  uint64_t item_size_max = 0;
+  scan = ScanStatsAnswer(input, &item_size_max);
+  return CheckScan(scan.state, scan.size, scan.message, input);
+}
+
+}  // namespace clustered_session
