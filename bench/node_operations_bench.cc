@@ -1,7 +1,7 @@
-// What an operation on a node costs beside the bare call of libmemcached that does the same, or less. Layer: bench, above
-// cluster/. Starts its own memcached, on the last processor it may use, and runs on the first. Each iteration does all
-// calls of a comparison one after the other, so that whatever else the machine does meets all of them; the medians and
-// their ratios are the result, in the columns of counters. scripts/bench runs it, each repetition a round.
+// What an operation on a node costs beside the bare call of libmemcached that does the same, or less. Layer: bench,
+// above cluster/. Starts its own memcached, on the last processor it may use, and runs on the first. Each iteration
+// does all calls of a comparison one after the other, so that whatever else the machine does meets all of them; the
+// medians and their ratios are the result, in the columns of counters. scripts/bench runs it, each repetition a round.
 #include <benchmark/benchmark.h>
 #include <libmemcached/memcached.h>
 #include <sched.h>

@@ -78,7 +78,8 @@ void Show(const char* name, std::vector<double> beyond_ms, int errors) {
     std::printf("{\"node\":\"%s\",\"least\":%.3f,\"median\":%.3f,\"most\":%.3f,\"failed\":%d,\"of\":%d}\n", name,
                 beyond_ms.front(), median, beyond_ms.back(), errors, tries);
   } else {
-    std::printf("%-52s %8.2f %8.2f %8.2f   %d of %d\n", name, beyond_ms.front(), median, beyond_ms.back(), errors, tries);
+    std::printf("%-52s %8.2f %8.2f %8.2f   %d of %d\n", name, beyond_ms.front(), median, beyond_ms.back(), errors,
+                tries);
   }
   std::fflush(stdout);
 }
@@ -201,7 +202,10 @@ int Main() {
       {"6 MB whose end comes a byte each 7 ms, alarms", proxy.port(), both, heal, slow_end, true},
       {"closes in the middle (no limit: the time itself)", proxy.port(), Duration::zero(), heal, cut},
   };
-  if (!json) std::printf("%-52s %8s %8s %8s   failed\n", "milliseconds beyond the limit: a node that ...", "min", "median", "max");
+  if (!json) {
+    std::printf("%-52s %8s %8s %8s   failed\n", "milliseconds beyond the limit: a node that ...", "min", "median",
+                "max");
+  }
   for (const Case& each : cases) Run(each);
   server.Stop();
   RunRetry("is stopped: its retry interval", server.port());
