@@ -24,13 +24,15 @@ while (($line = fgets(STDIN)) !== false) {
     $use = getrusage();
     $start = hrtime(true);
     for ($i = 0; $i < $cycles; ++$i) {
-        $failed |= $library->memcached_set($memcached, 'cs:aaaaaaaaaaaaaaaaaaaaaa', 25, $value, $bytes, EXPIRATION_S, 0);
+        $failed |= $library->memcached_set($memcached, 'cs:aaaaaaaaaaaaaaaaaaaaaa', 25, $value, $bytes,
+            EXPIRATION_S, 0);
     }
     $wall = hrtime(true) - $start;
     $end = getrusage();
     $cpu = 0;
     foreach (['ru_utime', 'ru_stime'] as $part) {
-        $cpu += 1e9 * ($end["$part.tv_sec"] - $use["$part.tv_sec"]) + 1e3 * ($end["$part.tv_usec"] - $use["$part.tv_usec"]);
+        $cpu += 1e9 * ($end["$part.tv_sec"] - $use["$part.tv_sec"])
+            + 1e3 * ($end["$part.tv_usec"] - $use["$part.tv_usec"]);
     }
     if ($failed !== 0) {
         fwrite(STDERR, "memcached_set says $failed\n");

@@ -43,12 +43,18 @@ final class Chart
         }
     }
 
+    public function isEmpty(): bool
+    {
+        return $this->groups === [];
+    }
+
     public function svg(): string
     {
         [$from, $to, $ticks] = $this->axis();
         $width = CHART_WIDTH - LABEL_WIDTH - VALUE_WIDTH;
         $at = fn(float $value) => LABEL_WIDTH + $width * max(0, min(1, $this->log
-            ? (log10(max($value, 1e-9)) - log10($from)) / (log10($to) - log10($from)) : ($value - $from) / ($to - $from)));
+            ? (log10(max($value, 1e-9)) - log10($from)) / (log10($to) - log10($from))
+                : ($value - $from) / ($to - $from)));
         $y = 58;
         $bars = '';
         foreach ($this->groups as [$label, $ours, $summaries]) {
@@ -69,10 +75,11 @@ final class Chart
                 . self::text($x, $y + 15, self::number($tick), 'axis', 'middle');
         }
         $unit = $this->unit . ($this->log ? ', logarithmic' : '');
-        return sprintf("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" role=\"img\">\n",
-            CHART_WIDTH, $y + 42, CHART_WIDTH, $y + 42)
+        return '<svg xmlns="http://www.w3.org/2000/svg" '
+            . sprintf('viewBox="0 0 %1$d %2$d" width="%1$d" height="%2$d" role="img">', CHART_WIDTH, $y + 42) . "\n"
             . '  <title>' . htmlspecialchars($this->title) . "</title>\n  <style>\n" . CHART_STYLE . "\n  </style>\n"
-            . "  <rect class=\"page\" width=\"100%\" height=\"100%\"/>\n" . self::text(12, 22, $this->title, 'title', 'start')
+            . "  <rect class=\"page\" width=\"100%\" height=\"100%\"/>\n"
+            . self::text(12, 22, $this->title, 'title', 'start')
             . $this->legend() . $grid . $bars
             . self::text(LABEL_WIDTH + $width / 2, $y + 33, $unit, 'axis', 'middle') . "</svg>\n";
     }
@@ -148,7 +155,7 @@ final class Chart
 
     private static function text(float $x, float $y, string $text, string $class, string $anchor): string
     {
-        return sprintf("  <text class=\"%s\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>\n", $class, $x, $y, $anchor,
-            htmlspecialchars($text));
+        return sprintf("  <text class=\"%s\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>\n", $class, $x, $y,
+            $anchor, htmlspecialchars($text));
     }
 }

@@ -23,7 +23,8 @@ function make(int $bytes): string
     session_start();
     $_SESSION = ['user' => 4711, 'name' => 'somebody', 'changes' => 1000000000, 'data' => ''];
     // Serialized text; nothing that compresses to nothing.
-    $_SESSION['data'] = substr(bin2hex(random_bytes(intdiv($bytes, 2) + 1)), 0, max(0, $bytes - strlen(session_encode())));
+    $_SESSION['data'] = substr(bin2hex(random_bytes(intdiv($bytes, 2) + 1)), 0,
+        max(0, $bytes - strlen(session_encode())));
     $id = session_id();
     session_write_close();
     return $id;
@@ -42,7 +43,8 @@ function run(string $id, bool $change, int $cycles): array
         session_write_close();
     }
     $wall = hrtime(true) - $start;
-    return ['wall' => $wall / $cycles, 'cpu' => (processor_ns() - $cpu) / $cycles, 'changes' => $_SESSION['changes'] ?? 0];
+    return ['wall' => $wall / $cycles, 'cpu' => (processor_ns() - $cpu) / $cycles,
+        'changes' => $_SESSION['changes'] ?? 0];
 }
 
 set_error_handler(static function (int $severity, string $message): never {

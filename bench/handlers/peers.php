@@ -15,6 +15,12 @@ final class Peer
     ) {
     }
 
+    // Its extensions are of other packages.
+    public function isForeign(): bool
+    {
+        return array_diff($this->extensions, [$GLOBALS['bare_handler'], $GLOBALS['extension']]) !== [];
+    }
+
     public function phpOptions(): array
     {
         $options = ['-n'];
@@ -27,9 +33,6 @@ final class Peer
         return $options;
     }
 }
-
-const OUR_PEERS = ['ours_1', 'ours_2', 'behind_1', 'behind_2', 'ours_unlocked'];
-const BEST_PEERS = ['memcached_best', 'redis_best'];
 
 /**
  * @param int[] $nodes ports of two memcached

@@ -19,7 +19,8 @@ final class Process
         $command = [...($cpu === null ? [] : ['taskset', '-c', (string) $cpu]),
             'setpriv', '--pdeathsig', 'TERM', 'setsid',
             // Before whatever else the machine does: among all, and where sessions are weighed against each other.
-            'nice', '-n', '-10', 'sh', '-c', '{ echo -10 >/proc/self/autogroup; } 2>/dev/null; exec "$@"', 'sh', ...$command];
+            'nice', '-n', '-10', 'sh', '-c', '{ echo -10 >/proc/self/autogroup; } 2>/dev/null; exec "$@"', 'sh',
+            ...$command];
         $this->process = proc_open($command, [['pipe', 'r'], ['pipe', 'w'], $log], $this->pipes, $GLOBALS['folder'],
             $environment + ['PHP_INI_SCAN_DIR' => ''] + getenv());
         if ($this->process === false) {
@@ -46,20 +47,27 @@ final class Process
     }
 
     // Has it end by itself, as there is nothing more to ask.
-    public function finish(): void
+    public function finish(float $seconds = 15): void
     {
         fclose($this->pipes[0]);
         unset($this->pipes[0]);
-        await(fn() => !$this->lives(), "the end of $this->name");
+        await(fn() => !$this->lives(), "the end of $this->name", $seconds);
         $this->stop();
     }
 
-    // The JSON line among what it prints until it ends.
+    // The JSON lines among what it prints until it ends.
+    public function jsonLines(): Generator
+    {
+        while (($line = fgets($this->pipes[1])) !== false) {
+            if ($line[0] === '{') {
+                yield json_decode($line, true, 512, JSON_THROW_ON_ERROR);
+            }
+        }
+    }
+
     public function lastJson(): array
     {
-        $last = null;
-        while (($line = fgets($this->pipes[1])) !== false) {
-            $last = $line[0] === '{' ? json_decode($line, true) : $last;
+        foreach ($this->jsonLines() as $last) {
         }
         return $last ?? throw new RuntimeException("$this->name said nothing: " . $this->log());
     }

@@ -70,8 +70,12 @@ while (true) {
             fwrite(STDOUT, json_encode($counts) . "\n");
         } elseif (($port = array_search($socket, $servers, true)) !== false) {
             $client = stream_socket_accept($socket);
-            $node = stream_socket_client("tcp://127.0.0.1:$port", context: stream_context_create(
+            $node = @stream_socket_client("tcp://127.0.0.1:$port", context: stream_context_create(
                 ['socket' => ['tcp_nodelay' => true]]));
+            if ($node === false) {  // it is dead
+                fclose($client);
+                continue;
+            }
             foreach ([$client, $node] as $end) {
                 stream_set_read_buffer($end, 0);
                 stream_set_write_buffer($end, 0);

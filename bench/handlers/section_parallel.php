@@ -15,7 +15,7 @@ function section_parallel(bool $quick): array
         $fpms[$name] = new Fpm("parallel_$name", $peer, AT_ONCE);
     }
     $nginx = new Nginx('parallel', array_map(fn(Fpm $fpm) => [$fpm->socket], $fpms));
-    $rounds = $quick ? 5 : 25;
+    $rounds = $GLOBALS['smoke'] ? 2 : ($quick ? 3 : 20);
     for ($round = 0; $round < $rounds; ++$round) {
         progress('parallel requests: round ' . $round + 1 . " of $rounds");
         foreach ($peers as $name => $peer) {
@@ -27,12 +27,15 @@ function section_parallel(bool $quick): array
     $nginx->stop();
     array_map(fn(Fpm $fpm) => $fpm->process->stop(), $fpms);
 
-    target('8 parallel requests of one session, 5 ms each / files on /dev/shm',
+    target('parallel/locked', '8 parallel requests of one session, 5 ms each / files on /dev/shm',
         ratio($figures['ours_1']['ms'], $figures['files_shm']['ms']), 1.1);
-    target('the same with lock=none and merge / the faster peer without a lock', ratio($figures['ours_unlocked']['ms'],
-        array_map('min', $figures['memcached_best']['ms'], $figures['redis_best']['ms'])), 1.5);
+    if (isset($figures['memcached_best'])) {
+        target('parallel/merged', 'the same with lock=none and merge / the faster peer without a lock',
+            ratio($figures['ours_unlocked']['ms'],
+                array_map('min', $figures['memcached_best']['ms'], $figures['redis_best']['ms'])), 1.5);
+    }
     foreach (['ours_1', 'ours_unlocked'] as $name) {
-        target("8 parallel requests, changes lost or requests failed: {$peers[$name]->label}",
+        target("parallel/lost/$name", "8 parallel requests, changes lost or requests failed: {$peers[$name]->label}",
             summary([array_sum($figures[$name]['lost']) + array_sum($figures[$name]['failed'])]), 0);
     }
     return array_map(fn(array $peer) => ['ms' => summary($peer['ms']), 'lost' => array_sum($peer['lost']),

@@ -8,7 +8,7 @@ const WAIT_CYCLES = 10;
 function section_waits(bool $quick): array
 {
     $stores = Stores::get();
-    $relay = new Relay([$stores->nodes[0], $stores->nodes[1], $stores->redis]);
+    $relay = new Relay($stores->ports());
     $result = [];
     foreach (store_peers($stores, $relay->ports) as $name => $peer) {
         if (!$peer->remote) {
@@ -29,9 +29,9 @@ function section_waits(bool $quick): array
     }
     $relay->stop();
     $result['system_calls'] = system_calls($quick);
-    target('system calls, unchanged', summary([$result['system_calls']['unchanged']['ours_2']]), 0);
-    target('network waits, unchanged', summary([$result['unchanged']['ours_2']]), 0);
-    target('network waits, changed, 2 copies', summary([$result['changed']['ours_2']]), 1);
+    target('waits/calls', 'system calls, unchanged', summary([$result['system_calls']['unchanged']['ours_2']]), 0);
+    target('waits/unchanged', 'network waits, unchanged', summary([$result['unchanged']['ours_2']]), 0);
+    target('waits/changed', 'network waits, changed, 2 copies', summary([$result['changed']['ours_2']]), 1);
     return $result;
 }
 
@@ -39,30 +39,48 @@ function system_calls(bool $quick): array
 {
     $result = [];
     foreach (store_peers(Stores::get()) as $name => $peer) {
-        if (in_array($name, $quick ? ['files_shm', 'ours_2']
+        if (in_array($name, $quick ? ['files_shm', 'ours_1', 'ours_2']
             : ['files_shm', 'memcached', 'memcached_best', 'redis_best', 'ours_1', 'ours_2'], true)) {
             progress("system calls: $peer->label");
             foreach (['unchanged' => false, 'changed' => true] as $mode => $change) {
-                $result[$mode][$name] = (calls_of($peer, $change, 30) - calls_of($peer, $change, 10)) / 20;
+                $result[$mode][$name] = calls_per_cycle(fn(int $cycles) => calls_of($peer, $change, $cycles));
             }
         }
     }
+    $set = fn(int $cycles) => calls_of_process(['php', '-n', '-d', 'extension=ffi', '-d', 'ffi.enable=1',
+        __DIR__ . '/bare_set.php', (string) Stores::get()->nodes[0]],
+        fn(Process $worker) => $worker->ask(['bytes' => 4096, 'cycles' => $cycles]));
+    $result['changed']['bare_set'] = calls_per_cycle($set);
     return $result;
 }
 
-// Of a whole process, which strace slows down, so that nodes get more time.
+// $calls counts those of a whole process that does so many cycles.
+function calls_per_cycle(callable $calls): float
+{
+    return ($calls(30) - $calls(10)) / 20;
+}
+
+// strace slows PHP down, so that nodes get more time.
 function calls_of(Peer $peer, bool $change, int $cycles): int
+{
+    $options = peer_with_balancer_affinity($peer)->phpOptions();
+    if ($peer->ours) {
+        array_push($options, '-d', 'clustered_session.operation_timeout=20s',
+            '-d', 'clustered_session.connect_timeout=20s');
+    }
+    return calls_of_process(['php', ...$options, __DIR__ . '/cycle_worker.php'],
+        function (Process $worker) use ($change, $cycles) {
+        $id = $worker->ask(['make' => 4096]);
+        $worker->ask(['id' => $id, 'change' => $change, 'cycles' => $cycles]);
+    });
+}
+
+function calls_of_process(array $command, callable $work): int
 {
     static $number = 0;
     $file = "$GLOBALS[folder]/calls_" . ++$number;
-    $options = peer_with_balancer_affinity($peer)->phpOptions();
-    if ($peer->ours) {
-        array_push($options, '-d', 'clustered_session.operation_timeout=20s', '-d', 'clustered_session.connect_timeout=20s');
-    }
-    $worker = new Process("calls_$number", ['strace', '-f', '-qq', '-o', $file, 'php', ...$options,
-        __DIR__ . '/cycle_worker.php'], php_cpu());
-    $id = $worker->ask(['make' => 4096]);
-    $worker->ask(['id' => $id, 'change' => $change, 'cycles' => $cycles]);
+    $worker = new Process("calls_$number", ['strace', '-f', '-qq', '-o', $file, ...$command], php_cpu());
+    $work($worker);
     $worker->finish();
     return count(preg_grep('/^\d+ +\w+\(/', file($file)));
 }

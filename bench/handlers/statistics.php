@@ -2,6 +2,11 @@
 // Medians, spreads and ratios. Used by the sections and by bench/page.
 declare(strict_types=1);
 
+// Of the JSON: raised when figures come to be measured in another way or in another place of it.
+const FORMAT = 2;
+const HTTP_RATE_SHARE = 0.6;  // at which latencies are measured: of what the slowest handler can do
+const IDLE_LOAD = 0.5;  // more than this before a run, and its figures say little
+
 function quantile(array $values, float $share): float
 {
     sort($values);
@@ -23,13 +28,16 @@ function summary(array $values): array
         'high' => round(quantile($values, 0.75), 3), 'rounds' => count($values)];
 }
 
-// The ratio of the medians; its spread is that of the ratios round by round, in which what slows the machine for a while
-// slows both.
-function ratio(array $above, array $below): array
+// The ratios round by round, in which what slows the machine for a while slows both: their median and their quarters.
+// Null if either was not measured in this run.
+function ratio(?array $above, ?array $below): ?array
 {
+    if ($above === null || $below === null) {
+        return null;
+    }
     $ratios = [];
     foreach ($above as $round => $value) {
         $ratios[] = $value / $below[$round];
     }
-    return ['median' => round(median($above) / median($below), 3)] + summary($ratios);
+    return summary($ratios);
 }

@@ -6,7 +6,7 @@ final class Stores
 {
     /** @var int[] */
     public array $nodes = [];  // ports of memcached
-    public int $redis;
+    public int $redis = 0;  // 0: none is used
     public string $disk;    // folders of the files handler
     public string $memory;
     private static ?Stores $one = null;
@@ -17,7 +17,9 @@ final class Stores
             $this->nodes[] = $port = free_port();
             start_memcached("node_$number", $port);
         }
-        start_redis('redis', $this->redis = free_port());
+        if (!$GLOBALS['smoke']) {
+            start_redis('redis', $this->redis = free_port());
+        }
         $this->disk = "$GLOBALS[folder]/sessions";
         $this->memory = $GLOBALS['memory_folder'];
         @mkdir($this->disk);
@@ -28,13 +30,20 @@ final class Stores
     {
         return self::$one ??= new Stores();
     }
+
+    /** @return int[] */
+    public function ports(): array
+    {
+        return array_filter([...$this->nodes, $this->redis]);
+    }
 }
 
 /** @return array<string, Peer> */
 function store_peers(Stores $stores, ?array $ports = null): array
 {
-    $ports ??= [$stores->nodes[0], $stores->nodes[1], $stores->redis];
-    return peers([$ports[0], $ports[1]], $ports[2], $stores->disk, $stores->memory);
+    $ports ??= $stores->ports();
+    return array_filter(peers([$ports[0], $ports[1]], $ports[2] ?? 0, $stores->disk, $stores->memory),
+        fn(Peer $peer) => !$GLOBALS['smoke'] || !$peer->isForeign());
 }
 
 final class Relay
@@ -44,33 +53,34 @@ final class Relay
     public array $ports;
 
     /** @param int[] $ports */
-    public function __construct(private array $targets)
+    public function __construct(array $targets)
     {
         static $number = 0;
         $this->process = new Process('relay_' . ++$number,
-            ['php', '-n', __DIR__ . '/relay.php', ...array_map('strval', $targets)], other_cpu());
+            ['php', '-n', __DIR__ . '/relay.php', ...array_map('strval', array_values($targets))], other_cpu());
         $this->ports = $this->process->answer();
     }
 
-    // Makes a round trip take that long, as one process sees it; returns what it takes now.
-    public function calibrate(int $round_trip_us): float
+    // Makes a round trip take that long, as one process sees it; returns what it takes now. The first target answers
+    // $request with a line.
+    public function calibrate(int $round_trip_us, string $request = "mn\r\n"): float
     {
         $delay = $round_trip_us;
         for ($try = 0; $try < 4; ++$try) {
             $this->process->ask(['delay' => $delay]);
-            $seen = $this->ping();
+            $seen = $this->ping($request);
             $delay = max(1, $delay + $round_trip_us - $seen);
         }
         return round($seen, 1);
     }
 
-    private function ping(): float
+    private function ping(string $request): float
     {
         $socket = stream_socket_client("tcp://127.0.0.1:{$this->ports[0]}");
         $times = [];
         for ($i = 0; $i < 60; ++$i) {
             $start = hrtime(true);
-            fwrite($socket, "mn\r\n");
+            fwrite($socket, $request);
             fgets($socket);
             $times[] = (hrtime(true) - $start) / 1000;
         }

@@ -1,5 +1,6 @@
 <?php
-// Web servers of one run: php-fpm with one peer each, nginx in front, wrk and a client of our own. Used by the sections.
+// Web servers of one run: php-fpm with one peer each, nginx in front, and single requests to them. Used by the
+// sections.
 declare(strict_types=1);
 
 const PAGES = [
@@ -22,13 +23,41 @@ const PAGES = [
         END,
     'none' => "<?php echo 'hello', \"\\n\";\n",
     'status' => '<?php echo json_encode(clustered_session_status());',
+    // How long the two halves of a session take: by the clock, and of processor time.
     'start' => <<<'END'
         <?php
+        function processor_us() {
+          $use = getrusage();
+          return 1e6 * ($use['ru_utime.tv_sec'] + $use['ru_stime.tv_sec'])
+            + $use['ru_utime.tv_usec'] + $use['ru_stime.tv_usec'];
+        }
+        $cpu_us = processor_us();
         $start = hrtime(true);
         if (!session_start() || !isset($_SESSION['changes'])) http_response_code(500);
         $start_us = (hrtime(true) - $start) / 1000;
         session_write_close();
-        echo json_encode(['start_us' => $start_us, 'all_us' => (hrtime(true) - $start) / 1000]);
+        echo json_encode(['start_us' => $start_us, 'all_us' => (hrtime(true) - $start) / 1000,
+          'cpu_us' => processor_us() - $cpu_us]);
+        END,
+    // How often the two halves wait for nodes. The status takes milliseconds, so that nothing is timed here.
+    'count' => <<<'END'
+        <?php
+        $waits = fn() => clustered_session_status()['counters']['node_waits'];
+        $before = $waits();
+        if (!session_start() || !isset($_SESSION['changes'])) http_response_code(500);
+        $read = $waits() - $before;
+        session_write_close();
+        echo json_encode(['read' => $read, 'all' => $waits() - $before]);
+        END,
+    // For nodes that fail: answers well only if the session was there, and was written.
+    'change' => <<<'END'
+        <?php
+        $failed = false;
+        set_error_handler(function () use (&$failed) { $failed = true; return true; });
+        if (!session_start() || !isset($_SESSION['changes'])) $failed = true;
+        $changes = $_SESSION['changes'] = ($_SESSION['changes'] ?? 0) + (isset($_GET['change']) ? 1 : 0);
+        if (!session_write_close() || $failed) http_response_code(500);
+        echo $changes, "\n";
         END,
 ];
 
@@ -37,7 +66,8 @@ final class Fpm
     public readonly string $socket;
     public readonly Process $process;
 
-    public function __construct(public readonly string $name, ?Peer $peer, int $workers, array $settings = [], ?int $cpu = null)
+    public function __construct(public readonly string $name, ?Peer $peer, int $workers, array $settings = [],
+        ?int $cpu = null)
     {
         $folder = "$GLOBALS[folder]/fpm_$name";
         @mkdir($folder);
@@ -67,8 +97,8 @@ final class Fpm
             pm.max_children = $workers
             catch_workers_output = yes
             END);
-        $this->process = new Process("fpm_$name", ['php-fpm8.2', '--nodaemonize', '--force-stderr', '-c', "$folder/php.ini",
-            '--fpm-config', "$folder/fpm.conf", '--prefix', $folder], $cpu ?? php_cpu());
+        $this->process = new Process("fpm_$name", ['php-fpm8.2', '--nodaemonize', '--force-stderr',
+            '-c', "$folder/php.ini", '--fpm-config', "$folder/fpm.conf", '--prefix', $folder], $cpu ?? php_cpu());
         await_port($this->process, $this->socket);
     }
 }
@@ -101,7 +131,8 @@ final class Nginx
         foreach ($places as $place => $sockets) {
             $upstreams .= "upstream $place {\n";
             foreach ($sockets as $number => $socket) {
-                $upstreams .= "  server unix:$socket" . ($number > 0 ? ' backup' : ' max_fails=1 fail_timeout=2s') . ";\n";
+                $upstreams .= "  server unix:$socket" . ($number > 0 ? ' backup' : ' max_fails=1 fail_timeout=2s')
+                    . ";\n";
             }
             $upstreams .= "}\n";
             $locations .= <<<END
@@ -163,7 +194,8 @@ function ask_at_once(array $requests, float $timeout_s = 60): array
         $header = implode('; ', array_map(fn($name, $value) => "$name=$value", array_keys($cookies), $cookies));
         $sockets[$key] = stream_socket_client("tcp://127.0.0.1:$port");
         stream_set_blocking($sockets[$key], false);
-        $text[$key] = "GET $path?$query HTTP/1.0\r\nHost: localhost\r\n" . ($header === '' ? '' : "Cookie: $header\r\n") . "\r\n";
+        $text[$key] = "GET $path?$query HTTP/1.0\r\nHost: localhost\r\n"
+            . ($header === '' ? '' : "Cookie: $header\r\n") . "\r\n";
     }
     foreach ($sockets as $key => $socket) {
         $start[$key] = hrtime(true);
@@ -210,53 +242,17 @@ function ask(string $url, array $cookies = []): array
     return ask_at_once([[$url, $cookies]])[0];
 }
 
-// Cookies of new sessions of so many bytes, each asked once more so that it is settled.
+// Cookies of new sessions of so many bytes.
 function new_sessions(string $url, int $count, int $bytes): array
 {
     $sessions = [];
-    for ($i = 0; $i < $count; ++$i) {
-        $answer = ask("$url?new=$bytes");
-        if ($answer['status'] !== 200 || $answer['cookies'] === []) {
-            throw new RuntimeException("no new session from $url: " . json_encode($answer));
+    while (count($sessions) < $count) {
+        foreach (ask_at_once(array_fill(0, min(4, $count - count($sessions)), ["$url?new=$bytes", []])) as $answer) {
+            if ($answer['status'] !== 200 || $answer['cookies'] === []) {
+                throw new RuntimeException("no new session from $url: " . json_encode($answer));
+            }
+            $sessions[] = $answer['cookies'];
         }
-        $sessions[] = $answer['cookies'];
     }
     return $sessions;
-}
-
-// A load of wrk on one URL, in which requests go from session to session: requests, failed, microseconds.
-final class Wrk
-{
-    private Process $process;
-
-    public function __construct(string $url, array $sessions, float $seconds, int $connections = 4)
-    {
-        static $number = 0;
-        $name = 'wrk_' . ++$number;
-        $cookies = array_map(fn($session) => '"' . implode('; ',
-            array_map(fn($key, $value) => "$key=$value", array_keys($session), $session)) . '"', $sessions);
-        file_put_contents("$GLOBALS[folder]/$name.lua", 'local sessions = {' . implode(',', $cookies) . "}\n" . <<<'END'
-            local at = 0
-            function request()
-              at = at % math.max(1, #sessions) + 1
-              if #sessions > 0 then wrk.headers["Cookie"] = sessions[at] end
-              return wrk.format()
-            end
-            function done(summary, latency)
-              local e = summary.errors
-              print(string.format('\n{"requests":%d,"failed":%d,"us":%d,"p50":%d,"p99":%d,"max":%d}', summary.requests,
-                e.connect + e.read + e.write + e.status + e.timeout, summary.duration, latency:percentile(50),
-                latency:percentile(99), latency.max))
-            end
-            END);
-        $this->process = new Process($name, ['wrk', '-t1', "-c$connections", '-d' . max(1, (int) round($seconds)) . 's',
-            '--timeout', '10s', '-s', "$GLOBALS[folder]/$name.lua", $url], other_cpu());
-    }
-
-    public function wait(): array
-    {
-        $result = $this->process->lastJson();
-        $this->process->stop();
-        return $result;
-    }
 }
