@@ -122,7 +122,7 @@ struct Value {
   PHP_ADD_LIBRARY([pthread], [1], [CLUSTERED_SESSION_SHARED_LIBADD])
   PHP_ADD_LIBRARY([stdc++], [1], [CLUSTERED_SESSION_SHARED_LIBADD])
   dnl A source that is missing from the list below must fail when PHP starts, not when a request first needs it.
-  CLUSTERED_SESSION_SHARED_LIBADD="$CLUSTERED_SESSION_SHARED_LIBADD -Wl,-z,now -Wl,-z,relro"
+  CLUSTERED_SESSION_SHARED_LIBADD="$CLUSTERED_SESSION_SHARED_LIBADD -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete"
   PHP_SUBST([CLUSTERED_SESSION_SHARED_LIBADD])
 
   dnl -- Sources --------------------------------------------------------------------------------------------------------
@@ -144,6 +144,7 @@ struct Value {
     src/cluster/node_process.cc
     src/cluster/node_set.cc
     src/cluster/placement.cc
+    src/cluster/resolver.cc
     src/local/arena.cc
     src/local/entry_head.cc
     src/local/lock_queues.cc

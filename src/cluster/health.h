@@ -23,8 +23,10 @@ struct alignas(64) NodeHealth {
   std::atomic<uint32_t> incarnation;   // the node process seen last
   std::atomic<uint32_t> reserved;
   std::atomic<uint64_t> item_size_max; // bytes, of `incarnation`; 0 = not asked yet
+  std::atomic<uint64_t> address[2];    // of its host name, see resolver.h
+  std::atomic<uint64_t> address_sum;
 };
-static_assert(sizeof(NodeHealth) == 64);
+static_assert(sizeof(NodeHealth) == 128);
 
 enum class HealthDecision : uint8_t {
   kAsk,   // healthy

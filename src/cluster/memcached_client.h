@@ -14,6 +14,7 @@
 #include "src/cluster/memcached_connection.h"
 #include "src/cluster/memcached_node.h"
 #include "src/cluster/node_process.h"
+#include "src/cluster/resolver.h"
 
 namespace clustered_session {
 
@@ -33,6 +34,7 @@ class MemcachedNode final : public Node {
   const std::string& name() const override { return parsed_.name; }
   const std::string& address() const override { return address_; }
 
+  bool Connected() const override { return connection_.connected(); }
   void StartRead(std::string_view key, TimePoint deadline, const LockClaim* claim) override;
   void StartWrite(std::string_view key, std::string_view value, std::chrono::seconds ttl, const NodeToken& expected,
                   TimePoint deadline) override;
@@ -63,6 +65,7 @@ class MemcachedNode final : public Node {
 
   void Begin(Kind kind, std::string_view key, TimePoint deadline);
   void Launch();
+  Result<HostAddresses> Addresses(TimePoint deadline);
   bool Connect();
   bool Handshake();
   Next PrepareWrite();

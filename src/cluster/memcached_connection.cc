@@ -2,7 +2,6 @@
 #include "src/cluster/memcached_connection.h"
 
 #include <libmemcached/memcached.h>
-#include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/socket.h>
@@ -22,8 +21,6 @@
 
 namespace clustered_session {
 namespace {
-
-constexpr size_t kAddressesMax = 8;  // of one host name
 
 // memcached -Y takes the value of the first "set" of a connection for "user password", whatever its key.
 // A node that does not ask for them stores the value instead: it is gone at once.
@@ -82,27 +79,6 @@ uint64_t MillisLeft(TimePoint deadline) {
   return static_cast<uint64_t>(std::clamp<int64_t>(left.count(), 1, 3600 * 1000));
 }
 
-std::vector<std::string> Resolve(const NodeAddress& address, std::string* error) {
-  if (address.is_unix()) return {address.unix_path};
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* list = nullptr;
-  if (const int code = getaddrinfo(address.host.c_str(), nullptr, &hints, &list); code != 0) {
-    *error = std::string("cannot resolve its name: ") + gai_strerror(code);
-    return {};
-  }
-  std::vector<std::string> hosts;
-  for (const addrinfo* entry = list; entry != nullptr && hosts.size() < kAddressesMax; entry = entry->ai_next) {
-    char host[NI_MAXHOST];
-    if (getnameinfo(entry->ai_addr, entry->ai_addrlen, host, sizeof host, nullptr, 0, NI_NUMERICHOST) == 0) {
-      hosts.emplace_back(host);
-    }
-  }
-  freeaddrinfo(list);
-  if (hosts.empty()) *error = "cannot resolve its name: no usable address";
-  return hosts;
-}
-
 memcached_st* Create(const NodeAddress& address, const std::string& host, TimePoint deadline) {
   memcached_st* memcached = memcached_create(nullptr);
   if (memcached == nullptr) return nullptr;
@@ -135,19 +111,19 @@ SignalBlock::SignalBlock() {
 
 SignalBlock::~SignalBlock() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
-Status MemcachedConnection::Open(const NodeAddress& address, const NodeCredentials& credentials, bool plain,
-                                 TimePoint deadline, std::string_view key, std::string_view value) {
-  std::string error;
-  const std::vector<std::string> hosts = Resolve(address, &error);
-  if (hosts.empty()) return Error(ErrorCode::kUnavailable, error);
-  Status status;
+Status MemcachedConnection::Open(const NodeAddress& address, const std::vector<std::string>& hosts,
+                                 const NodeCredentials& credentials, bool plain, TimePoint deadline,
+                                 std::string_view key, std::string_view value) {
+  Status status = Error(ErrorCode::kInvalidArgument, "no address to connect to");
   for (size_t i = 0; i < hosts.size(); ++i) {
     // A fair share for each address: the first may be a black hole.
     const TimePoint now = std::chrono::steady_clock::now();
     const TimePoint share = now + (deadline - now) / static_cast<int64_t>(hosts.size() - i);
     if (i > 0 && now >= deadline) break;
     status = OpenOne(address, credentials, plain, hosts[i], share, key, value);
-    if (status.ok()) return status;
+    if (!status.ok()) continue;
+    host_ = hosts[i];
+    break;
   }
   return status;
 }

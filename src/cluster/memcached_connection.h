@@ -74,13 +74,13 @@ class MemcachedConnection {
   MemcachedConnection(const MemcachedConnection&) = delete;
   MemcachedConnection& operator=(const MemcachedConnection&) = delete;
 
-  // Connects to the first of the node's addresses that accepts, and sends `credentials`, if there are any, and "add key
+  // Connects to the first of `hosts` (numeric, or the path of the node's unix socket) that accepts, and sends `credentials`, if there are any, and "add key
   // value". Unless `plain`, the first flight begins with the question whether the node knows meta commands. What it says
   // to this and to the credentials comes before the first answer.
-  // Names are resolved by getaddrinfo(), whose time is the resolver's and not bounded here; connecting is.
   // The error says what happened, without the node's name. REQUIRES: !connected()
-  Status Open(const NodeAddress& address, const NodeCredentials& credentials, bool plain, TimePoint deadline,
-              std::string_view key, std::string_view value);
+  Status Open(const NodeAddress& address, const std::vector<std::string>& hosts, const NodeCredentials& credentials,
+              bool plain, TimePoint deadline, std::string_view key, std::string_view value);
+  const std::string& host() const { return host_; }  // the one that accepted
 
   // Open in this process; if it does not speak meta, also with nothing to read, so that a node that went away is noticed
   // without a wait.
@@ -141,6 +141,7 @@ class MemcachedConnection {
 
   memcached_st* memcached_ = nullptr;
   MemcachedSocket socket_;
+  std::string host_;
   uint64_t process_ = 0;        // that opened it, by its number among forks
   bool authenticates_ = false;  // credentials were sent
   std::string question_;        // whether it knows meta commands, to be asked

@@ -69,6 +69,17 @@ void MemcachedNode::Fail(const std::string& what) {
   if (elapsed_ms > 0) operation_.reply.error += " after " + std::to_string(elapsed_ms) + " ms";
 }
 
+// Where it was reached last is good enough while the name server is not there, and has half of the time then.
+Result<HostAddresses> MemcachedNode::Addresses(TimePoint deadline) {
+  if (parsed_.is_unix()) return HostAddresses{parsed_.unix_path};
+  const std::string kept = process_.KeptAddress();
+  const TimePoint now = std::chrono::steady_clock::now();
+  Result<HostAddresses> found =
+      Resolver::OfProcess().Resolve(parsed_.host, kept.empty() ? deadline : now + (deadline - now) / 2);
+  if (!found.ok() && !kept.empty()) return HostAddresses{kept};
+  return found;
+}
+
 bool MemcachedNode::Connect() {
   if (connection_.Usable()) {
     operation_.fresh = false;
@@ -77,13 +88,20 @@ bool MemcachedNode::Connect() {
   connection_.Drop();
   process_.Forget();
   operation_.fresh = true;
-  const SignalBlock block;
-  const Status status =
-      connection_.Open(parsed_, credentials_, plain_, ConnectDeadline(), kSentinelKey, RandomSentinel());
+  const TimePoint deadline = ConnectDeadline();
+  const Result<HostAddresses> hosts = Addresses(deadline);
+  Status status;
+  if (hosts.ok()) {
+    const SignalBlock block;
+    status = connection_.Open(parsed_, hosts.value(), credentials_, plain_, deadline, kSentinelKey, RandomSentinel());
+  } else {
+    status = hosts.error();
+  }
   if (!status.ok()) {
     Fail(status.error().message());
     return false;
   }
+  if (!parsed_.is_unix() && connection_.host() != parsed_.host) process_.KeepAddress(connection_.host());
   counters_->node_connects.Add();
   return true;
 }

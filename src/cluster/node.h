@@ -70,6 +70,9 @@ class Node {
   // host:port or unix:/path, for people.
   virtual const std::string& address() const = 0;
 
+  // Whether a connection is open: then starting an operation does not wait for the network.
+  virtual bool Connected() const = 0;
+
   // Asks for the item, and before that, with a `claim`, for the lock. `deadline` bounds all of the operation, connecting
   // included.
   virtual void StartRead(std::string_view key, TimePoint deadline, const LockClaim* claim = nullptr) = 0;

@@ -8,6 +8,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "src/cluster/resolver.h"
+
 namespace clustered_session {
 namespace {
 
@@ -44,6 +46,14 @@ void NodeProcess::Learn(const std::string* sentinel) {
   if (health_->incarnation.load(std::memory_order_acquire) == incarnation_) return;
   health_->item_size_max.store(0, std::memory_order_release);  // first: a limit must not pass for another process's
   health_->incarnation.store(incarnation_, std::memory_order_release);
+}
+
+std::string NodeProcess::KeptAddress() const {
+  return health_ != nullptr ? clustered_session::KeptAddress(*health_) : std::string();
+}
+
+void NodeProcess::KeepAddress(const std::string& address) {
+  if (health_ != nullptr) clustered_session::KeepAddress(health_, address);
 }
 
 // Before the incarnation is known, what is kept may be of a process that is gone; learning it has cleared that.

@@ -1,5 +1,5 @@
-// NodeProcess: what a client has learnt of the memcached process behind a node's address: which one it is, and how large
-// an item it takes. Layer: cluster; for memcached_node.cc only. Belongs to one connection's thread; what others may use
+// NodeProcess: what a client has learnt of the memcached process behind a node's name: where it was reached, which one it
+// is, and how large an item it takes. Layer: cluster; for memcached_node.cc only. Belongs to one connection's thread; what others may use
 // goes to the node's health in shared memory.
 #ifndef CLUSTERED_SESSION_CLUSTER_NODE_PROCESS_H_
 #define CLUSTERED_SESSION_CLUSTER_NODE_PROCESS_H_
@@ -32,6 +32,10 @@ class NodeProcess {
   void Forget() { incarnation_ = 0; }  // a new connection
   // The value of the sentinel that the node has shown, or null if it has none: then an incarnation of our own.
   void Learn(const std::string* sentinel);
+
+  // Where any worker has reached it last; empty: not known, or not under a name.
+  std::string KeptAddress() const;
+  void KeepAddress(const std::string& address);
 
   bool keeps_limit() const { return health_ != nullptr; }
   // The largest item in bytes, 0 if not known.

@@ -1,12 +1,18 @@
 #include "src/cluster/node_set.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 namespace clustered_session {
 
-NodeSet::NodeSet(std::vector<Member> members, Duration retry_interval, const Clock* clock, Counters* counters)
-    : members_(std::move(members)), retry_interval_(retry_interval), clock_(clock), counters_(counters) {
+NodeSet::NodeSet(std::vector<Member> members, Duration retry_interval, const Clock* clock, Counters* counters,
+                 Duration connect_time_min)
+    : members_(std::move(members)),
+      retry_interval_(retry_interval),
+      connect_time_min_(connect_time_min),
+      clock_(clock),
+      counters_(counters) {
   addresses_.reserve(members_.size());
   for (const Member& member : members_) addresses_.push_back(member.address);
 }
@@ -31,7 +37,8 @@ uint64_t NodeSet::SmallestItemMax() const {
   return smallest;
 }
 
-bool NodeSet::MayAsk(uint32_t index) {
+bool NodeSet::MayAsk(uint32_t index, TimePoint deadline) {
+  if (!members_[index].node->Connected() && clock_->Now() + connect_time_min_ > deadline) return false;
   NodeHealth* health = members_[index].health;
   if (health == nullptr) return true;
   if (DecideHealth(health, clock_->Now(), retry_interval_) == HealthDecision::kSkip) return false;
@@ -51,15 +58,25 @@ void NodeSet::Report(uint32_t index, const NodeReply& reply) {
   }
 }
 
+// Positions in `nodes`, those with an open connection first: connecting waits, and a black hole would keep the others
+// from being asked.
+std::vector<size_t> NodeSet::StartOrder(const std::vector<uint32_t>& nodes) const {
+  std::vector<size_t> order(nodes.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_partition(order.begin(), order.end(),
+                        [&](size_t position) { return members_[nodes[position]].node->Connected(); });
+  return order;
+}
+
 std::vector<NodeSet::Read> NodeSet::ReadAll(const std::vector<uint32_t>& nodes, std::string_view key,
                                             TimePoint deadline) {
-  std::vector<Read> reads;
+  std::vector<Read> reads(nodes.size());
   std::vector<bool> asked(members_.size(), false);
-  reads.reserve(nodes.size());
-  for (const uint32_t index : nodes) {
-    Read& read = reads.emplace_back();
+  for (const size_t position : StartOrder(nodes)) {
+    const uint32_t index = nodes[position];
+    Read& read = reads[position];
     read.node = index;
-    if (asked[index] || !MayAsk(index)) continue;  // the reply stays kSkipped
+    if (asked[index] || !MayAsk(index, deadline)) continue;  // the reply stays kSkipped
     asked[index] = true;
     members_[index].node->StartRead(key, deadline);
     read.reply.status = NodeStatus::kMiss;  // under way
@@ -78,9 +95,11 @@ std::vector<NodeReply> NodeSet::WriteAll(const std::vector<WriteTarget>& targets
                                          std::string_view value, std::chrono::seconds ttl, TimePoint deadline) {
   std::vector<NodeReply> replies(targets.size());
   std::vector<bool> asked(members_.size(), false);
-  for (size_t i = 0; i < targets.size(); ++i) {
-    const uint32_t index = targets[i].node;
-    if (asked[index] || !MayAsk(index)) continue;
+  std::vector<uint32_t> nodes(targets.size());
+  std::transform(targets.begin(), targets.end(), nodes.begin(), [](const WriteTarget& target) { return target.node; });
+  for (const size_t i : StartOrder(nodes)) {
+    const uint32_t index = nodes[i];
+    if (asked[index] || !MayAsk(index, deadline)) continue;
     asked[index] = true;
     members_[index].node->StartWrite(key, value, ttl, targets[i].expected, deadline);
     replies[i].status = NodeStatus::kStored;  // under way

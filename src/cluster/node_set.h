@@ -34,7 +34,10 @@ class NodeSet {
     NodeToken expected;
   };
 
-  NodeSet(std::vector<Member> members, Duration retry_interval, const Clock* clock, Counters* counters);
+  // A node without an open connection is not asked with less than `connect_time_min` left until a deadline: the time
+  // that others took to connect would be charged to it.
+  NodeSet(std::vector<Member> members, Duration retry_interval, const Clock* clock, Counters* counters,
+          Duration connect_time_min = Duration::zero());
 
   size_t size() const { return members_.size(); }
   bool empty() const { return members_.empty(); }
@@ -63,12 +66,14 @@ class NodeSet {
  private:
   void ShowContested(const std::vector<WriteTarget>& targets, std::string_view key, std::string_view value,
                      TimePoint deadline, std::vector<NodeReply>* replies);
-  bool MayAsk(uint32_t index);
+  bool MayAsk(uint32_t index, TimePoint deadline);
+  std::vector<size_t> StartOrder(const std::vector<uint32_t>& nodes) const;
   void Report(uint32_t index, const NodeReply& reply);
 
   std::vector<Member> members_;
   std::vector<NodeAddress> addresses_;
   Duration retry_interval_;
+  Duration connect_time_min_;
   const Clock* clock_;
   Counters* counters_;
   std::vector<std::string> events_;

@@ -70,7 +70,8 @@ Result<std::unique_ptr<NodeSet>> Worker::MakeNodes(std::string_view save_path, c
     member.address = std::move(address);
     members.push_back(std::move(member));
   }
-  return std::make_unique<NodeSet>(std::move(members), settings.retry_interval, clock_, &store_->counters());
+  return std::make_unique<NodeSet>(std::move(members), settings.retry_interval, clock_, &store_->counters(),
+                                   settings.operation_timeout / 2);
 }
 
 }  // namespace clustered_session

@@ -1,5 +1,4 @@
 // What nodes and networks do wrong, and what the node client makes of it. Mirrors src/cluster/memcached_node.h.
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -8,7 +7,7 @@
 
 #include "tests/cluster/node_fixture.h"
 #include "tests/support/fault_proxy.h"
-#include "tests/support/free_port.h"
+#include "tests/support/hanging_port.h"
 #include "tests/support/memcached_process.h"
 #include "tests/support/temp_dir.h"
 
@@ -18,31 +17,6 @@ namespace {
 constexpr NodeTimeouts kShort = {milliseconds(200), milliseconds(300)};
 // What a call that has to end after 0.5 s may take on a machine that is busy with other things.
 constexpr Duration kBound = seconds(3);
-
-// A port where connecting hangs: its queue of connections is full and nobody takes them.
-class HangingPort {
- public:
-  HangingPort() : listener_(ListenOnLoopback(&port_, false, 0)) {
-    for (int i = 0; i < 4; ++i) {
-      const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-      sockaddr_storage address;
-      socklen_t length = sizeof address;
-      getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length);
-      (void)!connect(descriptor, reinterpret_cast<sockaddr*>(&address), length);
-      clients_.push_back(descriptor);
-    }
-  }
-  ~HangingPort() {
-    for (int client : clients_) close(client);
-    close(listener_);
-  }
-  uint16_t port() const { return port_; }
-
- private:
-  uint16_t port_ = 0;
-  int listener_;
-  std::vector<int> clients_;
-};
 
 // `error` names the node, is one line, and holds `part`.
 void CheckError(const NodeReply& reply, const std::string& part) {

@@ -87,6 +87,7 @@ class FakeNode final : public Node {
 
   const std::string& name() const override { return server_->name(); }
   const std::string& address() const override { return address_; }
+  bool Connected() const override { return true; }
   void StartRead(std::string_view key, TimePoint deadline, const LockClaim* claim) override;
   NodeReply FinishRead() override { return Finish(); }
   void StartWrite(std::string_view key, std::string_view value, std::chrono::seconds ttl, const NodeToken& expected,

@@ -1,0 +1,141 @@
+#include "src/cluster/resolver.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+namespace clustered_session {
+namespace {
+
+// For how long an answer that came too late for its asker is good for the next one: more than a retry interval.
+constexpr Duration kFresh = std::chrono::seconds(10);
+constexpr size_t kAddressesMax = 8;  // of one host name
+
+// An IPv6 address, or an IPv4 one as "::ffff:a.b.c.d", and a sum by which a reader tells both halves belong together.
+struct PackedAddress {
+  uint64_t halves[2] = {};
+  uint64_t Sum() const { return (halves[0] * 0x9e3779b97f4a7c15u) ^ (halves[1] + 0xc2b2ae3d27d4eb4fu); }
+};
+
+constexpr unsigned char kV4Prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+bool IsNumeric(const std::string& host) {
+  in6_addr any;
+  return inet_pton(AF_INET, host.c_str(), &any) == 1 || inet_pton(AF_INET6, host.c_str(), &any) == 1;
+}
+
+std::atomic<Resolver*> of_process{nullptr};
+
+}  // namespace
+
+Result<HostAddresses> LookUpHost(const std::string& host) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* list = nullptr;
+  if (const int code = getaddrinfo(host.c_str(), nullptr, &hints, &list); code != 0) {
+    return Error(ErrorCode::kUnavailable, std::string("cannot resolve its name: ") + gai_strerror(code));
+  }
+  HostAddresses addresses;
+  for (const addrinfo* entry = list; entry != nullptr && addresses.size() < kAddressesMax; entry = entry->ai_next) {
+    char text[NI_MAXHOST];
+    if (getnameinfo(entry->ai_addr, entry->ai_addrlen, text, sizeof text, nullptr, 0, NI_NUMERICHOST) == 0) {
+      addresses.emplace_back(text);
+    }
+  }
+  freeaddrinfo(list);
+  if (addresses.empty()) return Error(ErrorCode::kUnavailable, "cannot resolve its name: no usable address");
+  return addresses;
+}
+
+// The parent's may have been locked by another thread when this process was forked, and its lookups are not here.
+Resolver& Resolver::OfProcess() {
+  static const int watched = pthread_atfork(nullptr, nullptr, [] { of_process.store(nullptr); });
+  (void)watched;
+  Resolver* seen = of_process.load(std::memory_order_acquire);
+  if (seen != nullptr) return *seen;
+  auto made = std::make_unique<Resolver>(LookUpHost);
+  if (of_process.compare_exchange_strong(seen, made.get(), std::memory_order_acq_rel)) seen = made.release();
+  return *seen;
+}
+
+void Resolver::SetLookup(Lookup lookup) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  lookup_ = std::move(lookup);
+  queries_.clear();  // who waits for one has it still
+}
+
+// The thread takes no signal, which would be PHP's, and needs nothing of the caller's.
+void Resolver::Start(const std::string& host, const std::shared_ptr<Query>& query) {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  try {
+    std::thread([this, host, query, lookup = lookup_] {
+      Result<HostAddresses> result = lookup(host);
+      const std::lock_guard<std::mutex> lock(mutex_);
+      query->result = std::move(result);
+      query->done = true;
+      query->done_at = std::chrono::steady_clock::now();
+      answered_.notify_all();
+    }).detach();
+  } catch (const std::system_error&) {
+    query->result = Error(ErrorCode::kUnavailable, "cannot resolve its name: no thread can be started");
+    query->done = true;
+    query->done_at = std::chrono::steady_clock::now();
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+Result<HostAddresses> Resolver::Resolve(const std::string& host, TimePoint deadline) {
+  if (IsNumeric(host)) return HostAddresses{host};
+  std::unique_lock<std::mutex> lock(mutex_);
+  std::shared_ptr<Query>& slot = queries_[host];
+  const bool stale = slot != nullptr && slot->done && std::chrono::steady_clock::now() - slot->done_at > kFresh;
+  if (slot == nullptr || stale) {
+    slot = std::make_shared<Query>();
+    Start(host, slot);
+  }
+  const std::shared_ptr<Query> query = slot;
+  if (!answered_.wait_until(lock, deadline, [&] { return query->done; })) {
+    return Error(ErrorCode::kTimeout, "cannot resolve its name: no answer");
+  }
+  // Who asks next looks it up anew.
+  const auto found = queries_.find(host);
+  if (found != queries_.end() && found->second == query) queries_.erase(found);
+  return query->result;
+}
+
+void KeepAddress(NodeHealth* health, std::string_view address) {
+  const std::string text(address);
+  unsigned char bytes[16];
+  std::memcpy(bytes, kV4Prefix, sizeof kV4Prefix);
+  if (inet_pton(AF_INET, text.c_str(), bytes + 12) != 1 && inet_pton(AF_INET6, text.c_str(), bytes) != 1) return;
+  PackedAddress packed;
+  std::memcpy(packed.halves, bytes, sizeof bytes);
+  for (int i = 0; i < 2; ++i) health->address[i].store(packed.halves[i], std::memory_order_relaxed);
+  health->address_sum.store(packed.Sum(), std::memory_order_relaxed);
+}
+
+std::string KeptAddress(const NodeHealth& health) {
+  PackedAddress packed;
+  for (int i = 0; i < 2; ++i) packed.halves[i] = health.address[i].load(std::memory_order_relaxed);
+  if (packed.Sum() != health.address_sum.load(std::memory_order_relaxed)) return {};
+  unsigned char bytes[16];
+  std::memcpy(bytes, packed.halves, sizeof bytes);
+  char text[INET6_ADDRSTRLEN];
+  const bool v4 = std::memcmp(bytes, kV4Prefix, sizeof kV4Prefix) == 0;
+  const char* made = v4 ? inet_ntop(AF_INET, bytes + 12, text, sizeof text) : inet_ntop(AF_INET6, bytes, text, sizeof text);
+  return made != nullptr ? made : "";
+}
+
+}  // namespace clustered_session

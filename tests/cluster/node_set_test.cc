@@ -1,0 +1,72 @@
+// Several nodes asked at once, some of which cannot be connected to. Mirrors src/cluster/node_set.h.
+#include "src/cluster/node_set.h"
+
+#include <catch2/catch.hpp>
+#include <memory>
+#include <vector>
+
+#include "tests/cluster/node_fixture.h"
+#include "tests/support/hanging_port.h"
+#include "tests/support/memcached_process.h"
+
+namespace clustered_session {
+namespace {
+
+// Two black holes before a node that works.
+struct Nodes {
+  HangingPort holes[2];
+  MemcachedProcess memcached;
+  Counters counters;
+  NodeHealth health[3] = {};
+  SystemClock clock;
+  std::unique_ptr<NodeSet> set;
+
+  Nodes(Duration connect_timeout, Duration connect_time_min) {
+    std::vector<NodeSet::Member> members;
+    for (const uint16_t port : {holes[0].port(), holes[1].port(), memcached.port()}) {
+      NodeSet::Member& member = members.emplace_back();
+      member.address = TcpAddress(port);
+      member.health = &health[members.size() - 1];
+      member.node = MakeMemcachedNode(member.address, {connect_timeout, seconds(5)}, member.health, &counters);
+    }
+    set = std::make_unique<NodeSet>(std::move(members), seconds(3600), &clock, &counters, connect_time_min);
+  }
+};
+
+TEST_CASE("a node with an open connection answers whatever time the others take to connect") {
+  Nodes nodes(milliseconds(400), Duration::zero());
+  REQUIRE(nodes.set->ReadAll({2}, "k", Now() + seconds(10))[0].reply.status == NodeStatus::kMiss);
+  const TimePoint deadline = Now() + milliseconds(600);  // is over before both holes have had their time
+  const std::vector<NodeSet::Read> reads = nodes.set->ReadAll({0, 1, 2}, "k", deadline);
+  CHECK(reads[0].reply.status == NodeStatus::kError);
+  CHECK(reads[1].reply.status == NodeStatus::kError);
+  CHECK(reads[2].node == 2);
+  CHECK(reads[2].reply.status == NodeStatus::kMiss);
+  CHECK(nodes.health[2].open.load() == 0);
+
+  for (NodeHealth& health : nodes.health) health.open.store(0);
+  const std::vector<NodeSet::WriteTarget> targets = {{0, {}}, {1, {}}, {2, {}}};
+  const std::vector<NodeReply> replies =
+      nodes.set->WriteAll(targets, "k", "v", seconds(100), Now() + milliseconds(600));
+  CHECK(replies[0].status == NodeStatus::kError);
+  CHECK(replies[2].status == NodeStatus::kStored);
+  CHECK(nodes.memcached.Get("k") == "v");
+}
+
+TEST_CASE("a node that others have left too little time to connect to is not asked, and not blamed") {
+  Nodes nodes(seconds(2), seconds(5));
+  const TimePoint deadline = Now() + milliseconds(6500);
+  const std::vector<NodeSet::Read> reads = nodes.set->ReadAll({0, 1, 2}, "k", deadline);
+  CHECK(reads[0].reply.status == NodeStatus::kError);
+  CHECK(reads[1].reply.status == NodeStatus::kSkipped);
+  CHECK(reads[2].reply.status == NodeStatus::kSkipped);
+  CHECK(nodes.health[0].open.load() == 1);
+  CHECK(nodes.health[1].open.load() == 0);
+  CHECK(nodes.health[2].open.load() == 0);
+  CHECK(nodes.health[2].failures.load() == 0);
+  // The hole is known by now: the others have all the time.
+  CHECK(nodes.set->ReadAll({0, 2}, "k", Now() + seconds(10))[1].reply.status == NodeStatus::kMiss);
+}
+
+}  // namespace
+}  // namespace clustered_session
