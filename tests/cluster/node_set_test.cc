@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tests/cluster/node_fixture.h"
+#include "tests/support/fault_proxy.h"
 #include "tests/support/hanging_port.h"
 #include "tests/support/memcached_process.h"
 
@@ -16,6 +17,7 @@ namespace {
 struct Nodes {
   HangingPort holes[2];
   MemcachedProcess memcached;
+  FaultProxy proxy{memcached.port()};
   Counters counters;
   NodeHealth health[3] = {};
   SystemClock clock;
@@ -23,12 +25,15 @@ struct Nodes {
 
   Nodes(Duration connect_timeout, Duration connect_time_min) {
     std::vector<NodeSet::Member> members;
-    for (const uint16_t port : {holes[0].port(), holes[1].port(), memcached.port()}) {
+    for (const uint16_t port : {holes[0].port(), holes[1].port(), proxy.port()}) {
       NodeSet::Member& member = members.emplace_back();
       member.address = TcpAddress(port);
       member.health = &health[members.size() - 1];
       member.node = MakeMemcachedNode(member.address, {connect_timeout, seconds(5)}, member.health, &counters);
     }
+    ProxyFaults slow;
+    slow.delay = milliseconds(50);
+    proxy.Set(slow);
     set = std::make_unique<NodeSet>(std::move(members), seconds(3600), &clock, &counters, connect_time_min);
   }
 };
