@@ -21,6 +21,7 @@ $what = $_POST['what'] ?? 'read';
 $done = session_start(['read_and_close' => $what === 'read']);
 $seen = [];
 $warning = '';
+$states = array_column(clustered_session_status()['nodes'], 'state');
 if ($done) {
     error_clear_last();
     if ($what === 'add') {
@@ -39,4 +40,6 @@ echo json_encode([
     'seen' => (object) $seen,
     'warning' => $warning,
     'server_id' => (string) ini_get('clustered_session.server_id'),
+    // What this server thinks of the nodes: '+-+' is that the second one fails.
+    'nodes' => implode(array_map(fn ($state) => $state === 'up' ? '+' : '-', $states)),
 ]), "\n";

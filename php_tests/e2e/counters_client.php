@@ -39,7 +39,7 @@ final class Client
             'replied' => hrtime(true), 'phase' => $phase, 'acknowledged' => $reply['error'] === '',
             'error' => $reply['error'] . (isset($reply['warning']) ? " $reply[warning]" : ''), 'url' => $url,
             'cookie' => $cookie, 'cookie_after' => $client->cookies['PHPSESSID_AT'] ?? '',
-            'server' => $reply['server_id'] ?? '', 'seen' => $reply['seen'] ?? []];
+            'server' => $reply['server_id'] ?? '', 'nodes' => $reply['nodes'] ?? '', 'seen' => $reply['seen'] ?? []];
         fwrite($this->history, json_encode($line) . "\n");
         return $reply['error'] === '';
     }

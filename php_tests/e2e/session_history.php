@@ -158,11 +158,11 @@ final class SessionHistory
         }
         $this->first_error = "$kind: $request[client] in session $request[session], $why";
         $last = array_search($request, $this->requests, true);
-        foreach (array_slice($this->requests, max(0, $last - 15), min($last, 15) + 3) as $i => $of) {
-            $this->before_error[] = sprintf('%9.1f %7.1f ms  %-3s %-7s %-3s %s %s -> %s  %s', $of['sent'] / 1e6,
-                ($of['replied'] - $of['sent']) / 1e6, $of['client'], $of['what'], $of['server'], $of['phase'],
-                $of['cookie'] ?? '', $of['acknowledged'] ? $of['cookie_after'] ?? '' : 'not acknowledged',
-                json_encode($of['seen']));
+        foreach (array_slice($this->requests, max(0, $last - 20), min($last, 20) + 3) as $of) {
+            $after = $of['acknowledged'] ? $of['cookie_after'] ?? '' : 'not acknowledged';
+            $this->before_error[] = sprintf('%9.1f %7.1f ms  %-3s %-7s %-3s %s %s %s -> %s  %s', $of['sent'] / 1e6,
+                ($of['replied'] - $of['sent']) / 1e6, $of['client'], $of['what'], $of['server'], $of['nodes'] ?? '',
+                $of['phase'], $of['cookie'] ?? '', $after, json_encode($of['seen']));
         }
     }
 }
