@@ -118,6 +118,7 @@ $of_kind = fn (string $what): int =>
 $result += ['requests' => count($requests), 'added' => $of_kind('add'), 'destroyed' => $of_kind('destroy'),
     'failed' => count($failed), 'failed_unexpectedly' => count($unexpected),
     'failed_end' => count(array_filter($failed, fn ($request) => $request['client'] === 'end')),
+    'two_failing' => count(array_filter($requests, fn ($request) => substr_count($request['nodes'], '-') > 1)),
     'first_failure' => $unexpected ? "{$unexpected[0]['phase']}: {$unexpected[0]['url']} {$unexpected[0]['error']}" : ''];
 $result['phases'] = '';
 foreach (failures($requests) as $phase => [$failures, $all]) {
