@@ -45,11 +45,13 @@ function tally(array $visitor, array $reply): void
         $counts['whole'] += $reply['cart'] == $visitor['cart'] ? 1 : 0;
     }
     $counts['waits'] += $reply['waits'] ?? 0;
+    $counts['longest_ms'] = max($counts['longest_ms'], (int) $reply['ms']);
 }
 
 [, $file, $what] = $argv;
 $url = end($argv);
-$counts = ['logged_in' => 0, 'whole' => 0, 'logged_out' => 0, 'foreign' => 0, 'failed' => 0, 'waits' => 0];
+$counts = ['logged_in' => 0, 'whole' => 0, 'logged_out' => 0, 'foreign' => 0, 'failed' => 0, 'waits' => 0,
+    'longest_ms' => 0];
 $servers = [];
 $first_error = '';
 

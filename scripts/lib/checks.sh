@@ -1,8 +1,9 @@
-# Counts what an end-to-end test checks and prints `N passed, N failed` as its last line, also when the test breaks off.
-# Sourced after processes.sh.
+# Counts what an end-to-end test checks and prints `N passed, N failed` as its last line, also when the test breaks off;
+# with `, N skipped` where this machine does not allow a check. Sourced after processes.sh.
 
 checks_passed=0
 checks_failed=0
+checks_skipped=0
 checks_done=''
 at_exit=report_checks
 
@@ -14,6 +15,12 @@ check_passes() {
 check_fails() {
   checks_failed=$((checks_failed + 1))
   printf '  %sFAIL%s  %s%s\n' "$red" "$plain" "$1" "${2:+: $2}"
+}
+
+# check_skipped <what cannot be checked> <why>
+check_skipped() {
+  checks_skipped=$((checks_skipped + 1))
+  printf '  skip  %s: %s\n' "$1" "$2"
 }
 
 # check <what must hold> <command>...
@@ -31,6 +38,11 @@ check_equal() {
 # check_at_least <what must hold> <number> <actual>
 check_at_least() {
   if [[ $3 =~ ^[0-9]+$ ]] && (($3 >= $2)); then check_passes "$1"; else check_fails "$1" "'$3', expected $2 or more"; fi
+}
+
+# check_at_most <what must hold> <number> <actual>
+check_at_most() {
+  if [[ $3 =~ ^[0-9]+$ ]] && (($3 <= $2)); then check_passes "$1"; else check_fails "$1" "'$3', expected $2 or less"; fi
 }
 
 # check_waits <what must hold> <at most> <actual>
@@ -52,5 +64,7 @@ report_checks() {
     check_fails 'the test ran to its end'
     exit_code=1
   fi
-  printf '\n%s passed, %s failed\n' "$checks_passed" "$checks_failed"
+  printf '\n%s passed, %s failed' "$checks_passed" "$checks_failed"
+  ((checks_skipped == 0)) || printf ', %s skipped' "$checks_skipped"
+  printf '\n'
 }

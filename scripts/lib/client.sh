@@ -31,3 +31,16 @@ ask_many() {
 
 # The value of a cookie in $jar.
 cookie() { php -n -r 'echo json_decode(file_get_contents($argv[1]), true)[$argv[2]] ?? "";' "$jar" "$1"; }
+
+# counters_of <server_id> <name>...: of this server's status, a line '<name> <value>' each; also the sessions that no
+# node has (unreplicated_now), and the failures of a node (failures_<node>).
+counters_of() {
+  php -n -r '
+    $status = json_decode((string) @file_get_contents($argv[1]), true);
+    $counters = $status["counters"] ?? [];
+    $counters["unreplicated_now"] = $status["memory"]["unreplicated"] ?? 0;
+    foreach ($status["nodes"] ?? [] as $name => $node) $counters["failures_$name"] = $node["failures"];
+    foreach (array_slice($argv, 2) as $name) echo $name, " ", $counters[$name] ?? 0, "\n";
+  ' "http://127.0.0.1:${direct_port[$1]}/counters.php?status" "${@:2}"
+}
+counter_of() { counters_of "$@" | cut -d' ' -f2; }

@@ -166,15 +166,35 @@ filled_example() {
     -e "s#/var/www/shop#$run_folder/app#" "$project/docs/examples/$1"
 }
 
+# with_server_c: nginx_php_fpm.conf, filled, with a third web server: one line in the map, one more upstream, and one
+# server more in the others.
+with_server_c() {
+  awk -v a="127.0.0.1:${server_port[a]}" -v b="127.0.0.1:${server_port[b]}" -v c="127.0.0.1:${server_port[c]}" '
+    /^  ~\^b/ { print; gsub(/b/, "c") }
+    /^upstream any_server/ { more = "  server " c " max_fails=1 fail_timeout=2s;" }
+    /^upstream server_/ { more = "  server " c " backup;" }
+    /^}/ && more { print more; more = "" }
+    /^server {/ {
+      print "upstream server_c_first {\n  zone server_c_first 64k;\n  server " c " max_fails=1 fail_timeout=2s;"
+      print "  server " a " backup;\n  server " b " backup;\n}\n"
+    }
+    { print }
+  '
+}
+
 # An nginx server block that asks one php-fpm server and no other.
 direct_server_block() {
   [[ -v direct_port[$1] ]] || direct_port[$1]=$(free_ports 1)
   cat <<END
   server {
     listen 127.0.0.1:${direct_port[$1]};
+    root $run_folder/app;
     location / {
+      try_files \$uri /index.php\$is_args\$args;
+    }
+    location ~ \.php\$ {
       include fastcgi_params;
-      fastcgi_param SCRIPT_FILENAME $run_folder/app/index.php;
+      fastcgi_param SCRIPT_FILENAME \$document_root\$fastcgi_script_name;
       fastcgi_pass 127.0.0.1:${server_port[$1]};
       fastcgi_connect_timeout 1s;
     }
@@ -182,9 +202,10 @@ direct_server_block() {
 END
 }
 
-# start_nginx: in front of the web servers a and b, by the example for their kind; with direct ports for php-fpm.
+# start_nginx: in front of the web servers a and b (and c, php-fpm only), by the example for their kind; with direct
+# ports for php-fpm.
 start_nginx() {
-  local folder=$run_folder/nginx kind temp
+  local folder=$run_folder/nginx server temp
   need_command nginx
   mkdir -p "$folder"
   front_port=${front_port:-$(free_ports 1)}
@@ -198,9 +219,11 @@ start_nginx() {
     done
     if [[ ${server_kind[a]} == fpm ]]; then
       printf '  include nginx_php_fpm.conf;\n'
-      filled_example nginx_php_fpm.conf >"$folder/nginx_php_fpm.conf"
-      direct_server_block a
-      direct_server_block b
+      filled_example nginx_php_fpm.conf | if [[ -v server_port[c] ]]; then with_server_c; else cat; fi \
+        >"$folder/nginx_php_fpm.conf"
+      for server in $(printf '%s\n' "${!server_port[@]}" | sort); do
+        direct_server_block "$server"
+      done
     else
       printf '  include nginx_http.conf;\n'
       filled_example nginx_http.conf >"$folder/nginx_http.conf"

@@ -381,7 +381,7 @@ const std::vector<uint32_t>& Session::Placement() {
   return loaded_.placement;
 }
 
-// A whole read, and a whole write, has one deadline for all its store work.
+// A whole read, and a whole write, has one deadline for all its store work; only the replicator puts it off, once.
 TimePoint Session::StoreDeadline(TimePoint now) const {
   return now + context_.settings.connect_timeout + context_.settings.operation_timeout;
 }

@@ -29,6 +29,7 @@ WriteOutcome Replicator::Write(const Record& record, const WriteBase& base, uint
   outcome_ = {};
   states_.assign(context_.nodes->size(), NodeState::kOpen);
 
+  bool extended = false;
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     const std::vector<NodeSet::WriteTarget> targets = ChooseTargets(copies);
     if (targets.empty()) break;
@@ -44,7 +45,12 @@ WriteOutcome Replicator::Write(const Record& record, const WriteBase& base, uint
       Retract(ttl, deadline);
       break;
     }
-    if (!TimeToAsk(context_, deadline)) break;
+    if (!TimeToAsk(context_, deadline)) {
+      // A node that hung has used up the time of those that answered at once.
+      if (extended || !WorthMoreTime(targets)) break;
+      extended = true;
+      deadline = context_.clock->Now() + context_.settings.operation_timeout;
+    }
   }
   outcome_.acks = static_cast<uint32_t>(std::count(states_.begin(), states_.end(), NodeState::kHolds));
   outcome_.version = record_.version;
@@ -66,6 +72,14 @@ std::vector<NodeSet::WriteTarget> Replicator::ChooseTargets(uint32_t copies) con
     if (states_[node] == NodeState::kOpen) targets.push_back({node, (*tokens_)[node]});
   }
   return targets;
+}
+
+// Whether this write is on no node yet, and some node answered. Left to this server alone, it would become a branch of
+// what others write meanwhile, with no base that is known: a merge could not tell then who changed what.
+bool Replicator::WorthMoreTime(const std::vector<NodeSet::WriteTarget>& targets) const {
+  if (std::count(states_.begin(), states_.end(), NodeState::kHolds) != 0) return false;
+  return std::any_of(targets.begin(), targets.end(),
+                     [this](const auto& target) { return states_[target.node] == NodeState::kOpen; });
 }
 
 void Replicator::HandleReply(uint32_t node, NodeReply reply) {

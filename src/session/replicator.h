@@ -45,7 +45,8 @@ class Replicator {
   Replicator(const SessionContext& context, std::string_view storage_key, const std::vector<uint32_t>& placement,
              std::vector<NodeToken>* tokens, std::vector<Notice>* notices);
 
-  // Writes to the first `copies` nodes of the placement that work. Bounded by `deadline` and by attempts.
+  // Writes to the first `copies` nodes of the placement that work. Bounded by attempts and by `deadline`, which is put
+  // off once, by operation_timeout, if a node that hung has used it up while another one held something else.
   // `record` comes with everything but its vector.
   WriteOutcome Write(const Record& record, const WriteBase& base, uint32_t copies, std::chrono::seconds ttl,
                      TimePoint deadline);
@@ -54,6 +55,7 @@ class Replicator {
   enum class NodeState : uint8_t { kOpen, kHolds, kFailed };
 
   std::vector<NodeSet::WriteTarget> ChooseTargets(uint32_t copies) const;
+  bool WorthMoreTime(const std::vector<NodeSet::WriteTarget>& targets) const;
   void HandleReply(uint32_t node, NodeReply reply);
   void HandleConflict(uint32_t node, NodeReply reply);
   bool ResolveContests();

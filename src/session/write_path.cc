@@ -283,7 +283,7 @@ Status Session::FinishCommit(WriteOutcome outcome, std::string_view payload, std
   loaded_.image.SetLineage(outcome.vector, outcome.fingerprint, outcome.life);
   ServeEntry();
   loaded_.must_write = false;
-  if (outcome.ownership_lost) {  // the next request of this session here asks the nodes
+  if (outcome.ownership_lost && outcome.acks > 0) {  // the next request of this session here asks the nodes
     context_.store->Erase(loaded_.key);
     return Status::Ok();
   }

@@ -111,6 +111,35 @@ TEST_CASE_METHOD(ClusterFixture, "No healthy node is taken for failing because a
   CHECK(failing(&b) == 1);
 }
 
+TEST_CASE_METHOD(ClusterFixture, "A conflict that is met while another node hangs is resolved on those that answer",
+                 "[session]") {
+  Serve(&a, "", "x|i:1;");
+  const Browser old = browser;
+  Serve(&b, "x|i:1;", "x|i:1;y|i:1;");
+  NodeInId()->set_hung(&clock);
+  browser = old;
+  Serve(&a, "x|i:1;", "x|i:2;");  // trusts its copy, and learns of the other server from a node that answers
+  CHECK(a.counters().unreplicated.Get() == 0);
+  Serve(&b, "x|i:2;y|i:1;", "x|i:2;y|i:2;");
+  View(&a, "x|i:2;y|i:2;");
+}
+
+TEST_CASE_METHOD(ClusterFixture, "What no node took is kept here, also if another server owns the session by now",
+                 "[session]") {
+  Serve(&a, "", "x|i:1;");
+  const Browser old = browser;
+  Serve(&b, "x|i:1;", "x|i:1;y|i:1;");
+  // They show the other server's record, and take nothing after that.
+  for (FakeMemcached* node : nodes) node->set_writes_left(node->items().empty() ? 0 : 1);
+  browser = old;
+  Serve(&a, "x|i:1;", "x|i:2;");
+  CHECK(a.counters().unreplicated.Get() == 1);
+  for (FakeMemcached* node : nodes) node->set_writes_left(-1);
+  clock.Advance(std::chrono::seconds(3));
+  View(&a, "x|i:2;y|i:1;");
+  View(&b, "x|i:2;y|i:1;");
+}
+
 TEST_CASE_METHOD(ClusterFixture, "No empty session is started in place of one that cannot be read", "[session]") {
   Serve(&a, "", "n|i:1;");
   for (FakeMemcached* node : nodes) node->set_down(true);

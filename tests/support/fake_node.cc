@@ -84,7 +84,8 @@ void FakeMemcached::DeliverDelayed() {
 NodeReply FakeMemcached::Write(const std::string& key, const std::string& value, std::chrono::seconds ttl,
                                const NodeToken& expected) {
   ++writes;
-  if (down_) return Unreachable();
+  if (down_ || writes_left_ == 0) return Unreachable();
+  if (writes_left_ > 0) --writes_left_;
   NodeReply reply;
   if (value.size() > size_max_) {
     reply.status = NodeStatus::kTooLarge;

@@ -32,6 +32,7 @@ class FakeMemcached {
   void set_hung(FakeClock* clock) { hung_ = clock; }  // answers nothing, and whoever waits for it waits to the end; null: not
   void set_item_size_max(uint64_t size) { size_max_ = size; }
   void set_full(bool full) { full_ = full; }    // refuses every store
+  void set_writes_left(int writes) { writes_left_ = writes; }  // takes so many more, and then none; -1: any number
   void LoseNextAnswer() { lose_answers_ = 1; }  // performs the operation, answers nothing
   void DelayNextWrite() { delay_writes_ = 1; }  // answers nothing, performs it at DeliverDelayed()
   void DeliverDelayed();
@@ -73,6 +74,7 @@ class FakeMemcached {
   uint64_t last_cas_ = 0;  // starts anew with each incarnation, as memcached's does
   uint32_t incarnation_ = 1;
   uint64_t size_max_ = 1u << 20;
+  int writes_left_ = -1;
   int lose_answers_ = 0;
   int delay_writes_ = 0;
   std::vector<DelayedWrite> delayed_;

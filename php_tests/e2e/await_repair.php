@@ -1,0 +1,91 @@
+<?php
+// Waits, while requests go on, until every web server uses every node and the loss of any node would lose nothing: of
+// each session two nodes have the same record, and the others nothing that is not part of it. Prints what is missing
+// if that takes too long.
+//   php await_repair.php <seconds> <sessions> <status URL>... <port of a node>...
+declare(strict_types=1);
+
+require __DIR__ . '/../node_items.inc';
+
+/** @return array{life: int, tombstone: bool, version: int, epoch: int, vector: array<int, int>} see docs/protocol.md */
+function header_of(string $record): array
+{
+    $header = unpack('a4/Cformat/Cflags/vsize/Pversion/Pepoch/Pinstance/V2/Vlife', $record);
+    $vector = [];
+    foreach (array_chunk(array_values(unpack('V16', $record, 48)), 2) as [$actor, $version]) {
+        $vector += $actor === 0 ? [] : [$actor => $version];
+    }
+    return ['life' => $header['life'], 'tombstone' => ($header['flags'] & 1) !== 0, 'version' => $header['version'],
+        'epoch' => $header['epoch'], 'vector' => $vector];
+}
+
+// Whether nothing is lost with $old as long as $new is there.
+function covers(array $new, array $old): bool
+{
+    if ($new['life'] !== $old['life'] || $new['tombstone']) {
+        return $new['life'] >= $old['life'];
+    }
+    // What a full vector has dropped is not above its lowest version.
+    $dropped = count($new['vector']) === 8 ? min($new['vector']) : -1;
+    foreach ($old['vector'] as $actor => $version) {
+        if ($version > ($new['vector'][$actor] ?? $dropped)) {
+            return false;
+        }
+    }
+    return !$old['tombstone'];
+}
+
+/** @param array<int, string> $records of one session, by node */
+function is_safe(array $records): bool
+{
+    $headers = array_map('header_of', $records);
+    foreach (array_count_values($records) as $record => $copies) {
+        $best = header_of((string) $record);
+        $behind = array_filter($records, fn ($other) => $other !== (string) $record);
+        $others = array_intersect_key($headers, $behind);
+        if ($copies >= 2 && array_filter($others, fn ($other) => !covers($best, $other)) === []) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// A node that a server does not use, or ''.
+function node_not_used(array $urls): string
+{
+    foreach ($urls as $url) {
+        $status = json_decode((string) @file_get_contents($url), true);
+        foreach ($status['nodes'] ?? [] as $name => $node) {
+            if ($node['state'] !== 'up') {
+                return "$url has $name $node[state]";
+            }
+        }
+        if (!isset($status['nodes'])) {
+            return "$url does not answer";
+        }
+    }
+    return '';
+}
+
+[, $seconds, $sessions] = $argv;
+$urls = array_values(preg_grep('/^http/', array_slice($argv, 3)));
+$nodes = array_map(fn ($port) => new NodeItems((int) $port), preg_grep('/^\d+$/D', array_slice($argv, 3)));
+$end = hrtime(true) + (int) $seconds * 1_000_000_000;
+do {
+    usleep(20_000);
+    $missing = node_not_used($urls);
+} while ($missing !== '' && hrtime(true) < $end);
+
+// A record may change while the nodes are asked for it one by one; once it was seen safe it stays so while all is well.
+$safe = [];
+while ($missing !== '' || count($safe) < (int) $sessions) {
+    if (hrtime(true) >= $end) {
+        exit($missing !== '' ? "$missing\n" : count($safe) . " of $sessions sessions are on two nodes\n");
+    }
+    foreach (array_unique(array_merge(...array_map(fn ($node) => $node->keys(), $nodes))) as $key) {
+        $records = array_filter(array_map(fn ($node) => $node->item($key), $nodes), is_string(...));
+        if (is_safe($records)) {
+            $safe[$key] = true;
+        }
+    }
+}
