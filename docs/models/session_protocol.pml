@@ -28,13 +28,16 @@
 // - Three attempts in place of six. A health flag ends at any time.
 // - What belongs to one server and one request is one step with the answer before it: the session lock keeps others
 //   out.
-// - The client gets cookie and acknowledgement together, at the request's end.
+// - A request that comes late to a server is one that waits for its lock. The client gets cookie and acknowledgement
+//   together, at the request's end.
 // Left out: lock=none, write=behind and the flush, on_conflict other than merge, empty and new sessions, refresh, a
 // third node and server, a second fault. A destruction that no node has acknowledged leaves all undecided, as in the
 // limits.
 //
-// Each of these errors, built in by -D, must be found. LOST_ERASES: an entry whose session was taken over is removed
-// though no node has its last write. The first check has the write's steps and its answer's in one; APART parts them.
+// Every run comes to its end: nobody waits for ever (no invalid end states).
+//
+// Each of these errors, built in by -D, must be found. LOST_ERASES, which this model found: an entry whose session was
+// taken over is removed though no node has its last write. A node stores and answers in one step; APART parts them.
 // check: -DREQUESTS_0=2
 // mutants: CAS_OFF, TOKEN_OVER_RESTART, NO_VECTORS, NO_MERGE, READ_ONE, NO_REPAIR, NO_GRACE, TAKEOVER_LATE, LOST_ERASES
 // check: -DDESTROYS
@@ -322,7 +325,6 @@ inline Reconcile() {
   PutEntry()
 }
 
-
 #ifdef TAKEOVER_LATE
 #define TAKEN_OVER false
 #else
@@ -542,7 +544,6 @@ proctype Tab(byte me; byte first; byte requests) {
   bool both;
   int h, v;
 
-end:
   do
   :: d_step { phase == IDLE && requests != 0 -> Come(0, true) }
   :: d_step { phase == IDLE && requests != 0 -> Come(1, true) }
@@ -554,6 +555,7 @@ end:
 #endif
   :: d_step { phase == IDLE && me == 0 && ended == 2 && !healed -> Heal(0) }
   :: d_step { phase == IDLE && me == 0 && ended == 2 && !healed -> Heal(1) }
+  :: phase == IDLE && requests == 0 && (me == 1 || healed) -> break
 
   :: d_step { phase == COMES && !locked[s] && TRUSTED -> LoadEntry(); Serve() }
   :: d_step { phase == COMES && !locked[s] -> LoadEntry(); StartReading() }
