@@ -34,7 +34,7 @@
 // third node and server, a second fault. A destruction that no node has acknowledged leaves all undecided, as in the
 // limits.
 //
-// Every run comes to its end: nobody waits for ever (no invalid end states).
+// Every run comes to its end: nobody waits for ever (Network).
 //
 // Each of these errors, built in by -D, must be found. LOST_ERASES, which this model found: an entry whose session was
 // taken over is removed though no node has its last write. A node stores and answers in one step; APART parts them.
@@ -202,6 +202,7 @@ byte told;       // the highest epoch under which a request has been answered
 bool destroyed;
 byte faults = FAULTS;
 byte ended;  // tabs
+bool healed;
 
 // Of a request.
 #define IDLE 0
@@ -525,7 +526,7 @@ proctype Tab(byte me; byte first; byte requests) {
   byte doomed;      // what was acknowledged when its destruction began
   byte floor;       // `told` when its write began
   byte sent_epoch;  // in the response's cookie
-  bool calm, healing, healed;
+  bool calm, healing;
   int head, vec, print;  // what is loaded; then the record that is written
   byte actor, acks;
   bool pending, grace, must_write;
@@ -544,6 +545,7 @@ proctype Tab(byte me; byte first; byte requests) {
   bool both;
   int h, v;
 
+end:
   do
   :: d_step { phase == IDLE && requests != 0 -> Come(0, true) }
   :: d_step { phase == IDLE && requests != 0 -> Come(1, true) }
@@ -555,7 +557,6 @@ proctype Tab(byte me; byte first; byte requests) {
 #endif
   :: d_step { phase == IDLE && me == 0 && ended == 2 && !healed -> Heal(0) }
   :: d_step { phase == IDLE && me == 0 && ended == 2 && !healed -> Heal(1) }
-  :: phase == IDLE && requests == 0 && (me == 1 || healed) -> break
 
   :: d_step { phase == COMES && !locked[s] && TRUSTED -> LoadEntry(); Serve() }
   :: d_step { phase == COMES && !locked[s] -> LoadEntry(); StartReading() }
@@ -601,6 +602,8 @@ end:
   :: d_step { faults != 0 -> Restart(1, 0, 0) }
   :: d_step { faults != 0 -> Restart(0, FIRST_ITEM, FIRST_VEC) }
   :: d_step { faults != 0 -> Restart(1, FIRST_ITEM, FIRST_VEC) }
+  :: timeout -> assert(healed);  // nobody waits for ever
+    break
   od
 }
 
