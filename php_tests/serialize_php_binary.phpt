@@ -22,3 +22,4 @@ objects: here, elsewhere
 100 KB: here, elsewhere
 900 KB: here, elsewhere
 new and empty: no wait
+empty again: no wait

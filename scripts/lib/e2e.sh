@@ -6,6 +6,7 @@ e2e_lib=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 . "$e2e_lib/output.sh"
 . "$e2e_lib/processes.sh"
 . "$e2e_lib/servers.sh"
+. "$e2e_lib/nodes.sh"
 . "$e2e_lib/client.sh"
 . "$e2e_lib/checks.sh"
 

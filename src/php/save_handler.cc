@@ -115,6 +115,15 @@ bool CalledWithin(const char* function) {
   return false;
 }
 
+// Whether what PHP writes is an empty $_SESSION, for which each serialize handler has bytes of its own. What a user
+// handler writes may be something else.
+bool NothingInSession() {
+  const zval* vars = &PS(http_session_vars);
+  if (PS(mod_user_implemented) || !Z_ISREF_P(vars)) return false;
+  const zval* array = Z_REFVAL_P(vars);
+  return Z_TYPE_P(array) == IS_ARRAY && zend_hash_num_elements(Z_ARRVAL_P(array)) == 0;
+}
+
 // PHP destroys a session whose payload it failed to decode. If decoding was cut short by a fatal error or exit, the
 // payload may be whole, and one request over its memory limit must not log a user out.
 bool CutShort() {
@@ -187,8 +196,9 @@ PS_WRITE_FUNC(clustered) {
     php_error_docref(nullptr, E_WARNING, "Session not written: reading it did not complete, what is stored stays");
     return FAILURE;
   }
+  const bool empty = NothingInSession();
   const bool ok =
-      Run(state, [&](Session& session) { return session.Write(View(key), View(val), Lifetime(maxlifetime)); });
+      Run(state, [&](Session& session) { return session.Write(View(key), View(val), Lifetime(maxlifetime), empty); });
   if (!ok) php_error_docref(nullptr, E_WARNING, "%s", CSG(message));
   php_clustered_session_emit_notices();
   return ok ? SUCCESS : FAILURE;

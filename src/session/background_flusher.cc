@@ -50,7 +50,7 @@ bool BackgroundFlusher::TakeSeat() {
 }
 
 void BackgroundFlusher::Wake() {
-  if (seat().pending.load() == 0 || running_.load()) return;
+  if (seat().pending.load() == FlushSeat::kNothing || running_.load()) return;
   // A mutex belongs to its thread, so this one only looks whether it is free.
   if (!TakeSeat()) return;
   seat().taken.Unlock();
@@ -85,22 +85,25 @@ void BackgroundFlusher::Main() {
     }
     running_.store(false);
     // Who left something behind a moment ago may have seen the seat taken, or this thread running.
-  } while (seated && !stop_.load() && seat().pending.load() != 0 && !running_.exchange(true));
+  } while (seated && !stop_.load() && seat().pending.load() != FlushSeat::kNothing && !running_.exchange(true));
 }
 
 // Until nothing has come for a while, or the process ends.
 void BackgroundFlusher::Serve(Flusher* flusher) {
   TimePoint idle_until = clock_->Now() + kIdle;
   while (!stop_.load()) {
-    if (seat().pending.exchange(0) == 0) {
+    if (seat().pending.load() == FlushSeat::kNothing) {
       const TimePoint now = clock_->Now();
       if (now >= idle_until) return;
       WaitForWork(idle_until - now);  // or less: what it was woken for may be done already
       continue;
     }
+    seat().pending.store(FlushSeat::kUnderWay);
     const Flusher::Step step = flusher->Run(kStepEntries, clock_->Now() + kStepTime);
     KeepNotices(flusher);
-    if (store_->UnreplicatedCount() > step.unknown) seat().pending.store(1);
+    const bool left = store_->UnreplicatedCount() > step.unknown;
+    uint32_t still = FlushSeat::kUnderWay;  // else there is something new
+    seat().pending.compare_exchange_strong(still, left ? FlushSeat::kPending : FlushSeat::kNothing);
     if (step.written == 0) Pause(step);
     idle_until = clock_->Now() + kIdle;
   }
@@ -144,7 +147,7 @@ size_t BackgroundFlusher::FlushAll(TimePoint deadline) {
     if (left <= step.unknown || clock_->Now() >= deadline) break;
     if (step.written == 0) Pause(step);
   }
-  seat().pending.store(left != 0);
+  seat().pending.store(left != 0 ? FlushSeat::kPending : FlushSeat::kNothing);
   KeepNotices(flusher.get());
   seat().taken.Unlock();
   return left;

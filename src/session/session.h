@@ -46,9 +46,10 @@ class Session {
   // The next Read of the loaded session reads anew, under the lock it holds (session_reset).
   void ReadAnew() { loaded_.complete = false; }
 
-  // Writes a changed payload through. `id` is loaded first if it is not.
+  // Writes a changed payload through. `id` is loaded first if it is not. `empty`: the caller knows that there is nothing
+  // in the session, whatever bytes its serialize handler has for that.
   // Errors: kTooLarge (the old record stays), kNoMemory (no node took it and there is no room here), kUnavailable.
-  Status Write(std::string_view id, std::string_view payload, uint32_t lifetime_s);
+  Status Write(std::string_view id, std::string_view payload, uint32_t lifetime_s, bool empty = false);
 
   // An unchanged session was used: keeps it alive here, and on the nodes when their records are about to expire.
   // `compared`: the caller knows that `payload` is what Read gave it; else it is looked at here.

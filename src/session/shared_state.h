@@ -22,9 +22,12 @@ struct SharedNodeTable {
 
 // Where those who leave unreplicated entries behind meet the one who writes them.
 struct FlushSeat {
+  // Of `pending`. Not 0 while they are being written: if the writer dies over it, the next request sees that some are left.
+  enum : uint32_t { kNothing = 0, kPending = 1, kUnderWay = 2 };
+
   SharedMutex taken;                     // held by the one thread of the server that writes them
   sem_t wake;                            // posted for that thread
-  std::atomic<uint32_t> pending;         // 1: there may be unreplicated entries that nobody has tried since
+  std::atomic<uint32_t> pending;         // whether there may be unreplicated entries that nobody has tried since
   std::atomic<int64_t> longest_lag_ns;   // between an entry's last use and its write by that thread
 };
 

@@ -20,7 +20,7 @@ int64_t SecondsAfter(TimePoint now, uint32_t seconds) { return ToNanos(now + std
 
 }  // namespace
 
-Status Session::Write(std::string_view id, std::string_view payload, uint32_t lifetime_s) {
+Status Session::Write(std::string_view id, std::string_view payload, uint32_t lifetime_s, bool empty) {
   if (!ReadCompleted(id)) {  // SessionHandler-wrapped handlers write IDs that were never read
     if (Status status = Load(id, lifetime_s); !status.ok()) return status;
   }
@@ -28,7 +28,7 @@ Status Session::Write(std::string_view id, std::string_view payload, uint32_t li
   // PHP says 'write' for an unchanged session too: if it is empty, or if session.lazy_write is off.
   if (loaded_.exists && payload == loaded_.image.payload()) return UpdateTimestamp(id, payload, lifetime_s, true);
   Status status;
-  if (!loaded_.exists && IsEmpty(payload)) {
+  if (!loaded_.exists && (empty || IsEmpty(payload))) {
     status = KeepEmpty();
   } else {
     status = Commit(payload);
@@ -56,7 +56,8 @@ Status Session::UpdateTimestamp(std::string_view id, std::string_view payload, u
   return status;
 }
 
-// An empty $_SESSION is no bytes for the handlers php and php_binary, an empty array for php_serialize.
+// An empty $_SESSION is no bytes for the handlers php and php_binary, an empty array for php_serialize. Of other
+// handlers only the caller can know.
 bool Session::IsEmpty(std::string_view payload) const {
   return payload.empty() || (context_.settings.format == PayloadFormat::kPhpSerialize && payload == "a:0:{}");
 }

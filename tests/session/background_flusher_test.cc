@@ -88,10 +88,18 @@ TEST_CASE("After an outage the thread writes what is left when the node answers 
   server.node.Kill();
   REQUIRE(server.Write(&worker, 50));
   REQUIRE(server.store->UnreplicatedCount() == 50);
+  const TimePoint written = server.clock.Now();
   flusher.Wake();
+  const uint64_t errors = server.store->counters().node_errors.Get();
+  REQUIRE(WaitUntil([&] { return server.store->counters().node_errors.Get() >= errors + 2; }));  // it tries in vain
+  const Duration outage = server.clock.Now() - written;
   server.node.Restart();
   REQUIRE(WaitUntil([&] { return server.NothingLeft(); }));
   REQUIRE(server.ItemsOnNode() == 50);
+  REQUIRE(outage >= server.settings.retry_interval);
+  // Noted a moment later.
+  const std::atomic<int64_t>& lag = server.shared()->flush.longest_lag_ns;
+  REQUIRE(WaitUntil([&] { return lag.load() >= std::chrono::nanoseconds(outage).count(); }));
 }
 
 TEST_CASE("Another worker goes on where one was killed with the seat", "[session]") {
@@ -116,8 +124,7 @@ TEST_CASE("Another worker goes on where one was killed with the seat", "[session
   ChildProcess next([&] {
     Worker worker(server.store.get(), &server.clock);
     BackgroundFlusher flusher(server.store.get(), &server.clock, server.settings);
-    server.shared()->NotePending();  // any write does that
-    flusher.Wake();
+    flusher.Wake();  // as any request's end does
     return WaitUntil([&] { return server.NothingLeft(); }) ? 0 : 1;
   });
   REQUIRE(next.Wait().code == 0);

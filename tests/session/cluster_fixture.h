@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "src/cluster/placement.h"
+#include "src/record/record.h"
 #include "tests/session/web_server.h"
 
 namespace clustered_session {
@@ -43,6 +45,24 @@ struct ClusterFixture {
       if (NodeNameOf(browser.session_id) == node->name()) return node;
     }
     return nullptr;
+  }
+  // All nodes in the order in which they are written to for this session.
+  std::vector<FakeMemcached*> Placed(const std::string& id) const {
+    std::vector<FakeMemcached*> placed;
+    const SessionKey key = HashSessionId({}, "cs:", id);
+    for (uint32_t node : PlaceSession(a.context().nodes->addresses(), key, NodeNameOf(id))) {
+      placed.push_back(nodes[node]);
+    }
+    return placed;
+  }
+  // What a node holds under this ID: a payload, "destroyed" or "nothing".
+  static std::string HeldBy(FakeMemcached* node, const std::string& id) {
+    const std::string key = StorageKey("cs:", HashSessionId({}, "cs:", id));
+    const FakeMemcached::Item* item = node->Find(key);
+    if (item == nullptr) return "nothing";
+    const Result<Record> record = DecodeRecord(item->value, key);
+    if (!record.ok()) return "garbage";
+    return record->tombstone() ? "destroyed" : std::string(record->payload);
   }
   void PassGrace() { clock.Advance(std::chrono::seconds(61)); }
 };

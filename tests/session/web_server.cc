@@ -36,7 +36,7 @@ void WebServer::Build() {
   std::vector<NodeSet::Member> members;
   connections_.clear();
   for (FakeMemcached* server : servers_) {
-    auto node = std::make_unique<FakeNode>(server);
+    auto node = std::make_unique<FakeNode>(server, clock_);
     connections_.push_back(node.get());
     NodeSet::Member member;
     member.address.name = server->name();

@@ -33,6 +33,7 @@ class WebServer {
   void Restart();
 
   SessionContext& context() { return context_; }
+  const SessionContext& context() const { return context_; }
   FakeNode& connection(size_t index) { return *connections_[index]; }
   Counters& counters() { return store_->counters(); }
   LocalStore& store() { return *store_; }

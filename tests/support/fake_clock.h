@@ -1,4 +1,4 @@
-// A clock that a test moves. Layer: tests.
+// A clock that a test moves, and clocks of other hosts beside it. Layer: tests.
 #ifndef CLUSTERED_SESSION_TESTS_SUPPORT_FAKE_CLOCK_H_
 #define CLUSTERED_SESSION_TESTS_SUPPORT_FAKE_CLOCK_H_
 
@@ -14,6 +14,17 @@ class FakeClock final : public Clock {
  private:
   // Behind the real clock from the first minute of a machine's life, so that waiting for a lock ends at once.
   TimePoint now_ = TimePoint(std::chrono::seconds(20));
+};
+
+// Another host's clock: it goes as fast and shows another time.
+class OffsetClock final : public Clock {
+ public:
+  OffsetClock(const Clock* clock, Duration offset) : clock_(clock), offset_(offset) {}
+  TimePoint Now() const override { return clock_->Now() + offset_; }
+
+ private:
+  const Clock* clock_;
+  Duration offset_;
 };
 
 }  // namespace clustered_session

@@ -112,8 +112,8 @@ NodeReply FakeMemcached::Write(const std::string& key, const std::string& value,
 }
 
 void FakeNode::StartRead(std::string_view key, TimePoint deadline, const LockClaim* claim) {
-  deadline_ = deadline;
-  in_time_ = server_->InTime(deadline);
+  deadline_ = NodeTime(deadline);
+  in_time_ = server_->InTime(deadline_);
   const bool was_down = server_->down();
   if (partitioned_) server_->set_down(true);
   reply_ = server_->Read(std::string(key), claim);
@@ -122,8 +122,8 @@ void FakeNode::StartRead(std::string_view key, TimePoint deadline, const LockCla
 
 void FakeNode::StartWrite(std::string_view key, std::string_view value, std::chrono::seconds ttl,
                           const NodeToken& expected, TimePoint deadline) {
-  deadline_ = deadline;
-  in_time_ = server_->InTime(deadline);
+  deadline_ = NodeTime(deadline);
+  in_time_ = server_->InTime(deadline_);
   const bool was_down = server_->down();
   if (partitioned_) server_->set_down(true);
   reply_ = server_->Write(std::string(key), std::string(value), ttl, expected);

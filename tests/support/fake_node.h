@@ -43,6 +43,7 @@ class FakeMemcached {
   // Somebody waits for an answer until `deadline`: false if there is none. One that was asked in time answers at once.
   bool AwaitAnswer(TimePoint deadline) const;
   bool InTime(TimePoint deadline) const { return clock_->Now() < deadline; }
+  TimePoint Now() const { return clock_->Now(); }
 
   bool down() const { return down_; }
   std::map<std::string, Item>& items() { return items_; }
@@ -85,7 +86,9 @@ class FakeMemcached {
 
 class FakeNode final : public Node {
  public:
-  explicit FakeNode(FakeMemcached* server) : server_(server), address_("fake:" + server->name()) {}
+  // `clock`: of the web server that asks, which may show another time than the node's.
+  FakeNode(FakeMemcached* server, const Clock* clock)
+      : server_(server), clock_(clock), address_("fake:" + server->name()) {}
 
   const std::string& name() const override { return server_->name(); }
   const std::string& address() const override { return address_; }
@@ -101,11 +104,13 @@ class FakeNode final : public Node {
 
  private:
   NodeReply Finish();
+  TimePoint NodeTime(TimePoint deadline) const { return server_->Now() + (deadline - clock_->Now()); }
 
   FakeMemcached* server_;
+  const Clock* clock_;
   std::string address_;
   NodeReply reply_;
-  TimePoint deadline_;
+  TimePoint deadline_;  // by the node's clock
   bool in_time_ = true;
   bool partitioned_ = false;
 };
