@@ -52,7 +52,7 @@ void NodeSet::Report(uint32_t index, const NodeReply& reply) {
 }
 
 std::vector<NodeSet::Read> NodeSet::ReadAll(const std::vector<uint32_t>& nodes, std::string_view key,
-                                            TimePoint deadline) {
+                                            TimePoint deadline, const Claim* claim) {
   std::vector<Read> reads;
   std::vector<bool> asked(members_.size(), false);
   reads.reserve(nodes.size());
@@ -61,7 +61,7 @@ std::vector<NodeSet::Read> NodeSet::ReadAll(const std::vector<uint32_t>& nodes, 
     read.node = index;
     if (asked[index] || !MayAsk(index)) continue;  // the reply stays kSkipped
     asked[index] = true;
-    members_[index].node->StartRead(key, deadline);
+    members_[index].node->StartRead(key, deadline, claim != nullptr && claim->node == index ? &claim->lock : nullptr);
     read.reply.status = NodeStatus::kMiss;  // under way
   }
   if (std::find(asked.begin(), asked.end(), true) == asked.end()) return reads;
@@ -93,6 +93,10 @@ std::vector<NodeReply> NodeSet::WriteAll(const std::vector<WriteTarget>& targets
     Report(targets[i].node, replies[i]);
   }
   return replies;
+}
+
+void NodeSet::Release(uint32_t node, std::string_view key, const NodeToken& held, TimePoint deadline) {
+  if (WorthAsking(node)) members_[node].node->Release(key, held, deadline);
 }
 
 std::vector<std::string> NodeSet::TakeEvents() { return std::exchange(events_, {}); }

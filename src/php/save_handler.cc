@@ -51,6 +51,9 @@ bool Open(void** mod_data, const char* save_path) {
     if (CSG(worker) == nullptr) {
       CSG(worker) = new clustered_session::Worker(php_clustered_session_store(), php_clustered_session_clock());
     }
+    if (CSG(settings)->lock == clustered_session::LockMode::kCluster) {
+      CSG(worker)->SetLeases(php_clustered_session_leases());
+    }
     if (CSG(serializer) != PS(serializer)) {
       CSG(serializer) = PS(serializer);
       CSG(settings)->format = clustered_session::PayloadFormatOf(PS(serializer) == nullptr ? "" : PS(serializer)->name);
