@@ -104,34 +104,46 @@ std::optional<NodeSet::Claim> Session::NextClaim() {
   return NodeSet::Claim{*node, {lock.key, lock.holder, context_.leases->TimeToLive()}};
 }
 
-// What has become of it.
-void Session::NoteClaim(const std::optional<NodeSet::Claim>& claim, const std::vector<NodeSet::Read>& reads,
-                        TimePoint sent_at) {
+// One flight: the read of a session's record, and the claim if one is due.
+std::vector<NodeSet::Read> Session::ReadAndClaim(const std::vector<uint32_t>& nodes, TimePoint deadline) {
+  const std::optional<NodeSet::Claim> claim = NextClaim();
   ClusterLock& lock = loaded_.cluster_lock;
+  std::vector<NodeSet::Read> reads;
+  if (!claim) {
+    reads = context_.nodes->ReadAll(nodes, loaded_.storage_key, deadline);
+  } else {
+    std::vector<uint32_t> asked = nodes;
+    if (std::find(nodes.begin(), nodes.end(), claim->node) == nodes.end()) asked.push_back(claim->node);
+    const TimePoint sent_at = context_.clock->Now();
+    reads = context_.nodes->ReadAll(asked, loaded_.storage_key, deadline, &*claim);
+    lock.outcome = ClusterLock::Outcome::kUnanswered;
+    for (const NodeSet::Read& read : reads) {
+      if (read.node == claim->node && Answered(read.reply)) NoteClaim(read.reply, sent_at);
+    }
+  }
   lock.any_answer |= std::any_of(reads.begin(), reads.end(),
                                  [](const NodeSet::Read& read) { return Answered(read.reply); });
-  if (!claim) return;
-  lock.outcome = ClusterLock::Outcome::kUnanswered;
-  for (const NodeSet::Read& read : reads) {
-    const NodeReply& reply = read.reply;
-    if (read.node != claim->node || !Answered(reply)) continue;
-    if (reply.lock_owner == lock.holder) {
-      HoldClusterLock(reply.lock_token, sent_at);
-      return;
-    }
-    if (reply.lock_owner.empty()) {
-      lock.refused.push_back(claim->node);
-      return;
-    }
-    lock.outcome = ClusterLock::Outcome::kTaken;
-    const std::optional<LockHolder> other = LockHolder::Parse(reply.lock_owner);
-    lock.other = other ? other->ToString() : "another program";
-    // Of this server, whose own lock we hold: its worker died, or its release got lost. Or not a lock at all.
-    const bool leftover = !other || other->realm == LockHolder::Parse(lock.holder)->realm;
-    if (!other) counters().corrupt_records.Add();
-    if (leftover) TakeOverLock(reply.lock_token, StoreDeadline(context_.clock->Now()));
+  return reads;
+}
+
+// What has become of a claim.
+void Session::NoteClaim(const NodeReply& reply, TimePoint sent_at) {
+  ClusterLock& lock = loaded_.cluster_lock;
+  if (reply.lock_owner == lock.holder) {
+    HoldClusterLock(reply.lock_token, sent_at);
     return;
   }
+  if (reply.lock_owner.empty()) {  // stays unanswered: the next node's turn
+    lock.refused.push_back(lock.node);
+    return;
+  }
+  lock.outcome = ClusterLock::Outcome::kTaken;
+  const std::optional<LockHolder> other = LockHolder::Parse(reply.lock_owner);
+  lock.other = other ? other->ToString() : "another program";
+  // Of this server, whose own lock we hold: its worker died, or its release got lost. Or not a lock at all.
+  const bool leftover = !other || other->realm == LockHolder::Parse(lock.holder)->realm;
+  if (!other) counters().corrupt_records.Add();
+  if (leftover) TakeOverLock(reply.lock_token, StoreDeadline(context_.clock->Now()));
 }
 
 // By a conditional write: if it succeeds, the item was there all the time since it was read, so nobody else had the

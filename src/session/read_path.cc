@@ -282,15 +282,9 @@ bool Session::HasLaggard(const Survey& survey, const std::vector<uint32_t>& hold
   });
 }
 
-void Session::Ask(std::vector<uint32_t> nodes, TimePoint deadline, Survey* survey) {
+void Session::Ask(const std::vector<uint32_t>& nodes, TimePoint deadline, Survey* survey) {
   if (nodes.empty() || !TimeToAsk(context_, deadline)) return;
-  const std::optional<NodeSet::Claim> claim = NextClaim();
-  if (claim && std::find(nodes.begin(), nodes.end(), claim->node) == nodes.end()) nodes.push_back(claim->node);
-  const TimePoint sent_at = context_.clock->Now();
-  std::vector<NodeSet::Read> reads =
-      context_.nodes->ReadAll(nodes, loaded_.storage_key, deadline, claim ? &*claim : nullptr);
-  NoteClaim(claim, reads, sent_at);
-  for (NodeSet::Read& read : reads) {
+  for (NodeSet::Read& read : ReadAndClaim(nodes, deadline)) {
     if (!Answered(read.reply)) continue;
     loaded_.tokens[read.node] = read.reply.token;
     Survey::Answer answer;

@@ -137,8 +137,8 @@ class Session {
   Status LockTimeout(const std::string& why) const;
   std::optional<uint32_t> ChooseLockNode();
   std::optional<NodeSet::Claim> NextClaim();
-  void NoteClaim(const std::optional<NodeSet::Claim>& claim, const std::vector<NodeSet::Read>& reads,
-                 TimePoint sent_at);
+  std::vector<NodeSet::Read> ReadAndClaim(const std::vector<uint32_t>& nodes, TimePoint deadline);
+  void NoteClaim(const NodeReply& reply, TimePoint sent_at);
   void TakeOverLock(const NodeToken& held, TimePoint deadline);
   void HoldClusterLock(const NodeToken& token, TimePoint since);
   void NoteLostLock();
@@ -151,7 +151,7 @@ class Session {
   void ServeEntry();
   Status ValidateEntry(TimePoint now);
   Status LoadFromNodes(TimePoint now);
-  void Ask(std::vector<uint32_t> nodes, TimePoint deadline, Survey* survey);
+  void Ask(const std::vector<uint32_t>& nodes, TimePoint deadline, Survey* survey);
   static bool Answered(const NodeReply& reply) {
     return reply.status == NodeStatus::kHit || reply.status == NodeStatus::kMiss;
   }
