@@ -74,8 +74,8 @@ void php_clustered_session_wake_flusher() noexcept;         // a first phase; ch
 void php_clustered_session_stop_flusher() noexcept;         // in MSHUTDOWN, while there are INI settings
 
 // renewal.cc
-clustered_session::LockLeases* php_clustered_session_leases();  // of this process; a first phase, may throw
-void php_clustered_session_stop_renewal() noexcept;             // in MSHUTDOWN
+clustered_session::Worker* php_clustered_session_worker();  // of this thread; a first phase, may throw
+void php_clustered_session_stop_renewal() noexcept;         // in MSHUTDOWN
 
 // Runs the first phase. False if it threw, which is out of memory in practice; the message says so.
 template <typename Phase>

@@ -1,4 +1,4 @@
-// The thread that renews this process's cluster locks: whose it is, and how it ends. Layer: php.
+// A thread's worker, and the thread that renews the cluster locks of all workers of this process. Layer: php.
 #include <atomic>
 #include <memory>
 
@@ -14,9 +14,7 @@ namespace {
 // Of this process. A child made by fork() leaves its parent's copy alone, whose locks may be anybody's.
 std::atomic<LockKeeper*> current{nullptr};
 
-}  // namespace
-
-LockLeases* php_clustered_session_leases() {
+LockLeases* LeasesOfThisProcess() {
   LockKeeper* seen = current.load();
   if (seen == nullptr || !seen->Mine()) {
     auto made = std::make_unique<LockKeeper>(php_clustered_session_store(), php_clustered_session_clock(),
@@ -24,6 +22,20 @@ LockLeases* php_clustered_session_leases() {
     if (current.compare_exchange_strong(seen, made.get())) seen = made.release();
   }
   return seen->leases();
+}
+
+}  // namespace
+
+// The setting may change while a session is open, so no worker is without leases. Whether they are still this process's
+// only matters where they are used.
+clustered_session::Worker* php_clustered_session_worker() {
+  if (CSG(worker) != nullptr && CSG(settings)->lock != clustered_session::LockMode::kCluster) return CSG(worker);
+  LockLeases* leases = LeasesOfThisProcess();
+  if (CSG(worker) == nullptr) {
+    CSG(worker) = new clustered_session::Worker(php_clustered_session_store(), php_clustered_session_clock());
+  }
+  CSG(worker)->SetLeases(leases);
+  return CSG(worker);
 }
 
 // The module's code may be unmapped after this.

@@ -34,7 +34,7 @@ std::string LockKey(std::string_view storage_key) { return std::string(storage_k
 std::string LockHolder::Format() const {
   char numbers[64];
   snprintf(numbers, sizeof numbers, "%016" PRIx64 " %016" PRIx64 " %" PRIu32 " ", realm, number, process);
-  return std::string(kMagic) + numbers + server_id;
+  return std::string(kMagic) + numbers + (ValidServerId(server_id) ? server_id : SanitizeServerId(server_id));
 }
 
 std::optional<LockHolder> LockHolder::Parse(std::string_view text) {

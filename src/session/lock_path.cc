@@ -44,6 +44,7 @@ Status Session::LoadClaiming(TimePoint give_up_at) {
   randombytes_buf(&self.number, sizeof self.number);
   ClusterLock& lock = loaded_.cluster_lock;
   lock = ClusterLock();
+  lock.realm = self.realm;
   lock.holder = self.Format();
   LockPauses pauses(self.number);
   bool waited = false;
@@ -57,12 +58,12 @@ Status Session::LoadClaiming(TimePoint give_up_at) {
     switch (lock.outcome) {
       case ClusterLock::Outcome::kHeld:
         return status;
+      case ClusterLock::Outcome::kToSend:  // no time was left, as after a stop of this process
       case ClusterLock::Outcome::kUnanswered:
         ++unanswered;
         continue;
       case ClusterLock::Outcome::kTaken:
         break;
-      case ClusterLock::Outcome::kToSend:
       case ClusterLock::Outcome::kNoClaim:
         if (!status.ok() || !lock.any_answer) return status;
         return Error(ErrorCode::kUnavailable,
@@ -141,7 +142,7 @@ void Session::NoteClaim(const NodeReply& reply, TimePoint sent_at) {
   const std::optional<LockHolder> other = LockHolder::Parse(reply.lock_owner);
   lock.other = other ? other->ToString() : "another program";
   // Of this server, whose own lock we hold: its worker died, or its release got lost. Or not a lock at all.
-  const bool leftover = !other || other->realm == LockHolder::Parse(lock.holder)->realm;
+  const bool leftover = !other || other->realm == lock.realm;
   if (!other) counters().corrupt_records.Add();
   if (leftover) TakeOverLock(reply.lock_token, StoreDeadline(context_.clock->Now()));
 }

@@ -96,6 +96,7 @@ class Session {
     };
     Outcome outcome = Outcome::kNoClaim;
     std::string key;
+    uint64_t realm = 0;  // of this server's workers: LockHolder
     std::string holder;  // our claim
     std::string other;   // whose it is, for messages
     bool any_answer = false;        // a node was reached by the last try

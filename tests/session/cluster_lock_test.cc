@@ -615,6 +615,7 @@ TEST_CASE("A lock's item says who holds it, and nothing else passes for it", "[s
   REQUIRE(parsed);
   CHECK(parsed->Format() == text);
   CHECK(parsed->ToString() == "process 4711 of server web-1");
+  CHECK(LockHolder::Parse(LockHolder{1, 2, 3, ""}.Format()));
   const auto wrong = GENERATE(
       "", "CSL1", "CSL1 ", "CSL2 0123456789abcdef fedcba9876543210 4711 web-1", "CSL1 0123456789abcdef",
       "CSL1 0123456789abcdef fedcba9876543210 4711", "CSL1 0123456789abcdef fedcba9876543210 4711 ",
