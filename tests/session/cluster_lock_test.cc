@@ -531,13 +531,16 @@ namespace {
 struct CountingHistory {
   explicit CountingHistory(uint64_t seed) : random(static_cast<uint32_t>(seed)) {
     SeedSessionIds(seed + 1);
-    for (int i = 0; i < kServers; ++i) {
-      servers.push_back(std::make_unique<WebServer>(std::string(1, static_cast<char>('a' + i)), nodes, &clock));
-      servers.back()->context().settings.lock = LockMode::kCluster;
-      servers.back()->context().settings.lock_wait = 0s;
-    }
+    for (size_t i = 0; i < kServers; ++i) servers.push_back(StartServer(i));
     Request first(servers[0].get(), &browser);
     if (!first.Start().ok() || !first.Finish("n|i:0;").ok()) std::abort();
+  }
+
+  std::unique_ptr<WebServer> StartServer(size_t number) {
+    auto server = std::make_unique<WebServer>(std::string(1, static_cast<char>('a' + number)), nodes, &clock);
+    server->context().settings.lock = LockMode::kCluster;
+    server->context().settings.lock_wait = 0s;
+    return server;
   }
 
   void Step() {
@@ -548,10 +551,9 @@ struct CountingHistory {
         clock.Advance(std::chrono::milliseconds(random() % 4000));
         break;
       case 1:
-        if (random() % 4 == 0) {  // killed: what its requests held stays behind
-          static std::vector<Request*> dead;
-          if (request != nullptr) dead.push_back(request.release());
-          servers[number]->Restart();
+        if (random() % 4 == 0) {  // killed: what its request held stays behind
+          dead.push_back({std::move(servers[number]), std::move(request)});
+          servers[number] = StartServer(number);
         }
         break;
       default:
@@ -572,7 +574,11 @@ struct CountingHistory {
     for (const std::unique_ptr<WebServer>& server : servers) server->RenewLocks();
   }
 
-  static constexpr int kServers = 3;
+  static constexpr size_t kServers = 3;
+  struct Dead {
+    std::unique_ptr<WebServer> server;
+    std::unique_ptr<Request> request;
+  };
   FakeClock clock;
   FakeMemcached m1{"m1", &clock};
   FakeMemcached m2{"m2", &clock};
@@ -580,6 +586,7 @@ struct CountingHistory {
   std::vector<std::unique_ptr<WebServer>> servers;
   Browser browser;
   Browser tabs[kServers];
+  std::vector<Dead> dead;
   std::unique_ptr<Request> requests[kServers];
   std::string payloads[kServers];
   std::mt19937 random;
