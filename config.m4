@@ -163,6 +163,7 @@ struct Value {
     src/php/ini.cc
     src/php/module.cc
     src/php/notices.cc
+    src/php/renewal.cc
     src/php/save_handler.cc
     src/php/status.cc
     src/record/merge.cc
@@ -170,10 +171,14 @@ struct Value {
     src/record/record.cc
     src/record/version_vector.cc
     src/session/background_flusher.cc
+    src/session/cluster_lock.cc
     src/session/conflict.cc
     src/session/destroy_path.cc
     src/session/flush_path.cc
     src/session/flusher.cc
+    src/session/lock_keeper.cc
+    src/session/lock_leases.cc
+    src/session/lock_path.cc
     src/session/pool_table.cc
     src/session/read_path.cc
     src/session/replicator.cc

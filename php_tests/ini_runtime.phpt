@@ -11,7 +11,7 @@ require __DIR__ . '/support.inc';
 $bad = [
   'copies' => ['0', '-1', '65', '1.5', 'two', '', '99999999999999999999', '2 '],
   'local_trust' => ['10', '-1s', 'ten', '', '1d', '25h', '10 s', '1.5s', '99999999999999999999s'],
-  'takeover_grace' => ['x'], 'lock_wait' => ['30'], 'lock' => ['cluster', 'Local', 'no'],
+  'takeover_grace' => ['x'], 'lock_wait' => ['30'], 'lock' => ['Cluster', 'Local', 'no'],
   'connect_timeout' => ['0', '0ms', '100'], 'operation_timeout' => ['0s'], 'retry_interval' => ['0', 'never'],
   'on_conflict' => ['ours', ''],
 ];
@@ -34,7 +34,7 @@ set_error_handler(function ($level, $text) { echo strlen($text) < 300 ? "short\n
 var_dump(ini_set('clustered_session.on_conflict', $long));
 restore_error_handler();
 // Good ones are taken, and ini_restore() gives the default back.
-foreach (['copies' => '64', 'local_trust' => '0', 'takeover_grace' => '24h', 'lock' => 'none', 'lock_wait' => '0ms',
+foreach (['copies' => '64', 'local_trust' => '0', 'takeover_grace' => '24h', 'lock' => 'cluster', 'lock_wait' => '0ms',
           'connect_timeout' => '1ms', 'operation_timeout' => '5m', 'retry_interval' => '1s', 'on_conflict' => 'theirs']
          as $name => $value) {
   $before = ini_get("clustered_session.$name");
@@ -64,9 +64,9 @@ clustered_session.local_trust needs a number with a unit, such as 250ms, 10s or 
 clustered_session.local_trust needs a number with a unit, such as 250ms, 10s or 5m, "99999999999999999999s" does not do
 clustered_session.takeover_grace needs a number with a unit, such as 250ms, 10s or 5m, "x" does not do
 clustered_session.lock_wait needs a number with a unit, such as 250ms, 10s or 5m, "30" does not do
-clustered_session.lock must be none or local, "cluster" does not do
-clustered_session.lock must be none or local, "Local" does not do
-clustered_session.lock must be none or local, "no" does not do
+clustered_session.lock must be none, local or cluster, "Cluster" does not do
+clustered_session.lock must be none, local or cluster, "Local" does not do
+clustered_session.lock must be none, local or cluster, "no" does not do
 clustered_session.connect_timeout must be at least 1ms, "0" does not do
 clustered_session.connect_timeout must be at least 1ms, "0ms" does not do
 clustered_session.connect_timeout needs a number with a unit, such as 250ms, 10s or 5m, "100" does not do

@@ -16,7 +16,7 @@ $code = 'session_start(); $_SESSION["n"] = 1; session_write_close(); session_sta
     $_SESSION["n"], " ", clustered_session_status()["memory"]["bytes"] >> 20, "M";';
 $bad = [
   'server_id' => ['a.b', 'a b', str_repeat('x', 65), "x;y"], 'copies' => ['0', 'many'], 'local_trust' => ['10'],
-  'takeover_grace' => ['-1s'], 'affinity' => ['none'], 'lock' => ['cluster'], 'lock_wait' => ['forever'],
+  'takeover_grace' => ['-1s'], 'affinity' => ['none'], 'lock' => ['Cluster'], 'lock_wait' => ['forever'],
   'connect_timeout' => ['0'], 'operation_timeout' => ['0'], 'retry_interval' => ['0'], 'on_conflict' => ['both'],
   'prefix' => ['a b', str_repeat('x', 65)],
   'local_memory' => ['0', '1', '1023K', '64X', '-1', 'much', '99999999999999999999'],
@@ -53,7 +53,7 @@ foreach (['1M', '1048576', '100m', '2g'] as $value) {
 | Warning: clustered_session.local_trust needs a number with a unit, such as 250ms, 10s or 5m, "10" does not do | "10s" 1 64M
 | Warning: clustered_session.takeover_grace needs a number with a unit, such as 250ms, 10s or 5m, "-1s" does not do | "60s" 1 64M
 | Warning: clustered_session.affinity must be cookie or balancer, "none" does not do | "cookie" 1 64M
-| Warning: clustered_session.lock must be none or local, "cluster" does not do | "local" 1 64M
+| Warning: clustered_session.lock must be none, local or cluster, "Cluster" does not do | "local" 1 64M
 | Warning: clustered_session.lock_wait needs a number with a unit, such as 250ms, 10s or 5m, "forever" does not do | "30s" 1 64M
 | Warning: clustered_session.connect_timeout must be at least 1ms, "0" does not do | "100ms" 1 64M
 | Warning: clustered_session.operation_timeout must be at least 1ms, "0" does not do | "250ms" 1 64M

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <thread>
 
 namespace clustered_session {
 
@@ -16,12 +17,15 @@ class Clock {
  public:
   virtual ~Clock() = default;
   virtual TimePoint Now() const = 0;
+  // Returns after `duration` by this clock. For what nobody can be woken for, such as a lock on another host.
+  virtual void Pause(Duration duration) const = 0;
 };
 
 // The system's clock. Thread-safe.
 class SystemClock final : public Clock {
  public:
   TimePoint Now() const override { return std::chrono::steady_clock::now(); }
+  void Pause(Duration duration) const override { std::this_thread::sleep_for(duration); }
 };
 
 inline int64_t ToNanos(TimePoint time) {

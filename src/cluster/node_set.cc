@@ -69,7 +69,7 @@ std::vector<size_t> NodeSet::StartOrder(const std::vector<uint32_t>& nodes) cons
 }
 
 std::vector<NodeSet::Read> NodeSet::ReadAll(const std::vector<uint32_t>& nodes, std::string_view key,
-                                            TimePoint deadline) {
+                                            TimePoint deadline, const Claim* claim) {
   std::vector<Read> reads(nodes.size());
   std::vector<bool> asked(members_.size(), false);
   for (const size_t position : StartOrder(nodes)) {
@@ -78,7 +78,7 @@ std::vector<NodeSet::Read> NodeSet::ReadAll(const std::vector<uint32_t>& nodes, 
     read.node = index;
     if (asked[index] || !MayAsk(index, deadline)) continue;  // the reply stays kSkipped
     asked[index] = true;
-    members_[index].node->StartRead(key, deadline);
+    members_[index].node->StartRead(key, deadline, claim != nullptr && claim->node == index ? &claim->lock : nullptr);
     read.reply.status = NodeStatus::kMiss;  // under way
   }
   if (std::find(asked.begin(), asked.end(), true) == asked.end()) return reads;
@@ -132,6 +132,10 @@ void NodeSet::ShowContested(const std::vector<WriteTarget>& targets, std::string
     reply = ContestedReply(members_[targets[i].node].node->FinishRead(), value);
     Report(targets[i].node, reply);
   }
+}
+
+void NodeSet::Release(uint32_t node, std::string_view key, const NodeToken& held, TimePoint deadline) {
+  if (WorthAsking(node)) members_[node].node->Release(key, held, deadline);
 }
 
 std::vector<std::string> NodeSet::TakeEvents() { return std::exchange(events_, {}); }

@@ -29,6 +29,11 @@ class NodeSet {
     uint32_t node = 0;  // index of the member
     NodeReply reply;
   };
+  // A lock to be claimed with a read, on one of the nodes that are read.
+  struct Claim {
+    uint32_t node = 0;
+    LockClaim lock;
+  };
   struct WriteTarget {
     uint32_t node = 0;
     NodeToken expected;
@@ -53,12 +58,17 @@ class NodeSet {
   // The smallest item size limit, in bytes, of those nodes that have told theirs; UINT64_MAX if none has.
   uint64_t SmallestItemMax() const;
 
-  // Asks all `nodes` at once; one wait. A node that health says to skip, or the second mention of one, is kSkipped.
-  std::vector<Read> ReadAll(const std::vector<uint32_t>& nodes, std::string_view key, TimePoint deadline);
+  // Asks all `nodes` at once; one wait, with a claim as well. A node that health says to skip, or the second mention of
+  // one, is kSkipped.
+  std::vector<Read> ReadAll(const std::vector<uint32_t>& nodes, std::string_view key, TimePoint deadline,
+                            const Claim* claim = nullptr);
 
   // Writes to all `targets` at once; one wait. Replies in the order of `targets`.
   std::vector<NodeReply> WriteAll(const std::vector<WriteTarget>& targets, std::string_view key, std::string_view value,
                                   std::chrono::seconds ttl, TimePoint deadline);
+
+  // Gives a lock back, if it is still the one that `held` names; no wait.
+  void Release(uint32_t node, std::string_view key, const NodeToken& held, TimePoint deadline);
 
   // One line per node that changed its state through this worker since the last call: for the log.
   std::vector<std::string> TakeEvents();

@@ -110,8 +110,9 @@ const char* ParseAffinityMode(std::string_view text, SessionSettings* settings) 
 const char* ParseLock(std::string_view text, SessionSettings* settings) {
   static constexpr std::pair<std::string_view, LockMode> kChoices[] = {{"none", LockMode::kNone},
                                                                        {"", LockMode::kNone},  // php.ini's bare none
-                                                                       {"local", LockMode::kLocal}};
-  return ParseChoice(text, kChoices, &settings->lock, "must be none or local");
+                                                                       {"local", LockMode::kLocal},
+                                                                       {"cluster", LockMode::kCluster}};
+  return ParseChoice(text, kChoices, &settings->lock, "must be none, local or cluster");
 }
 
 const char* ParseConflictRule(std::string_view text, SessionSettings* settings) {

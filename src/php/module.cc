@@ -91,6 +91,7 @@ static PHP_MINIT_FUNCTION(clustered_session) {
 }
 
 static PHP_MSHUTDOWN_FUNCTION(clustered_session) {
+  php_clustered_session_stop_renewal();
   php_clustered_session_stop_flusher();
   php_clustered_session_unregister_ini(type, module_number);
   return SUCCESS;

@@ -73,6 +73,10 @@ void php_clustered_session_keep_start_settings() noexcept;  // at the end of MIN
 void php_clustered_session_wake_flusher() noexcept;         // a first phase; cheap if nothing waits to be written
 void php_clustered_session_stop_flusher() noexcept;         // in MSHUTDOWN, while there are INI settings
 
+// renewal.cc
+clustered_session::Worker* php_clustered_session_worker();  // of this thread; a first phase, may throw
+void php_clustered_session_stop_renewal() noexcept;         // in MSHUTDOWN
+
 // Runs the first phase. False if it threw, which is out of memory in practice; the message says so.
 template <typename Phase>
 bool Guarded(const Phase& phase) noexcept {

@@ -48,16 +48,14 @@ bool Open(void** mod_data, const char* save_path) {
       opened = true;
       return;
     }
-    if (CSG(worker) == nullptr) {
-      CSG(worker) = new clustered_session::Worker(php_clustered_session_store(), php_clustered_session_clock());
-    }
+    clustered_session::Worker* worker = php_clustered_session_worker();
     if (CSG(serializer) != PS(serializer)) {
       CSG(serializer) = PS(serializer);
       CSG(settings)->format = clustered_session::PayloadFormatOf(PS(serializer) == nullptr ? "" : PS(serializer)->name);
       ++CSG(settings_generation);
     }
     Result<const SessionContext*> context =
-        CSG(worker)->ContextFor(save_path == nullptr ? "" : save_path, *CSG(settings), CSG(settings_generation));
+        worker->ContextFor(save_path == nullptr ? "" : save_path, *CSG(settings), CSG(settings_generation));
     if (!context.ok()) {
       php_clustered_session_keep_message(context.error().message());
       return;

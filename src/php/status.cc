@@ -41,11 +41,8 @@ const SessionContext* CurrentContext() {
       php_clustered_session_keep_message("no shared memory");
       return;
     }
-    if (CSG(worker) == nullptr) {
-      CSG(worker) = new clustered_session::Worker(php_clustered_session_store(), php_clustered_session_clock());
-    }
     Result<const SessionContext*> context =
-        CSG(worker)->ContextFor(save_path == nullptr ? "" : save_path, *CSG(settings), CSG(settings_generation));
+        php_clustered_session_worker()->ContextFor(save_path == nullptr ? "" : save_path, *CSG(settings), CSG(settings_generation));
     if (context.ok()) {
       current = *context;
     } else {

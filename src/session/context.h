@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,6 +27,7 @@ enum class AffinityMode : uint8_t {
 enum class LockMode : uint8_t {
   kNone,   // requests of one session run side by side; conflicts are resolved at write
   kLocal,  // one request per session among the workers of this server
+  kCluster,  // one request per session among all servers; one server's workers as with kLocal
 };
 
 enum class WriteMode : uint8_t {
@@ -76,6 +78,13 @@ struct RequestScope {
 };
 
 struct SharedState;
+class LockLeases;
+
+// How another thread of this process reaches a pool's nodes, by connections of its own.
+struct NodeAccess {
+  std::string save_path;
+  SessionSettings settings;  // of which timeouts, retry_interval and credentials matter
+};
 
 struct SessionContext {
   SessionSettings settings;
@@ -84,6 +93,8 @@ struct SessionContext {
   const Clock* clock = nullptr;
   SharedState* shared = nullptr;
   uint8_t pool = 0;  // where shared->pools keeps these settings; 0 = nowhere: only this pool's requests can write for it
+  LockLeases* leases = nullptr;  // of this process; needed for LockMode::kCluster
+  std::shared_ptr<const NodeAccess> access;
   SessionKey space;  // tells pools of one server apart that differ in save_path
 
   // From the key of a session on all servers to its key in the local store, and back.

@@ -6,7 +6,6 @@
 #include <optional>
 #include <utility>
 
-#include "src/base/units.h"
 #include "src/cluster/placement.h"
 #include "src/session/conflict.h"
 #include "src/session/session.h"
@@ -99,25 +98,16 @@ Status Session::Load(std::string_view id, uint32_t lifetime_s) {
     SetLoaded(id, lifetime_s);
   } else {
     SessionLock lock = std::exchange(loaded_.lock, {});
+    ClusterLock cluster_lock = std::exchange(loaded_.cluster_lock, {});
     const std::string same_id(id);
     loaded_ = Loaded();
     loaded_.lock = lock;
+    loaded_.cluster_lock = std::move(cluster_lock);
     SetLoaded(same_id, lifetime_s);
   }
-  if (context_.settings.lock == LockMode::kLocal && !loaded_.lock.held) {
-    Result<SessionLock> lock =
-        context_.store->locks().Acquire(loaded_.key, context_.clock->Now() + context_.settings.lock_wait);
-    if (!lock.ok()) {
-      const Error error = lock.error();
-      Reset();
-      if (error.code() != ErrorCode::kTimeout) return error;
-      return Error(ErrorCode::kTimeout, "session lock not free within clustered_session.lock_wait (" +
-                                            FormatDuration(context_.settings.lock_wait) +
-                                            "): another request of this session still runs");
-    }
-    loaded_.lock = *lock;
-  }
-  Status status = LoadLocked(context_.clock->Now());
+  const TimePoint give_up_at = context_.clock->Now() + context_.settings.lock_wait;
+  Status status = TakeLocalLock(give_up_at);
+  if (status.ok()) status = NeedsClusterLock() ? LoadClaiming(give_up_at) : LoadLocked(context_.clock->Now());
   if (!status.ok()) {
     Reset();
     return status;
@@ -152,6 +142,8 @@ Status Session::LoadLocked(TimePoint now) {
 // G2: without asking a node only if the client shows this server's cookie of this epoch, a node has confirmed it
 // lately, and no request of the server before can still be writing.
 bool Session::EntryTrusted(const Entry& entry, TimePoint now) const {
+  // Where all servers take turns, the one before may have been another.
+  if (context_.settings.lock == LockMode::kCluster) return false;
   if (context_.settings.affinity == AffinityMode::kCookie) {
     const std::optional<AffinityCookie>& claim = request_->claim;
     if (!claim || claim->epoch != entry.epoch || claim->server_id != context_.settings.server_id) return false;
@@ -179,9 +171,10 @@ Status Session::ValidateEntry(TimePoint now) {
     if (std::find(holders.begin(), holders.end(), node) != holders.end()) continue;
     (asked.size() == holders.size() && context_.nodes->WorthAsking(node) ? asked : others).push_back(node);
   }
-  counters().node_reads.Add();
   Survey survey;
   Ask(asked, StoreDeadline(now), &survey);
+  if (!loaded_.cluster_lock.settled()) return Status::Ok();
+  counters().node_reads.Add();
   const bool known_to_nodes = loaded_.entry.version != 0;
   if (survey.answers.empty() || (known_to_nodes && HasLaggard(survey, holders))) {
     Ask(others, StoreDeadline(now), &survey);
@@ -203,10 +196,11 @@ Status Session::ValidateEntry(TimePoint now) {
 
 // No copy here: all nodes at once, the newest record wins, and this server takes the session over.
 Status Session::LoadFromNodes(TimePoint now) {
-  counters().node_reads.Add();
   const std::vector<uint32_t>& placement = Placement();
   Survey survey;
   Ask(placement, StoreDeadline(now), &survey);
+  if (!loaded_.cluster_lock.settled()) return Status::Ok();
+  counters().node_reads.Add();
   now = context_.clock->Now();
   if (Reconcile(survey, /*have_entry=*/false, now)) {
     loaded_.must_write |= HasLaggard(survey, Holders());
@@ -290,8 +284,8 @@ bool Session::HasLaggard(const Survey& survey, const std::vector<uint32_t>& hold
 
 void Session::Ask(const std::vector<uint32_t>& nodes, TimePoint deadline, Survey* survey) {
   if (nodes.empty() || !TimeToAsk(context_, deadline)) return;
-  for (NodeSet::Read& read : context_.nodes->ReadAll(nodes, loaded_.storage_key, deadline)) {
-    if (read.reply.status != NodeStatus::kHit && read.reply.status != NodeStatus::kMiss) continue;
+  for (NodeSet::Read& read : ReadAndClaim(nodes, deadline)) {
+    if (!Answered(read.reply)) continue;
     loaded_.tokens[read.node] = read.reply.token;
     Survey::Answer answer;
     answer.node = read.node;

@@ -50,7 +50,7 @@ void Session::Close() {
 }
 
 void Session::Reset() {
-  if (loaded_.lock.held) context_.store->locks().Release(&loaded_.lock);
+  ReleaseLocks();
   loaded_ = Loaded();
 }
 

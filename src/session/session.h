@@ -1,11 +1,13 @@
 // Session: one open of the save handler, from open to close: at most one session is loaded and locked in it.
 // Layer: session. Belongs to one request; not thread-safe. No call throws; none calls into PHP.
 //
-// read_path.cc, write_path.cc and destroy_path.cc hold the three paths; each reads top to bottom like docs/protocol.md.
+// read_path.cc, write_path.cc and destroy_path.cc hold the three paths, lock_path.cc what a read waits for first; each
+// reads top to bottom like docs/protocol.md.
 #ifndef CLUSTERED_SESSION_SESSION_SESSION_H_
 #define CLUSTERED_SESSION_SESSION_SESSION_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,13 +17,14 @@
 #include "src/record/record.h"
 #include "src/session/context.h"
 #include "src/session/image.h"
+#include "src/session/lock_leases.h"
 #include "src/session/replicator.h"
 
 namespace clustered_session {
 
 class Session {
  public:
-  // `context` and `request` must outlive the session.
+  // `context` and `request` must outlive the session. REQUIRES: context.leases, with LockMode::kCluster
   Session(const SessionContext& context, RequestScope* request);
   ~Session();
   Session(const Session&) = delete;
@@ -83,6 +86,30 @@ class Session {
   std::vector<Notice> TakeNotices();
 
  private:
+  // The lock that all servers respect, from its claim to its release.
+  struct ClusterLock {
+    enum class Outcome : uint8_t {
+      kNoClaim,     // none was sent: not needed, or there is no node that could take it
+      kToSend,      // goes with the next flight
+      kHeld,
+      kTaken,       // somebody else has it, `other`
+      kUnanswered,  // its node did not answer, or does not take it
+    };
+    Outcome outcome = Outcome::kNoClaim;
+    std::string key;
+    uint64_t realm = 0;  // of this server's workers: LockHolder
+    std::string holder;  // our claim
+    std::string other;   // whose it is, for messages
+    bool any_answer = false;        // a node was reached by the last try
+    std::vector<uint32_t> refused;  // nodes that answer and take no lock
+    uint32_t node = 0;
+    std::shared_ptr<Lease> lease;  // while it is held
+    bool lost = false;             // and said so
+
+    // Whether what was read with the claim is to be used.
+    bool settled() const { return outcome == Outcome::kNoClaim || outcome == Outcome::kHeld; }
+  };
+
   // What is known of the session that is loaded.
   struct Loaded {
     std::string id;
@@ -91,6 +118,7 @@ class Session {
     std::string storage_key;   // lazily, see Placement()
     std::string home;          // the name of the node that the ID names, or empty
     SessionLock lock;
+    ClusterLock cluster_lock;
     bool complete = false;    // the load ended well
     bool exists = false;      // there is a record or an entry, not destroyed
     bool must_write = false;  // a node lags behind, or branches were merged: write even if unchanged
@@ -104,6 +132,20 @@ class Session {
   };
   struct Survey;
 
+  // lock_path.cc
+  Status TakeLocalLock(TimePoint give_up_at);
+  bool NeedsClusterLock() const;
+  Status LoadClaiming(TimePoint give_up_at);
+  Status LockTimeout(const std::string& why) const;
+  std::optional<uint32_t> ChooseLockNode();
+  std::optional<NodeSet::Claim> NextClaim();
+  std::vector<NodeSet::Read> ReadAndClaim(const std::vector<uint32_t>& nodes, TimePoint deadline);
+  void NoteClaim(const NodeReply& reply, TimePoint sent_at);
+  void TakeOverLock(const NodeToken& held, TimePoint deadline);
+  void HoldClusterLock(const NodeToken& token, TimePoint since);
+  void NoteLostLock();
+  void ReleaseLocks();
+
   // read_path.cc
   Status Load(std::string_view id, uint32_t lifetime_s);
   Status LoadLocked(TimePoint now);
@@ -112,6 +154,9 @@ class Session {
   Status ValidateEntry(TimePoint now);
   Status LoadFromNodes(TimePoint now);
   void Ask(const std::vector<uint32_t>& nodes, TimePoint deadline, Survey* survey);
+  static bool Answered(const NodeReply& reply) {
+    return reply.status == NodeStatus::kHit || reply.status == NodeStatus::kMiss;
+  }
   bool Reconcile(const Survey& survey, bool have_entry, TimePoint now);
   void Adopt(const Record& record, TimePoint now);
   Ancestry Known() const;

@@ -34,6 +34,7 @@ Result<const SessionContext*> Worker::ContextFor(std::string_view save_path, con
     pool->context.nodes = pool->nodes.get();
     pool->context.clock = clock_;
     pool->context.shared = shared();
+    pool->context.access = std::make_shared<NodeAccess>(NodeAccess{std::string(save_path), settings});
     pool->context.space = HashSessionId({}, "local", save_path);
     pool->generation = ~generation;
     if (pools_.size() == kPoolsMax) pools_.pop_back();
@@ -43,6 +44,7 @@ Result<const SessionContext*> Worker::ContextFor(std::string_view save_path, con
     found = pools_.begin();
   }
   Pool& pool = **found;
+  pool.context.leases = leases_;
   if (pool.generation != generation) {
     pool.context.settings = settings;
     pool.context.pool = pool.nodes->empty() ? 0 : shared()->pools.NumberOf(save_path, settings);

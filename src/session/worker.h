@@ -20,6 +20,9 @@ class Worker {
   // `store` was made with shared_extra = sizeof(SharedState), which is initialized. Both outlive the worker.
   Worker(LocalStore* store, const Clock* clock);
 
+  // What the contexts from now on hold cluster locks with; null if they hold none. Outlives the worker.
+  void SetLeases(LockLeases* leases) { leases_ = leases; }
+
   // The context for this save_path and these settings. `generation` changes whenever a setting changes. Owned by the
   // worker; valid until the next call. Errors: kInvalidArgument, see ParseSavePath().
   Result<const SessionContext*> ContextFor(std::string_view save_path, const SessionSettings& settings,
@@ -41,6 +44,7 @@ class Worker {
 
   LocalStore* store_;
   const Clock* clock_;
+  LockLeases* leases_ = nullptr;
   std::vector<std::unique_ptr<Pool>> pools_;  // the last used first
 };
 

@@ -119,6 +119,7 @@ void Session::ExtendLocally(TimePoint now) {
 // Writes the payload to the nodes, then here. Without a session lock, the commits of this server's requests still take
 // turns, and each starts from what the one before has left: they merge here, before a node is asked.
 Status Session::Commit(std::string_view payload) {
+  NoteLostLock();
   if (context_.settings.lock != LockMode::kNone) return CommitInTurn(payload);
   const TimePoint deadline = StoreDeadline(context_.clock->Now());
   Result<SessionLock> turn = context_.store->locks().Acquire(loaded_.key, deadline);
@@ -212,10 +213,12 @@ Status Session::CommitToNodes(std::string_view payload) {
 }
 
 // write=behind: what only this server can know of may wait in its memory. What others must see at once may not: a
-// takeover, a merge of branches, a laggard's repair, a session that is started anew.
+// takeover, a merge of branches, a laggard's repair, a session that is started anew; nor anything where the next
+// request may be another server's, which holds the lock then and must see it.
 bool Session::MayWriteBehind(std::string_view payload) const {
   constexpr uint32_t kAtOnce = kEntryTakeoverPending | kEntryTombstone;
   if (context_.settings.write != WriteMode::kBehind || context_.shared == nullptr || context_.pool == 0) return false;
+  if (context_.settings.lock == LockMode::kCluster) return false;
   if (loaded_.must_write || (loaded_.entry.flags & kAtOnce) != 0) return false;
   // A session that no node takes is an error for its request, not for a thread that nobody sees.
   if (payload.size() + kRecordHeaderSize >= context_.nodes->SmallestItemMax()) return false;

@@ -31,6 +31,7 @@ class DyingNode final : public Node {
 
   const std::string& name() const override { return node_->name(); }
   const std::string& address() const override { return node_->address(); }
+  bool Connected() const override { return node_->Connected(); }
   void StartRead(std::string_view key, TimePoint deadline, const LockClaim* claim) override {
     node_->StartRead(key, deadline, claim);
   }

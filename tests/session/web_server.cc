@@ -32,12 +32,25 @@ void WebServer::Build() {
   Result<std::unique_ptr<LocalStore>> made = LocalStore::Create(local_memory_, sizeof(SharedState));
   store_ = std::move(*made);
   auto* shared = static_cast<SharedState*>(store_->Extra());
-  SharedNodeTable* table = &shared->nodes;
+  nodes_ = Connect(&connections_);
+  renewing_nodes_ = Connect(&renewing_connections_);
+  leases_ = std::make_unique<LockLeases>(clock_, &store_->counters(), kLockLease, [] { return true; });
+  context_.store = store_.get();
+  context_.nodes = nodes_.get();
+  context_.clock = clock_;
+  context_.shared = shared;
+  context_.pool = 1;
+  context_.leases = leases_.get();
+  if (!shared->Init()) std::abort();
+}
+
+std::unique_ptr<NodeSet> WebServer::Connect(std::vector<FakeNode*>* connections) {
+  SharedNodeTable* table = &static_cast<SharedState*>(store_->Extra())->nodes;
   std::vector<NodeSet::Member> members;
-  connections_.clear();
+  connections->clear();
   for (FakeMemcached* server : servers_) {
     auto node = std::make_unique<FakeNode>(server, clock_);
-    connections_.push_back(node.get());
+    connections->push_back(node.get());
     NodeSet::Member member;
     member.address.name = server->name();
     member.address.host = "fake";
@@ -46,13 +59,16 @@ void WebServer::Build() {
     member.node = std::move(node);
     members.push_back(std::move(member));
   }
-  nodes_ = std::make_unique<NodeSet>(std::move(members), std::chrono::seconds(2), clock_, &store_->counters());
-  context_.store = store_.get();
-  context_.nodes = nodes_.get();
-  context_.clock = clock_;
-  context_.shared = shared;
-  context_.pool = 1;
-  if (!shared->Init()) std::abort();
+  return std::make_unique<NodeSet>(std::move(members), std::chrono::seconds(2), clock_, &store_->counters());
+}
+
+TimePoint WebServer::RenewLocks() {
+  return leases_->Renew([this](const Lease&) { return renewing_nodes_.get(); });
+}
+
+void WebServer::Partition(size_t node, bool cut) {
+  connection(node).set_partitioned(cut);
+  renewing_connection(node).set_partitioned(cut);
 }
 
 Request::Request(WebServer* server, Browser* browser, bool strict)

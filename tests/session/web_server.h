@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "src/session/cluster_lock.h"
+#include "src/session/lock_leases.h"
 #include "src/session/session.h"
 #include "src/session/worker.h"
 #include "tests/support/fake_clock.h"
@@ -35,11 +37,18 @@ class WebServer {
   SessionContext& context() { return context_; }
   const SessionContext& context() const { return context_; }
   FakeNode& connection(size_t index) { return *connections_[index]; }
+  FakeNode& renewing_connection(size_t index) { return *renewing_connections_[index]; }
+  LockLeases& leases() { return *leases_; }
+  // As the thread does that renews cluster locks; returns when it would do so next.
+  TimePoint RenewLocks();
+  // Cuts the server off from a node, or not.
+  void Partition(size_t node, bool cut);
   Counters& counters() { return store_->counters(); }
   LocalStore& store() { return *store_; }
 
  private:
   void Build();
+  std::unique_ptr<NodeSet> Connect(std::vector<FakeNode*>* connections);
 
   std::string server_id_;
   std::vector<FakeMemcached*> servers_;
@@ -48,6 +57,9 @@ class WebServer {
   std::unique_ptr<LocalStore> store_;
   std::vector<FakeNode*> connections_;
   std::unique_ptr<NodeSet> nodes_;
+  std::vector<FakeNode*> renewing_connections_;  // the thread has its own
+  std::unique_ptr<NodeSet> renewing_nodes_;
+  std::unique_ptr<LockLeases> leases_;
   SessionContext context_;
 };
 

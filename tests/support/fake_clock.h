@@ -2,6 +2,9 @@
 #ifndef CLUSTERED_SESSION_TESTS_SUPPORT_FAKE_CLOCK_H_
 #define CLUSTERED_SESSION_TESTS_SUPPORT_FAKE_CLOCK_H_
 
+#include <functional>
+#include <utility>
+
 #include "src/base/clock.h"
 
 namespace clustered_session {
@@ -9,11 +12,21 @@ namespace clustered_session {
 class FakeClock final : public Clock {
  public:
   TimePoint Now() const override { return now_; }
+  // Whoever waits lets time pass; what others do meanwhile, the test says.
+  void Pause(Duration duration) const override {
+    now_ += duration;
+    ++pauses_;
+    if (on_pause_) on_pause_();
+  }
+  void OnPause(std::function<void()> what) { on_pause_ = std::move(what); }
+  int pauses() const { return pauses_; }
   void Advance(Duration duration) { now_ += duration; }
 
  private:
   // Behind the real clock from the first minute of a machine's life, so that waiting for a lock ends at once.
-  TimePoint now_ = TimePoint(std::chrono::seconds(20));
+  mutable TimePoint now_ = TimePoint(std::chrono::seconds(20));
+  mutable int pauses_ = 0;
+  std::function<void()> on_pause_;
 };
 
 // Another host's clock: it goes as fast and shows another time.

@@ -1,0 +1,48 @@
+// A thread's worker, and the thread that renews the cluster locks of all workers of this process. Layer: php.
+#include <atomic>
+#include <memory>
+
+#include "src/php/php_clustered_session.h"
+#include "src/session/cluster_lock.h"
+#include "src/session/lock_keeper.h"
+
+using clustered_session::LockKeeper;
+using clustered_session::LockLeases;
+
+namespace {
+
+// Of this process. A child made by fork() leaves its parent's copy alone, whose locks may be anybody's.
+std::atomic<LockKeeper*> current{nullptr};
+
+LockLeases* LeasesOfThisProcess() {
+  LockKeeper* seen = current.load();
+  if (seen == nullptr || !seen->Mine()) {
+    auto made = std::make_unique<LockKeeper>(php_clustered_session_store(), php_clustered_session_clock(),
+                                             clustered_session::kLockLease);
+    if (current.compare_exchange_strong(seen, made.get())) seen = made.release();
+  }
+  return seen->leases();
+}
+
+}  // namespace
+
+// The setting may change while a session is open, so no worker is without leases. Whether they are still this process's
+// only matters where they are used.
+clustered_session::Worker* php_clustered_session_worker() {
+  if (CSG(worker) != nullptr && CSG(settings)->lock != clustered_session::LockMode::kCluster) return CSG(worker);
+  LockLeases* leases = LeasesOfThisProcess();
+  if (CSG(worker) == nullptr) {
+    CSG(worker) = new clustered_session::Worker(php_clustered_session_store(), php_clustered_session_clock());
+  }
+  CSG(worker)->SetLeases(leases);
+  return CSG(worker);
+}
+
+// The module's code may be unmapped after this.
+void php_clustered_session_stop_renewal() noexcept {
+  try {
+    if (LockKeeper* keeper = current.load(); keeper != nullptr) keeper->Stop();
+  } catch (const std::exception&) {
+    // Nothing to be done about a thread that cannot be joined.
+  }
+}
