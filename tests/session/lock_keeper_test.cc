@@ -175,7 +175,7 @@ TEST_CASE("Threads share the leases of their process with the one that renews", 
   std::unique_ptr<LocalStore> store = MakeStore();
   REQUIRE(store != nullptr);
   NodeSet::Member member;
-  member.node = std::make_unique<FakeNode>(&server);
+  member.node = std::make_unique<FakeNode>(&server, &clock);
   member.hash = 1;
   std::vector<NodeSet::Member> members;
   members.push_back(std::move(member));

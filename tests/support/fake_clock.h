@@ -34,6 +34,7 @@ class OffsetClock final : public Clock {
  public:
   OffsetClock(const Clock* clock, Duration offset) : clock_(clock), offset_(offset) {}
   TimePoint Now() const override { return clock_->Now() + offset_; }
+  void Pause(Duration duration) const override { clock_->Pause(duration); }
 
  private:
   const Clock* clock_;
