@@ -91,6 +91,9 @@ class MemcachedConnection {
   // commands take the place of what follows below.
   bool meta() const { return meta_; }
 
+  // See MemcachedSocket. REQUIRES: meta()
+  void ReadPatiently(Duration patience) { socket_.ReadPatiently(patience); }
+
   // Sends the commands and does not wait for their replies. False if the connection failed. A signal does no harm.
   // REQUIRES: meta(), at most kCommandsMax commands
   bool SendCommands(Commands commands, TimePoint deadline);

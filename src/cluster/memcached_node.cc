@@ -222,6 +222,7 @@ FlightResult MemcachedNode::Receive() {
       MemcachedAnswer answer = connection_.Receive(AskedKeys(), operation_.deadline);
       result = {answer.ok, std::move(answer.error), answer.lost};
       if (result.ok) TakeAnswer(std::move(answer.items));
+      if (connection_.meta()) connection_.ReadPatiently(timeouts_.operation);
     }
     if (result.ok || !MayTryAgain(result)) return result;
     connection_.Drop();

@@ -100,6 +100,7 @@ bool MemcachedSocket::Find(int first, uint16_t local_port, const std::string& un
     device_ = status.st_dev;
     inode_ = status.st_ino;
     low_water_ = 1;
+    patience_ = Duration::zero();
     if (!is_unix_) {
       SetLowWater(kReceiveRoom);  // makes the receive buffer twice as large for good, without turning off its tuning
       room_ = low_water_;         // the kernel may allow less
@@ -266,12 +267,24 @@ bool MemcachedSocket::Send(std::span<iovec> parts, TimePoint deadline) {
   return true;
 }
 
+void MemcachedSocket::ReadPatiently(Duration patience) {
+  const auto us = std::chrono::duration_cast<std::chrono::microseconds>(patience).count();
+  timeval limit;
+  limit.tv_sec = us / 1'000'000;
+  limit.tv_usec = us % 1'000'000;
+  const int flags = fcntl(descriptor_, F_GETFL);
+  if (us <= 0 || flags < 0 || setsockopt(descriptor_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) != 0) return;
+  if (fcntl(descriptor_, F_SETFL, flags & ~O_NONBLOCK) == 0) patience_ = patience;
+}
+
 WaitResult MemcachedSocket::Read(char* data, size_t size, TimePoint deadline) {
   WaitResult result;
+  // A signal ends the first wait early, and its limit may: the second has the deadline's own.
+  bool patient = patience_ > Duration::zero() && std::chrono::steady_clock::now() + patience_ <= deadline;
   for (;;) {
-    const short events = PollUntil(descriptor_, POLLIN, deadline);
-    if (events == 0) return result;
-    const ssize_t read = recv(descriptor_, data, size, MSG_DONTWAIT);
+    if (!patient && PollUntil(descriptor_, POLLIN, deadline) == 0) return result;
+    const ssize_t read = recv(descriptor_, data, size, patient ? 0 : MSG_DONTWAIT);
+    patient = false;
     if (read < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) continue;
     if (read < 0) result.message = std::generic_category().message(errno);
     result.outcome = read <= 0 ? WaitOutcome::kClosed : WaitOutcome::kComplete;

@@ -77,6 +77,9 @@ class MemcachedSocket {
   bool Discard(size_t size);
   // All of `parts`, which are used up, by the deadline. Only waits if the kernel has no room.
   bool Send(std::span<iovec> parts, TimePoint deadline);
+  // From now on Read() need not be told by the kernel first that there is something to read, where it has `patience` or
+  // more until its deadline: one system call less. libmemcached must not read from the socket any more.
+  void ReadPatiently(Duration patience);
   // Waits for more bytes and reads what there is, at most `size`. kComplete: `received` of them came.
   WaitResult Read(char* data, size_t size, TimePoint deadline);
 
@@ -94,6 +97,7 @@ class MemcachedSocket {
   bool is_unix_ = false;
   dev_t device_ = 0;
   ino_t inode_ = 0;
+  Duration patience_ = Duration::zero();  // of the descriptor, which waits by itself if this is not 0
   size_t low_water_ = 1;
   size_t room_ = 0;  // bytes of an answer that are waited for without reading
   std::unique_ptr<char[]> buffer_;

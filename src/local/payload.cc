@@ -1,19 +1,10 @@
 // Payloads in pieces. Layer: local.
 #include "src/local/payload.h"
 
-#ifdef CLUSTERED_SESSION_XXH_DISPATCH
-// The library's functions that choose the widest instructions this processor has, under the usual names: a usual
-// session's checksum, which is half of what a Lookup takes, in half the time.
-#define XXH_STATIC_LINKING_ONLY
-#include <xxh_x86dispatch.h>
-#else
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-#endif
-
 #include <algorithm>
 #include <cstring>
 
+#include "src/base/xxh3.h"
 #include "src/local/fault_point.h"
 
 namespace clustered_session {

@@ -2,10 +2,8 @@
 
 #include <cstring>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "src/base/bytes.h"
+#include "src/base/xxh3.h"
 
 namespace clustered_session {
 namespace {
