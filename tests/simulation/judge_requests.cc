@@ -180,7 +180,7 @@ void Judge::Finished(const Visit& visit, const Change& change, const Status& sta
   if (changes && visit.shown.empty()) serving.begins = true;
   if (!serving.met && met_others) serving.met = visit.ended;
   Observe();
-  NoteAnswers(visit.server, visit.session);
+  const bool answered = NoteAnswers(visit.server, visit.session);
   if (!change.adds.empty()) {
     Key& key = facts.keys[change.adds];
     key.told = true;
@@ -192,7 +192,7 @@ void Judge::Finished(const Visit& visit, const Change& change, const Status& sta
     facts.keys[change.removes].removed = true;
     facts.keys[change.removes].removed_at = world_.now();
   }
-  if (changes) JudgeLateWrite(visit, facts);
+  if (changes && answered) JudgeLateWrite(visit, facts);
   if (visit.takes_over) {
     facts.last_takeover_began = visit.number;
     facts.taken_over_by = visit.process;
