@@ -54,7 +54,6 @@ bool Judge::Observe() {
         if (found == facts.keys.end() || found->second.stored) continue;
         found->second.stored = true;
         found->second.acknowledged_at = world_.now();
-        found->second.conflicts = world_.Conflicts();
       }
     }
   }

@@ -89,7 +89,7 @@ class Judge {
     bool removed = false;    // by a request that was told so, with nothing broken so far
     TimePoint removed_at;
     TimePoint acknowledged_at;
-    uint64_t conflicts = 0;  // that all servers had counted then
+    uint64_t conflicts = 0;  // that all servers had counted when it was added
     int local_to = -1;       // the process that was all that had it
     int holders = 0;         // nodes, after the last event
     TimePoint held_until;    // when the last of them expires

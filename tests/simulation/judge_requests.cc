@@ -154,6 +154,7 @@ void Judge::Attempts(Visit* visit, const Change& change) {
   if (change.adds.empty()) return;
   Key& key = facts.keys[change.adds];
   key.life = visit->life;
+  key.conflicts = world_.Conflicts();
   const bool of_undecided = std::any_of(visit->shown.begin(), visit->shown.end(),
                                         [&](const std::string& name) { return facts.keys[name].undecided; });
   // An empty copy may be one of before an end that its server has not heard of.
@@ -197,7 +198,8 @@ void Judge::Finished(const Visit& visit, const Change& change, const Status& sta
     facts.last_takeover_began = visit.number;
     facts.taken_over_by = visit.process;
   }
-  if (world_.WholeForLong() && lives && change.is_use && !visit.shown.empty()) facts.used = world_.now();
+  // With write=behind the nodes hear of it later, or never.
+  if (world_.WholeForLong() && lives && change.is_use && !visit.shown.empty() && !plan_.behind()) facts.used = world_.now();
   CheckCopies("the end of a request", false);
   if (lives) JudgeKept(visit, change, facts);
 }
