@@ -37,9 +37,10 @@ class LocalStore {
   };
 
   // Maps an anonymous shared segment of `memory` bytes, `shared_extra` of which (64-byte aligned, zeroed) are the
-  // caller's own: see Extra(). Opens no file and no descriptor.
+  // caller's own: see Extra(). Opens no file and no descriptor. `instance` is for tests that have to happen the same way
+  // again; 0 = what is random is random.
   // Errors: kInvalidArgument (memory < kMemoryMin, or too small for shared_extra), kNoMemory (mmap failed).
-  static Result<std::unique_ptr<LocalStore>> Create(size_t memory, size_t shared_extra);
+  static Result<std::unique_ptr<LocalStore>> Create(size_t memory, size_t shared_extra, uint64_t instance = 0);
   virtual ~LocalStore() = default;
 
   // The entry of `key` and its payload, if it is here and has not expired. Counts as a use for the eviction order.
@@ -80,6 +81,9 @@ class LocalStore {
 
   // The random number of this server between two starts, made with the segment; never 0.
   virtual uint64_t instance() const = 0;
+
+  // 1, 2, 3, ...: no two workers are given the same one.
+  virtual uint64_t NextNumber() = 0;
 
   // The caller's own shared memory (node health): `shared_extra` zeroed bytes.
   virtual void* Extra() = 0;

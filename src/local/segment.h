@@ -62,6 +62,7 @@ struct SegmentHeader {
   std::atomic<uint32_t> evict_cursor;   // the shard to evict from next
   std::atomic<uint32_t> remove_cursor;  // the shard where RemoveExpired goes on
   std::atomic<uint32_t> list_cursor;    // the shard whose unreplicated entries are listed next
+  std::atomic<uint64_t> last_number;    // that NextNumber() has given
   Counters counters;
   NodeTable nodes;
   alignas(64) SharedMutex repair_mutex;

@@ -35,13 +35,17 @@ struct SharedStore::CopyBuffer {
   }
 };
 
-Result<std::unique_ptr<LocalStore>> LocalStore::Create(size_t memory, size_t shared_extra) {
+Result<std::unique_ptr<LocalStore>> LocalStore::Create(size_t memory, size_t shared_extra, uint64_t instance) {
   Result<Geometry> geometry = PlanSegment(memory, shared_extra);
   if (!geometry.ok()) return geometry.error();
   Result<Segment> segment = MapSegment(*geometry);
   if (!segment.ok()) return segment.error();
-  uint64_t seed = 0;
-  randombytes_buf(&seed, sizeof seed);
+  uint64_t seed = instance;
+  if (instance == 0) {
+    randombytes_buf(&seed, sizeof seed);
+  } else {
+    segment->header()->instance = instance;
+  }
   auto store = std::make_unique<SharedStore>(*segment, seed);
   // An empty segment is one whose arena has not been built yet.
   if (!store->Repair()) return Error(ErrorCode::kInternal, "a new segment cannot be locked");

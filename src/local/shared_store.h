@@ -38,6 +38,7 @@ class SharedStore final : public LocalStore {
   Counters& counters() override { return segment_.header()->counters; }
   SessionLocks& locks() override { return *locks_; }
   uint64_t instance() const override { return instance_; }
+  uint64_t NextNumber() override { return segment_.header()->last_number.fetch_add(1, std::memory_order_relaxed) + 1; }
   void* Extra() override { return segment_.base + segment_.geometry.extra; }
 
   // A sentence about the first thing that is wrong, or empty. Holds all mutexes for long: for tests.

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "src/base/bytes.h"
+#include "src/base/protocol_fault.h"
 #include "src/base/xxh3.h"
 
 namespace clustered_session {
@@ -10,6 +11,7 @@ namespace {
 
 constexpr char kMagic[4] = {'C', 'S', 'R', '1'};
 constexpr uint8_t kFormat = 1;
+constexpr size_t kDroppedOffset = 44;
 constexpr size_t kVectorOffset = 48;
 constexpr size_t kChecksumOffset = kVectorOffset + VersionVector::kBytes;
 constexpr size_t kChecksumSize = 16;
@@ -47,6 +49,7 @@ std::string EncodeRecord(Record* to_encode, std::string_view storage_key) {
   StoreLittleEndian<uint32_t>(header + 32, record.lifetime_s);
   StoreLittleEndian<uint32_t>(header + 36, static_cast<uint32_t>(record.payload.size()));
   StoreLittleEndian<uint32_t>(header + 40, record.life);
+  StoreLittleEndian<uint32_t>(header + kDroppedOffset, record.vector.dropped());
   record.vector.Store(header + kVectorOffset);
   Checksum(header, storage_key, record.payload, header + kChecksumOffset);
   record.fingerprint = LoadLittleEndian<uint64_t>(header + kChecksumOffset);
@@ -71,6 +74,7 @@ Result<Record> DecodeRecord(std::string_view bytes, std::string_view storage_key
   record.lifetime_s = LoadLittleEndian<uint32_t>(header + 32);
   record.life = LoadLittleEndian<uint32_t>(header + 40);
   record.vector = VersionVector::Load(header + kVectorOffset);
+  record.vector.set_dropped(LoadLittleEndian<uint32_t>(header + kDroppedOffset));
   record.fingerprint = LoadLittleEndian<uint64_t>(header + kChecksumOffset);
   record.payload = bytes.substr(kRecordHeaderSize);
   if (LoadLittleEndian<uint32_t>(header + 36) != record.payload.size()) return Corrupt("truncated or overlong payload");
@@ -89,20 +93,28 @@ Result<Record> DecodeRecord(std::string_view bytes, std::string_view storage_key
 }
 
 Ancestry AncestryOf(const Record& record) {
-  return {record.vector, record.fingerprint, record.life, record.tombstone(), record.order()};
+  return {record.vector, record.fingerprint, record.life, record.tombstone(), record.order(), false};
 }
 
 Lineage LineageOf(const Record& record, const Ancestry& known) {
   if (record.fingerprint == known.fingerprint) return Lineage::kSame;
-  if (record.life != known.life) return record.life < known.life ? Lineage::kAncestor : Lineage::kDescendant;
+  if (record.life != known.life && !HasFault(ProtocolFault::kLivesIgnored)) {
+    return record.life < known.life ? Lineage::kAncestor : Lineage::kDescendant;
+  }
   if (record.tombstone() && known.tombstone) {  // destroyed is destroyed: any rule that all servers share will do
     return record.order() < known.order || (record.order() == known.order && record.fingerprint < known.fingerprint)
                ? Lineage::kAncestor
                : Lineage::kDescendant;
   }
-  if (record.tombstone() != known.tombstone) return record.tombstone() ? Lineage::kDescendant : Lineage::kAncestor;
+  if (record.tombstone() != known.tombstone && !HasFault(ProtocolFault::kTombstoneIsBranch)) {
+    return record.tombstone() ? Lineage::kDescendant : Lineage::kAncestor;
+  }
+  if (HasFault(ProtocolFault::kVersionsAlone)) {
+    return record.order() <= known.order ? Lineage::kAncestor : Lineage::kDescendant;
+  }
   const bool ancestor = known.vector.Covers(record.vector);
-  const bool descendant = record.vector.Covers(known.vector);
+  const bool descendant =
+      known.only_here ? record.vector.SurelyCovers(known.vector) : record.vector.Covers(known.vector);
   // Equal vectors and other bytes: two workers of one server have written at once. A merge that has no record yet
   // (fingerprint 0) covers all it was made of.
   if (ancestor && descendant && known.fingerprint != 0) return Lineage::kBranch;

@@ -11,7 +11,7 @@
 //   lifetime in seconds                                        32..35
 //   payload size in bytes                                      36..39
 //   life                                                       40..43
-//   0                                                          44..47
+//   writers dropped from the vector, a filter                  44..47
 //   version vector: 8 times (actor, version)                   48..111
 //   XXH3-128 over bytes 0..111, the storage key, the payload   112..127
 #ifndef CLUSTERED_SESSION_RECORD_RECORD_H_
@@ -73,6 +73,7 @@ struct Ancestry {
   uint32_t life = 0;
   bool tombstone = false;
   RecordOrder order;  // only to choose between two tombstones of one life
+  bool only_here = false;  // no node has acknowledged it: nobody can have made anything from it without a trace
 };
 Ancestry AncestryOf(const Record& record);
 

@@ -6,6 +6,15 @@
 
 namespace clustered_session {
 
+namespace {
+
+uint32_t FilterBits(uint32_t actor) {
+  const uint32_t mixed = actor * 0x9e3779b1u;  // names are random but those of tests
+  return 1u << (mixed >> 27) | 1u << (mixed >> 22 & 31);
+}
+
+}  // namespace
+
 const VersionVector::Slot* VersionVector::Find(uint32_t actor) const {
   const auto found =
       std::find_if(slots_.begin(), slots_.end(), [actor](const Slot& slot) { return slot.actor == actor; });
@@ -26,6 +35,7 @@ void VersionVector::Insert(Slot slot) {
     place = static_cast<size_t>(std::min_element(slots_.begin(), slots_.end(),
                                                  [](const Slot& a, const Slot& b) { return a.version < b.version; }) -
                                 slots_.begin());
+    dropped_ |= FilterBits(slots_[place].actor);
   }
   std::move_backward(slots_.begin(), slots_.begin() + static_cast<ptrdiff_t>(place),
                      slots_.begin() + static_cast<ptrdiff_t>(place) + 1);
@@ -36,14 +46,23 @@ void VersionVector::Advance(uint32_t actor, uint64_t version) { Insert({actor, s
 
 void VersionVector::Absorb(const VersionVector& other) {
   const Slot last_writer = slots_[0];
+  dropped_ |= other.dropped_;
   for (const Slot& slot : other.slots_) {
     if (slot.actor == 0) break;
     const Slot* mine = Find(slot.actor);
     if (mine != nullptr && mine->version >= slot.version) continue;
-    if (mine == nullptr && full() && slot.version < LowestVersion()) continue;
+    if (mine == nullptr && full() && slot.version < LowestVersion()) {
+      dropped_ |= FilterBits(slot.actor);
+      continue;
+    }
     Insert(slot);
   }
   if (last_writer.actor != 0 && Find(last_writer.actor) != nullptr) Insert(*Find(last_writer.actor));
+}
+
+bool VersionVector::MayHaveDropped(const Slot& slot) const {
+  const uint32_t bits = FilterBits(slot.actor);
+  return full() && slot.version <= LowestVersion() && (dropped_ & bits) == bits;
 }
 
 size_t VersionVector::used() const {
@@ -56,9 +75,18 @@ bool VersionVector::Covers(const VersionVector& other) const {
   for (const Slot& slot : other.slots_) {
     if (slot.actor == 0) break;
     const Slot* mine = Find(slot.actor);
-    if (mine != nullptr ? mine->version < slot.version : !full() || slot.version > LowestVersion()) return false;
+    if (mine == nullptr && !MayHaveDropped(slot)) return false;
+    if (mine != nullptr && mine->version < slot.version) return false;
   }
   return true;
+}
+
+bool VersionVector::SurelyCovers(const VersionVector& other) const {
+  return std::all_of(other.slots_.begin(), other.slots_.begin() + static_cast<ptrdiff_t>(other.used()),
+                     [this](const Slot& slot) {
+                       const Slot* mine = Find(slot.actor);
+                       return mine != nullptr && mine->version >= slot.version;
+                     });
 }
 
 void VersionVector::Store(char* to) const {

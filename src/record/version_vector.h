@@ -4,7 +4,8 @@
 // A plain counter cannot tell: a server that was cut off from a node writes version 5 elsewhere while another writes a
 // version 5 there, and the higher of the two that follow would silently win. One slot per writer (a server between two
 // starts), as in Dynamo (DeCandia et al., SOSP 2007), with few slots, as few servers write one session: when they are
-// used up, the one with the lowest version goes, and writes below all slots count as known.
+// used up, the one with the lowest version goes, and a Bloom filter of 32 bits keeps who has gone. A write below all slots
+// counts as known if its writer is in there.
 #ifndef CLUSTERED_SESSION_RECORD_VERSION_VECTOR_H_
 #define CLUSTERED_SESSION_RECORD_VERSION_VECTOR_H_
 
@@ -29,6 +30,13 @@ class VersionVector {
   // Whether everything that `other` was made from, itself included, is in this one.
   bool Covers(const VersionVector& other) const;
 
+  // The same, but a writer whose slot may have been dropped does not count as known.
+  bool SurelyCovers(const VersionVector& other) const;
+
+  // A Bloom filter of the writers whose slots were dropped, two bits each; stored beside the slots.
+  uint32_t dropped() const { return dropped_; }
+  void set_dropped(uint32_t dropped) { dropped_ = dropped; }
+
   // How many slots are in use; they come first.
   size_t used() const;
   bool empty() const { return slots_[0].actor == 0; }
@@ -47,10 +55,12 @@ class VersionVector {
 
   const Slot* Find(uint32_t actor) const;
   bool full() const { return slots_[kSlots - 1].actor != 0; }
+  bool MayHaveDropped(const Slot& slot) const;
   uint32_t LowestVersion() const;
   void Insert(Slot slot);
 
   std::array<Slot, kSlots> slots_{};
+  uint32_t dropped_ = 0;
 };
 
 }  // namespace clustered_session

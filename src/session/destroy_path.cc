@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "src/base/protocol_fault.h"
 #include "src/session/replicator.h"
 #include "src/session/session.h"
 
@@ -47,6 +48,14 @@ void Session::WriteTombstone() {
 void Session::RepeatTombstone() { ReplicateTombstone(loaded_.version, loaded_.entry.epoch, /*actor=*/0); }
 
 void Session::ReplicateTombstone(uint64_t version, uint64_t epoch, uint32_t actor) {
+  // Without a session lock, another request may have started it anew: perhaps that is nowhere but here.
+  Image current;
+  const bool have = context_.store->Lookup(loaded_.key, context_.clock->Now(), nullptr, current.buffer());
+  if (have && current.Valid() && current.life() > loaded_.image.life()) {
+    loaded_.exists = false;
+    loaded_.must_write = false;
+    return;
+  }
   Record tombstone;
   tombstone.flags = kRecordTombstone;
   tombstone.version = version;
@@ -62,8 +71,16 @@ void Session::ReplicateTombstone(uint64_t version, uint64_t epoch, uint32_t acto
   entry.flags = kEntryTombstone;
   if (!SingleServer()) {
     Placement();
+    if (HasFault(ProtocolFault::kNoTombstone)) {
+      for (const uint32_t node : loaded_.placement) {
+        context_.nodes->member(node).node->Release(loaded_.storage_key, loaded_.tokens[node], TimePoint());
+      }
+      context_.store->Erase(loaded_.key);
+      return;
+    }
     Replicator replicator(context_, loaded_.storage_key, loaded_.placement, &loaded_.tokens, &notices_);
-    const auto everywhere = static_cast<uint32_t>(context_.nodes->size());
+    const auto everywhere = HasFault(ProtocolFault::kTombstoneOnCopies) ? context_.settings.copies
+                                                                        : static_cast<uint32_t>(context_.nodes->size());
     const WriteOutcome outcome = replicator.Write(tombstone, {loaded_.image.vector(), {}, actor}, everywhere, ttl,
                                                   StoreDeadline(context_.clock->Now()));
     if (outcome.superseded) {

@@ -1,11 +1,9 @@
 // The read path: lock, local copy, validation, takeover. See docs/protocol.md, 'Read'. Layer: session.
-#include <unistd.h>
-
 #include <algorithm>
-#include <atomic>
 #include <optional>
 #include <utility>
 
+#include "src/base/protocol_fault.h"
 #include "src/cluster/placement.h"
 #include "src/session/conflict.h"
 #include "src/session/session.h"
@@ -117,6 +115,7 @@ Status Session::Load(std::string_view id, uint32_t lifetime_s) {
 }
 
 Status Session::LoadLocked(TimePoint now) {
+  loaded_.read_at_ns = ToNanos(now);
   const bool have =
       context_.store->Lookup(loaded_.key, now, &loaded_.entry, loaded_.image.buffer()) && loaded_.image.Valid();
   if (!have) {
@@ -144,13 +143,16 @@ Status Session::LoadLocked(TimePoint now) {
 bool Session::EntryTrusted(const Entry& entry, TimePoint now) const {
   // Where all servers take turns, the one before may have been another.
   if (context_.settings.lock == LockMode::kCluster) return false;
-  if (context_.settings.affinity == AffinityMode::kCookie) {
+  if (context_.settings.affinity == AffinityMode::kCookie && !HasFault(ProtocolFault::kCookieUnchecked)) {
     const std::optional<AffinityCookie>& claim = request_->claim;
-    if (!claim || claim->epoch != entry.epoch || claim->server_id != context_.settings.server_id) return false;
+    if (!claim || claim->server_id != context_.settings.server_id) return false;
+    if (claim->epoch != entry.epoch && !HasFault(ProtocolFault::kEpochUnchecked)) return false;
   }
   const int64_t trust_ns = std::chrono::nanoseconds(context_.settings.local_trust).count();
-  return (entry.flags & kEntryTakeoverPending) == 0 && ToNanos(now) - entry.confirmed_at_ns < trust_ns &&
-         ToNanos(now) >= entry.grace_until_ns;
+  const bool confirmed = entry.confirmed_at_ns != 0 && (ToNanos(now) - entry.confirmed_at_ns < trust_ns ||
+                                                        HasFault(ProtocolFault::kTrustedForever));
+  const bool grace_over = ToNanos(now) >= entry.grace_until_ns || HasFault(ProtocolFault::kNoGrace);
+  return (entry.flags & kEntryTakeoverPending) == 0 && confirmed && grace_over;
 }
 
 void Session::ServeEntry() {
@@ -198,7 +200,9 @@ Status Session::ValidateEntry(TimePoint now) {
 Status Session::LoadFromNodes(TimePoint now) {
   const std::vector<uint32_t>& placement = Placement();
   Survey survey;
-  Ask(placement, StoreDeadline(now), &survey);
+  std::vector<uint32_t> fewer;
+  if (HasFault(ProtocolFault::kFirstMissIsAbsence)) fewer = {placement[0]};
+  Ask(fewer.empty() ? placement : fewer, StoreDeadline(now), &survey);
   if (!loaded_.cluster_lock.settled()) return Status::Ok();
   counters().node_reads.Add();
   now = context_.clock->Now();
@@ -231,10 +235,13 @@ bool Session::Reconcile(const Survey& survey, bool have_entry, TimePoint now) {
   });
   if (superseded || last.order() > RecordOrder{loaded_.entry.epoch, loaded_.entry.version}) {
     const Image before = loaded_.image;
-    const uint64_t version_before = loaded_.entry.version;
+    const Entry entry_before = loaded_.entry;
     Adopt(last, now);
     heads.pop_back();
-    if (!superseded) MergeBranch(before.vector(), before.payload(), version_before);  // a branch too
+    if (!superseded) {  // a branch too, and one that may be nowhere else
+      loaded_.entry.flags |= entry_before.flags & kEntryUnreplicated;
+      MergeBranch(before.vector(), before.payload(), entry_before.version);
+    }
   }
   for (const Survey::Answer* head : heads) {
     MergeBranch(head->record.vector, head->record.payload, head->record.version);
@@ -246,11 +253,13 @@ bool Session::Reconcile(const Survey& survey, bool have_entry, TimePoint now) {
 
 Ancestry Session::Known() const {
   return {loaded_.image.vector(), loaded_.image.fingerprint(), loaded_.image.life(),
-          (loaded_.entry.flags & kEntryTombstone) != 0, RecordOrder{loaded_.entry.epoch, loaded_.entry.version}};
+          (loaded_.entry.flags & kEntryTombstone) != 0, RecordOrder{loaded_.entry.epoch, loaded_.entry.version},
+          (loaded_.entry.flags & kEntryUnreplicated) != 0};
 }
 
 // A branch of the same life that nobody has merged yet: the keys of both stay.
 void Session::MergeBranch(const VersionVector& vector, std::string_view payload, uint64_t version) {
+  if (HasFault(ProtocolFault::kBranchesLeftOut)) return;
   counters().conflicts.Add();
   VersionVector merged = loaded_.image.vector();
   merged.Absorb(vector);
@@ -276,6 +285,7 @@ std::vector<uint32_t> Session::Holders() {
 
 // Whether one of the nodes that should hold what is served holds something older, or nothing.
 bool Session::HasLaggard(const Survey& survey, const std::vector<uint32_t>& holders) const {
+  if (HasFault(ProtocolFault::kLaggardsStay)) return false;
   return std::any_of(survey.answers.begin(), survey.answers.end(), [&](const Survey::Answer& answer) {
     if (std::find(holders.begin(), holders.end(), answer.node) == holders.end()) return false;
     return !answer.found || LineageOf(answer.record, Known()) == Lineage::kAncestor;
@@ -319,11 +329,17 @@ void Session::Adopt(const Record& record, TimePoint now) {
   entry.lifetime_s = loaded_.lifetime_s;
   entry.expires_at_ns = After(now, std::chrono::seconds(loaded_.lifetime_s));
   entry.confirmed_at_ns = ToNanos(now);
+  const bool known = loaded_.entry.version != 0 && (loaded_.entry.flags & kEntryTombstone) == 0;
   if (record.tombstone()) {
     entry.flags = kEntryTombstone;
-  } else if (!mine) {
-    entry.flags = kEntryTakeoverPending;
+  } else if (mine && known) {
+    entry.grace_until_ns = loaded_.entry.grace_until_ns;  // a late write of the server before is no end of it
+  } else {
+    // Without an entry nobody knows any more when this server has taken it over.
     entry.grace_until_ns = After(now, context_.settings.takeover_grace);
+  }
+  if (!mine && !record.tombstone()) {
+    if (!HasFault(ProtocolFault::kTakeoverNotWritten)) entry.flags = kEntryTakeoverPending;
     counters().takeovers.Add();
   }
   loaded_.image.SetPayload(record.payload);
@@ -344,8 +360,8 @@ uint32_t Session::ServerActor() const {
 // A name that no writer of the session has had, for when this server may have written under its usual one what it does
 // not know of any more; never 0.
 uint32_t Session::NewActor() {
-  static std::atomic<uint32_t> count{0};
-  uint64_t seed[3] = {context_.store->instance(), static_cast<uint64_t>(getpid()), ++count};
+  if (HasFault(ProtocolFault::kActorKept)) return ServerActor();
+  const uint64_t seed[2] = {context_.store->instance(), context_.store->NextNumber()};
   const SessionKey hash = HashSessionId({}, "actor", {reinterpret_cast<const char*>(seed), sizeof seed});
   const auto actor = static_cast<uint32_t>(hash.Hash64());
   return actor != 0 ? actor : 1;

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "src/base/protocol_fault.h"
 #include "src/session/conflict.h"
 
 namespace clustered_session {
@@ -108,7 +109,7 @@ void Replicator::HandleReply(uint32_t node, NodeReply reply) {
     case NodeStatus::kContested:
     case NodeStatus::kError:
     case NodeStatus::kSkipped:
-      states_[node] = NodeState::kFailed;
+      states_[node] = HasFault(ProtocolFault::kUnansweredCounts) ? NodeState::kHolds : NodeState::kFailed;
       return;
   }
 }
@@ -127,7 +128,8 @@ void Replicator::HandleConflict(uint32_t node, NodeReply reply) {
   }
   // What this write was made from is a laggard. Anything else was written by somebody who had not seen this write.
   const Lineage lineage = LineageOf(*theirs, AncestryOf(record_));
-  if (lineage == Lineage::kSame || lineage == Lineage::kAncestor) {
+  const bool overwrite = HasFault(ProtocolFault::kSilentOverwrite) && lineage == Lineage::kBranch;
+  if (lineage == Lineage::kSame || lineage == Lineage::kAncestor || overwrite) {
     context_.store->counters().repairs.Add();
     return;
   }
@@ -184,7 +186,8 @@ bool Replicator::ResolveContests() {
 // Three-way where theirs was made from what this request had read; else both are branches with no base that is known,
 // and every key of either stays.
 void Replicator::MergeWith(const Record& theirs) {
-  const bool from_base = theirs.vector.Covers(base_.vector);
+  const bool from_base =
+      base_.only_here ? theirs.vector.SurelyCovers(base_.vector) : theirs.vector.Covers(base_.vector);
   std::optional<std::string> resolved =
       ResolveConflict(context_, from_base ? base_.payload : std::string_view(), record_.payload, theirs.payload);
   if (resolved) {
@@ -194,6 +197,7 @@ void Replicator::MergeWith(const Record& theirs) {
   }
   if (from_base) {  // the next to be met has either seen theirs, or is a branch
     base_payload_.assign(theirs.payload);
+    base_.only_here = false;
     base_.payload = base_payload_;
     base_.vector = theirs.vector;
   }

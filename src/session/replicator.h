@@ -19,6 +19,7 @@ struct WriteBase {
   VersionVector vector;       // of what was read; empty = nothing
   std::string_view payload;   // as it was read: the base of a merge
   uint32_t actor = 0;         // the name of this writer in version vectors; 0 = a record that is told again as it was
+  bool only_here = false;     // what was read is acknowledged by no node
   bool started_anew = false;  // under a destroyed ID: nothing was read, so nothing that is destroyed can come back
 };
 

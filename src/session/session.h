@@ -123,6 +123,7 @@ class Session {
     bool exists = false;      // there is a record or an entry, not destroyed
     bool must_write = false;  // a node lags behind, or branches were merged: write even if unchanged
     uint32_t lifetime_s = 0;
+    int64_t read_at_ns = 0;  // when what follows was true at the latest
     uint64_t version = 0;             // of what was read; 0 = nothing known anywhere
     uint64_t epoch = 1;               // under which this server serves it
     Entry entry;                      // as the local store holds it; flags 0 and version 0 if it does not

@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "src/base/protocol_fault.h"
 #include "src/session/conflict.h"
 #include "src/session/replicator.h"
 #include "src/session/session.h"
@@ -66,7 +67,8 @@ bool Session::IsEmpty(std::string_view payload) const {
 bool Session::NodesNeedWrite(TimePoint now) {
   if (SingleServer()) return false;
   if (loaded_.must_write || (loaded_.entry.flags & kEntryTakeoverPending) != 0 || CopiesMissing()) return true;
-  return loaded_.entry.nodes_expire_at_ns < SecondsAfter(now, loaded_.lifetime_s);
+  return loaded_.entry.nodes_expire_at_ns < SecondsAfter(now, loaded_.lifetime_s) &&
+         !HasFault(ProtocolFault::kNeverRefreshed);
 }
 
 // Whether fewer nodes than wanted have this version, and enough of them work now to mend that.
@@ -98,8 +100,17 @@ Status Session::KeepEmpty() {
   loaded_.entry.flags = kEntryLocalOnly;
   loaded_.entry.lifetime_s = loaded_.lifetime_s;
   loaded_.entry.expires_at_ns = SecondsAfter(now, loaded_.lifetime_s);
-  loaded_.entry.confirmed_at_ns = ToNanos(now);
-  (void)PutEntry(now).ok();
+  loaded_.entry.confirmed_at_ns = loaded_.read_at_ns;
+  if (context_.settings.lock != LockMode::kNone) {
+    (void)PutEntry(now).ok();
+    return Status::Ok();
+  }
+  // Another request of this server may have begun the session meanwhile: then that is what is kept.
+  Result<SessionLock> turn = context_.store->locks().Acquire(loaded_.key, StoreDeadline(now));
+  if (!turn.ok()) return Status::Ok();
+  Entry current;
+  if (!context_.store->Lookup(loaded_.key, now, &current, nullptr)) (void)PutEntry(now).ok();
+  context_.store->locks().Release(&*turn);
   return Status::Ok();
 }
 
@@ -133,22 +144,33 @@ Status Session::Commit(std::string_view payload) {
 
 // Takes in what another request of this server has committed since this one read. False: it was destroyed.
 bool Session::CatchUp(std::string_view* payload, std::string* merged) {
+  if (HasFault(ProtocolFault::kNoTurns)) return true;
   Entry current;
   Image image;
   if (!context_.store->Lookup(loaded_.key, context_.clock->Now(), &current, image.buffer()) || !image.Valid()) {
-    loaded_.image.SetActor(NewActor());  // what was committed since is not known here any more
+    // What was committed since is not known here any more, nor whether a takeover was.
+    loaded_.image.SetActor(NewActor());
+    if (!Created(loaded_.id)) {
+      loaded_.entry.confirmed_at_ns = 0;
+      loaded_.entry.grace_until_ns = ToNanos(context_.clock->Now() + context_.settings.takeover_grace);
+    }
     return true;
   }
-  if (current.version == loaded_.version && image.fingerprint() == loaded_.image.fingerprint()) return true;
+  const bool same_record = image.fingerprint() != 0 && image.fingerprint() == loaded_.image.fingerprint();
+  if (same_record && current.version == loaded_.version) return true;
   const bool started_anew = image.life() > loaded_.image.life();
-  if (((current.flags & kEntryTombstone) != 0 && loaded_.exists) || started_anew) {
+  const bool starts_anew = (loaded_.entry.flags & kEntryTombstone) != 0;  // this request as well: it joins the other
+  if (((current.flags & kEntryTombstone) != 0 && loaded_.exists) || (started_anew && !starts_anew)) {
     counters().conflicts.Add();
     loaded_.must_write = false;
     return false;
   }
-  if (current.version <= loaded_.version) return true;
+  // Versions alone do not tell: a read that has merged branches has taken in more without a version of its own.
+  if (!started_anew && loaded_.image.vector().SurelyCovers(image.vector())) return true;
   counters().conflicts.Add();
-  const bool from_base = image.vector().Covers(loaded_.image.vector());
+  const bool only_here = (loaded_.entry.flags & kEntryUnreplicated) != 0;
+  const bool from_base = only_here ? image.vector().SurelyCovers(loaded_.image.vector())
+                                   : image.vector().Covers(loaded_.image.vector());
   std::optional<std::string> resolved =
       ResolveConflict(context_, from_base ? loaded_.image.payload() : std::string_view(), *payload, image.payload());
   // Mine, where that stands, may be a view of what is replaced below.
@@ -156,11 +178,16 @@ bool Session::CatchUp(std::string_view* payload, std::string* merged) {
   *payload = *merged;
   if (!from_base) {  // read anew since, from the nodes: what this request had read is a branch of it
     VersionVector both = image.vector();
-    both.Absorb(loaded_.image.vector());
+    if (!started_anew) both.Absorb(loaded_.image.vector());
     image.SetLineage(both, 0, image.life());
   }
   loaded_.image = std::move(image);
-  loaded_.entry = current;
+  const Entry before = std::exchange(loaded_.entry, current);
+  if (before.epoch > current.epoch) {  // what is here now is of before this request's takeover
+    loaded_.entry.epoch = before.epoch;
+    loaded_.entry.grace_until_ns = before.grace_until_ns;
+    loaded_.entry.flags |= before.flags & kEntryTakeoverPending;
+  }
   loaded_.placement.clear();  // and with it the tokens, which the entry has newer
   ServeEntry();
   return true;
@@ -180,6 +207,7 @@ Status Session::CommitToNodes(std::string_view payload) {
   record.instance = context_.store->instance();
   record.lifetime_s = loaded_.lifetime_s;
   WriteBase base{loaded_.image.vector(), loaded_.image.payload(), loaded_.image.actor()};
+  base.only_here = (loaded_.entry.flags & kEntryUnreplicated) != 0;
   record.life = loaded_.image.life();
   if ((loaded_.entry.flags & kEntryTombstone) != 0) {
     ++record.life;
@@ -272,8 +300,14 @@ Status Session::FinishCommit(WriteOutcome outcome, std::string_view payload, std
   entry.expires_at_ns = SecondsAfter(now, loaded_.lifetime_s);
   entry.flags = 0;
   if (outcome.acks == 0) {
-    entry.flags = kEntryUnreplicated;
+    entry.flags = HasFault(ProtocolFault::kUnreplicatedForgotten) ? kEntryUnderReplicated : kEntryUnreplicated;
     counters().unreplicated.Add();
+    if (outcome.ownership_lost) {  // but only this server has what both have written: it takes the session back
+      ++entry.epoch;
+      entry.confirmed_at_ns = 0;
+      entry.grace_until_ns = ToNanos(now + context_.settings.takeover_grace);
+      counters().takeovers.Add();
+    }
   } else {
     if (outcome.acks < wanted) {
       entry.flags = kEntryUnderReplicated;
@@ -287,7 +321,8 @@ Status Session::FinishCommit(WriteOutcome outcome, std::string_view payload, std
   loaded_.image.SetLineage(outcome.vector, outcome.fingerprint, outcome.life);
   ServeEntry();
   loaded_.must_write = false;
-  if (outcome.ownership_lost && outcome.acks > 0) {  // the next request of this session here asks the nodes
+  // The other server's now: the next request of this session here asks the nodes.
+  if (outcome.ownership_lost && (outcome.acks > 0 || HasFault(ProtocolFault::kLostOwnershipForgets))) {
     context_.store->Erase(loaded_.key);
     return Status::Ok();
   }

@@ -41,6 +41,19 @@ TEST_CASE("With more writers than slots the latest are kept, and older writes co
   CHECK(vector.Covers(Made({{1, 1}})));
   CHECK(vector.Covers(Made({{3 * VersionVector::kSlots, 3 * VersionVector::kSlots}})));
   CHECK_FALSE(vector.Covers(Made({{99, 3 * VersionVector::kSlots}})));
+  // But not those of a writer who was never there.
+  VersionVector few;
+  for (uint32_t i = 1; i <= VersionVector::kSlots + 1; ++i) few.Advance(i, i);
+  CHECK(few.Covers(Made({{1, 1}})));
+  CHECK_FALSE(few.Covers(Made({{99, 1}})));
+  VersionVector merged = few;
+  merged.Absorb(Made({{99, 1}}));
+  CHECK(merged.Covers(Made({{99, 1}})));
+  CHECK(merged.Covers(few));
+  // Unless it has to be sure.
+  CHECK_FALSE(vector.SurelyCovers(Made({{1, 1}})));
+  CHECK(vector.SurelyCovers(Made({{3 * VersionVector::kSlots, 3 * VersionVector::kSlots}})));
+  CHECK(vector.SurelyCovers(vector));
 }
 
 TEST_CASE("A vector is stored and loaded as it was", "[record]") {

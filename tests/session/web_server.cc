@@ -7,17 +7,23 @@
 namespace clustered_session {
 namespace {
 
-uint64_t session_ids = 0;
+uint64_t numbers = 0;
+bool seeded = false;
+
+uint64_t NextNumber() { return ++numbers * 0x9e3779b97f4a7c15ull; }
 
 std::string RandomPart() {
   char text[33];
-  snprintf(text, sizeof text, "%032llx", static_cast<unsigned long long>(++session_ids * 0x9e3779b97f4a7c15ull));
+  snprintf(text, sizeof text, "%032llx", static_cast<unsigned long long>(NextNumber()));
   return text;
 }
 
 }  // namespace
 
-void SeedSessionIds(uint64_t seed) { session_ids = seed << 20; }
+void SeedWebServers(uint64_t seed) {
+  numbers = seed << 20;
+  seeded = true;
+}
 
 WebServer::WebServer(std::string server_id, const std::vector<FakeMemcached*>& nodes, const Clock* clock,
                      size_t local_memory)
@@ -29,9 +35,10 @@ WebServer::WebServer(std::string server_id, const std::vector<FakeMemcached*>& n
 void WebServer::Restart() { Build(); }
 
 void WebServer::Build() {
-  Result<std::unique_ptr<LocalStore>> made = LocalStore::Create(local_memory_, sizeof(SharedState));
+  Result<std::unique_ptr<LocalStore>> made = LocalStore::Create(local_memory_, sizeof(SharedState), seeded ? NextNumber() : 0);
   store_ = std::move(*made);
   auto* shared = static_cast<SharedState*>(store_->Extra());
+  operations_left_ = -1;
   nodes_ = Connect(&connections_);
   renewing_nodes_ = Connect(&renewing_connections_);
   leases_ = std::make_unique<LockLeases>(clock_, &store_->counters(), kLockLease, [] { return true; });
@@ -50,6 +57,7 @@ std::unique_ptr<NodeSet> WebServer::Connect(std::vector<FakeNode*>* connections)
   connections->clear();
   for (FakeMemcached* server : servers_) {
     auto node = std::make_unique<FakeNode>(server, clock_);
+    node->set_operations_left(&operations_left_);
     connections->push_back(node.get());
     NodeSet::Member member;
     member.address.name = server->name();

@@ -16,8 +16,9 @@
 
 namespace clustered_session {
 
-// Makes the session IDs that follow, and so their placement, those of `seed`.
-void SeedSessionIds(uint64_t seed);
+// Makes all that is random of web servers, which is session IDs and so their placement, and instances, follow from
+// `seed` from here on.
+void SeedWebServers(uint64_t seed);
 
 // What a browser keeps: its session ID and its affinity cookie.
 struct Browser {
@@ -31,8 +32,12 @@ class WebServer {
   WebServer(std::string server_id, const std::vector<FakeMemcached*>& nodes, const Clock* clock,
             size_t local_memory = 1u << 20);
 
-  // The server dies and starts anew: its local copies are gone, it is another instance.
+  // The server dies and starts anew: its local copies are gone, it is another instance, and reaches every node. Of its
+  // requests none may be left: see DieAfter().
   void Restart();
+  // What it sends to nodes after so many operations more reaches them no longer; 0: it is dead, and its requests may be
+  // ended without anybody noticing.
+  void DieAfter(int operations) { operations_left_ = operations; }
 
   SessionContext& context() { return context_; }
   const SessionContext& context() const { return context_; }
@@ -55,6 +60,7 @@ class WebServer {
   const Clock* clock_;
   size_t local_memory_;
   std::unique_ptr<LocalStore> store_;
+  int operations_left_ = -1;
   std::vector<FakeNode*> connections_;
   std::unique_ptr<NodeSet> nodes_;
   std::vector<FakeNode*> renewing_connections_;  // the thread has its own

@@ -3,351 +3,279 @@
 #include <algorithm>
 #include <utility>
 
-#include "src/record/record.h"
+#include "src/session/flusher.h"
 
 namespace clustered_session {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
 namespace {
 
-std::set<std::string> TokensIn(std::string_view payload) {
-  std::set<std::string> tokens;
-  Result<std::vector<PayloadField>> fields = SplitPayload(PayloadFormat::kPhp, payload);
-  if (!fields.ok()) return tokens;
-  for (const PayloadField& field : *fields) tokens.emplace(field.key);
-  return tokens;
-}
-
-std::string Join(const std::set<std::string>& tokens) {
-  std::string text;
-  for (const std::string& token : tokens) text += (text.empty() ? "" : " ") + token;
-  return "{" + text + "}";
-}
+std::string CookieOf(const Browser& browser) { return browser.affinity ? FormatAffinity(*browser.affinity) : ""; }
 
 }  // namespace
 
-History::History(uint64_t seed, const HistoryOptions& options) : options_(options), random_(seed) {
-  std::vector<FakeMemcached*> nodes;
-  for (int i = 0; i < options.nodes; ++i) {
-    nodes_.push_back(std::make_unique<FakeMemcached>("m" + std::to_string(i + 1), &clock_));
-    nodes.push_back(nodes_.back().get());
+History::History(uint64_t seed, Adjust adjust)
+    : random_(seed), plan_(DrawPlan(seed, &random_)), world_(seed, plan_, &random_), judge_(plan_, &world_, &trace_) {
+  Say("seed " + std::to_string(seed) + ", " + plan_.Describe());
+  if (adjust != nullptr) adjust(&world_);
+  clients_.resize(static_cast<size_t>(plan_.clients));
+  // The session exists, and every client has its cookies.
+  StartOn(&clients_[0], 0);
+  Finish(&clients_[0]);
+  for (Client& client : clients_) {
+    client.browser = clients_[0].browser;
+    client.cookie_from = clients_[0].cookie_from;
   }
-  SeedSessionIds(seed);
-  const bool no_lock = Below(2) == 0;
-  for (int i = 0; i < options.servers; ++i) {
-    const std::string name(1, static_cast<char>('a' + i));
-    servers_.push_back(std::make_unique<WebServer>(name, nodes, &clock_));
-    if (no_lock) servers_.back()->context().settings.lock = LockMode::kNone;
-  }
-  tabs_.resize(static_cast<size_t>(options.tabs));
-  // The session exists, and every tab has its cookies.
-  Request first(servers_[0].get(), &tabs_[0].browser);
-  (void)first.Start().ok();
-  (void)first.Finish("t0|i:1;").ok();
-  for (Tab& tab : tabs_) tab.browser = tabs_[0].browser;
-  session_id_ = tabs_[0].browser.session_id;
-  storage_key_ = StorageKey("cs:", HashSessionId({}, "cs:", session_id_));
-  tokens_["t0"].acknowledged = true;
-  next_token_ = 1;
-  CheckAfter("first request", false);
 }
 
 History::~History() = default;
 
-void History::Say(const std::string& line) { trace_.push_back(line); }
+std::string History::NameOf(const Client& client) const {
+  return "client " + std::to_string(&client - clients_.data() + 1);
+}
 
-void History::Violated(const std::string& what) {
-  if (!violation_.empty()) return;
-  violation_ = what;
-  Say("VIOLATED: " + what);
+bool History::AnyRequest() const {
+  return std::any_of(clients_.begin(), clients_.end(), [](const Client& client) { return client.request != nullptr; });
 }
 
 std::string History::Run() {
-  for (int i = 0; i < options_.events && violation_.empty(); ++i) Step();
-  if (violation_.empty()) Heal();
-  if (violation_.empty()) CheckEnd();
-  for (Tab& tab : tabs_) tab.request.reset();
-  for (const auto& server : servers_) {
-    tally_.takeovers += server->counters().takeovers.Get();
-    tally_.conflicts += server->counters().conflicts.Get();
+  for (int i = 0; i < plan_.events && judge_.violation().empty(); ++i) Step();
+  if (judge_.violation().empty()) Heal();
+  if (judge_.violation().empty()) CheckEnd();
+  for (int server = 0; server < world_.servers(); ++server) {
+    tally_.takeovers += world_.web(server).counters().takeovers.Get();
+    world_.web(server).DieAfter(0);
   }
-  return violation_;
+  for (Client& client : clients_) client.request.reset();
+  tally_.conflicts = world_.Conflicts();
+  tally_.acknowledged = judge_.acknowledged();
+  tally_.destroyed = judge_.destroyed();
+  return judge_.violation();
 }
 
 void History::Step() {
-  const int number = Below(options_.tabs);
-  Tab* tab = &tabs_[static_cast<size_t>(number)];
-  const int choice = Below(100);
-  if (choice < 18) {
-    clock_.Advance(std::chrono::milliseconds(Below(4) == 0 ? Below(70'000) : Below(3000)));
-  } else if (choice < 36) {
+  Client* client = &clients_[static_cast<size_t>(random_.Below(plan_.clients))];
+  const int choice = random_.Below(100);
+  if (choice < 16) {
+    LetTimePass();
+  } else if (choice < 32) {
     Fault();
-  } else if (tab->request == nullptr) {
-    StartRequest(tab, number);
-  } else if (options_.destroys && choice < 40) {
-    DestroySession(tab, number);
+  } else if (choice < 36) {
+    Flush(random_.Below(plan_.servers));
+  } else if (client->request == nullptr) {
+    StartRequest(client);
+  } else if (plan_.destructions && choice < 40) {
+    Destroy(client);
   } else {
-    FinishRequest(tab, number);
+    Finish(client);
   }
 }
 
-void History::StartRequest(Tab* tab, int number) {
+void History::LetTimePass() {
+  const int choice = random_.Below(40);
+  // All may expire, also tombstones: what still runs or fails then would end a session that is begun later.
+  if (choice == 0 && !AnyRequest() && world_.WholeForLong()) {
+    Say("half an hour passes");
+    world_.Advance(seconds(1900));
+  } else if (choice < 4) {
+    Say("five minutes pass");
+    world_.Advance(seconds(300));
+  } else if (choice < 8) {
+    const int server = random_.Below(plan_.servers);
+    Say("the clock of " + world_.NameOf(server) + " leaps ahead by a minute");
+    world_.LeapAhead(server, seconds(61));
+  } else {
+    world_.Advance(milliseconds(random_.OneIn(4) ? random_.Below(70'000) : random_.Below(3000)));
+    Say("time passes");
+  }
+  judge_.TimePassed();
+}
+
+int History::ServerFor(const Client& client) {
+  if (plan_.settings.affinity == AffinityMode::kBalancer) return home_;
   // Mostly sticky, as a balancer routes; else anywhere.
-  int server = Below(options_.servers);
-  if (tab->browser.affinity && Below(3) != 0) server = tab->browser.affinity->server_id[0] - 'a';
-  WebServer& web = *servers_[static_cast<size_t>(server)];
-  if (web.context().settings.lock == LockMode::kLocal) {
-    for (const Tab& other : tabs_) {
-      if (other.request != nullptr && other.server == server) return;  // would wait for the session lock
+  if (client.browser.affinity && !random_.OneIn(3)) {
+    for (int server = 0; server < plan_.servers; ++server) {
+      if (world_.ProcessOf(server) == client.cookie_from) return server;
     }
   }
+  return random_.Below(plan_.servers);
+}
+
+void History::StartRequest(Client* client) {
+  const int server = ServerFor(*client);
+  if (plan_.settings.lock == LockMode::kLocal) {
+    for (const Client& other : clients_) {  // it would wait for the session lock
+      if (other.request != nullptr && other.visit.server == server) return;
+    }
+  }
+  StartOn(client, server);
+}
+
+void History::StartOn(Client* client, int server) {
   ++tally_.requests;
-  tab->server = server;
-  tab->request = std::make_unique<Request>(&web, &tab->browser);
-  Result<std::string> read = tab->request->Start();
+  Say(NameOf(*client) + " on " + world_.NameOf(server) + ":");
+  WebServer& web = world_.web(server);
+  Visit visit;
+  visit.server = server;
+  visit.process = world_.ProcessOf(server);
+  visit.conflicts = web.counters().conflicts.Get();
+  visit.began = world_.NowOf(server);
+  visit.may_ask = world_.MayAskSomebody(server);
+  visit.cookie = CookieOf(client->browser);
+  const std::string id_before = client->browser.session_id;
+  const uint64_t asked = world_.Asked(server);
+  client->request = std::make_unique<Request>(&web, &client->browser, plan_.strict);
+  Result<std::string> read = client->request->Start();
+  visit.session = client->browser.session_id;
+  visit.created = visit.session != id_before;
+  visit.asked = world_.Asked(server) > asked;
+  visit.cookie_after = CookieOf(client->browser);
+  if (visit.created) Say("  a new session ID");
+  judge_.Started(&visit, read);
+  tally_.unasked += read.ok() && !visit.asked && !visit.created ? 1 : 0;
+  client->visit = visit;
   if (!read.ok()) {
     ++tally_.failed_starts;
-    Say("tab " + std::to_string(number) + " on " + web.context().settings.server_id + ": start failed");
-    tab->request.reset();
+    client->request.reset();
+    if (client->browser.session_id != id_before) client->browser.session_id = id_before;  // the page shows an error
     return;
   }
-  tab->payload = *read;
-  Say("tab " + std::to_string(number) + " on " + web.context().settings.server_id + ": reads " +
-      Join(TokensIn(tab->payload)));
-  // Within the bounds of G2 a copy of the life before may be shown; what is written of it never comes back.
-  const std::set<std::string> shown = TokensIn(tab->payload);
-  tab->life = shown.empty() ? life_ : tokens_[*shown.begin()].life;
-  if (tab->life < life_) Say("  (the life before)");
-  CheckAfter("start", false);
-}
-
-void History::FinishRequest(Tab* tab, int number) {
-  WebServer& web = *servers_[static_cast<size_t>(tab->server)];
-  const uint64_t unreplicated = web.counters().unreplicated.Get();
-  if (Below(4) == 0) {
-    Say("tab " + std::to_string(number) + " on " + web.context().settings.server_id + ": finishes unchanged");
-    (void)tab->request->FinishUnchanged().ok();
-    tab->request.reset();
-    CheckAfter("unchanged finish", false);
-    return;
-  }
-  const std::string token = "t" + std::to_string(next_token_++);
-  if (TokensIn(tab->payload).empty()) tab->life = life_;  // starts the session anew, in whatever life it is by now
-  Status status = tab->request->Finish(tab->payload + token + "|i:1;");
-  tab->request.reset();
-  int holders = 0;
-  for (const auto& node : nodes_) holders += TokensOn(*node).count(token) > 0 ? 1 : 0;
-  tokens_[token].life = tab->life;
-  tokens_[token].undecided = tokens_[token].excused = tab->life == undecided_life_;
-  tokens_[token].acknowledged = status.ok() && tab->life == life_ && web.counters().unreplicated.Get() == unreplicated;
-  if (holders == 0) tokens_[token].acknowledged = false;  // the session was destroyed meanwhile
-  tally_.acknowledged += tokens_[token].acknowledged ? 1 : 0;
-  Say("tab " + std::to_string(number) + " on " + web.context().settings.server_id + ": adds " + token + " -> " +
-      (status.ok() ? "ok" : "error") + ", on " + std::to_string(holders) + " nodes");
-  CheckAfter("finish of " + token, false);
-}
-
-void History::DestroySession(Tab* tab, int number) {
-  WebServer& web = *servers_[static_cast<size_t>(tab->server)];
-  Say("tab " + std::to_string(number) + " on " + web.context().settings.server_id + ": destroys");
-  const int64_t tombstone_before = LastTombstone();
-  (void)tab->request->Destroy().ok();
-  tab->request.reset();
-  const bool was_there = !TokensIn(tab->payload).empty();  // one that read an empty session destroys nothing
-  if (tab->life == life_ && was_there && LastTombstone() > tombstone_before) {
-    ++tally_.destroys;
-    ++life_;
-  } else if (tab->life == life_) {
-    // No node was told: it holds where it was made, and comes to the nodes when that server reaches them, or never. Or
-    // nothing was found to destroy, as those nodes were out of reach that had it: whatever had this ID may end.
-    undecided_life_ = life_;
-    for (auto& [token, facts] : tokens_) facts.excused |= facts.life == life_;
-  }
-  CheckAfter("destroy", true);
-}
-
-void History::Fault() {
-  FakeMemcached& node = *nodes_[static_cast<size_t>(Below(options_.nodes))];
-  const auto index = static_cast<size_t>(Below(options_.servers));
-  WebServer& server = *servers_[index];
-  const int down =
-      static_cast<int>(std::count_if(nodes_.begin(), nodes_.end(), [](const auto& each) { return each->down(); }));
-  switch (Below(9)) {
-    case 0:
-      if (down > 0 && !node.down()) return;  // one at a time: two copies
-      if (!node.down() && !Survivable(node)) return;
-      node.set_down(!node.down());
-      Say("node " + node.name() + (node.down() ? " is down" : " is up"));
-      return;
-    case 1:
-      if (!options_.node_restarts || !Survivable(node)) return;
-      node.RestartEmpty();
-      Say("node " + node.name() + " restarts empty");
-      CheckAfter("restart of " + node.name(), true);
-      return;
-    case 2:
-      if (!options_.node_restarts) return;
-      if (old_items_.empty()) {
-        old_items_ = node.items();
-        return;
-      }
-      if (!Survivable(node)) return;
-      Say("node " + node.name() + " comes back with old items");
-      node.RestartWith(std::exchange(old_items_, {}));
-      CheckAfter("old items on " + node.name(), true);
-      return;
-    case 3:
-    case 4: {
-      if (!options_.partitions) return;
-      const auto which = static_cast<size_t>(Below(options_.nodes));
-      const bool cut = Below(2) == 0;
-      server.connection(which).set_partitioned(cut);
-      Say("server " + server.context().settings.server_id + (cut ? " cannot reach " : " reaches ") +
-          nodes_[which]->name());
-      return;
-    }
-    case 5: {
-      for (const Tab& tab : tabs_) {
-        if (tab.request != nullptr && tab.server == static_cast<int>(index)) return;  // its requests end first
-      }
-      server.Restart();
-      Say("server " + server.context().settings.server_id + " is killed and starts anew");
-      return;
-    }
-    case 6:
-      if (options_.lossy) node.LoseNextAnswer();
-      return;
-    case 7:
-      if (options_.lossy) node.DelayNextWrite();
-      return;
-    default:
-      Say("node " + node.name() + " gets what was late");
-      node.DeliverDelayed();
-      CheckAfter("late writes on " + node.name(), false);
-      return;
-  }
-}
-
-std::set<std::string> History::TokensOn(const FakeMemcached& node) const {
-  const auto found = const_cast<FakeMemcached&>(node).items().find(storage_key_);
-  if (found == const_cast<FakeMemcached&>(node).items().end()) return {};
-  Result<Record> record = DecodeRecord(found->second.value, storage_key_);
-  return record.ok() ? TokensIn(record->payload) : std::set<std::string>();
-}
-
-// Whether the other nodes that work hold all that this one holds for sure.
-bool History::Survivable(const FakeMemcached& fails) const {
-  if (!options_.one_at_a_time) return true;
-  std::set<std::string> elsewhere;
-  uint32_t life_here = 0;
-  uint32_t life_elsewhere = 0;
-  for (const auto& node : nodes_) {
-    const auto found = node->items().find(storage_key_);
-    if (found == node->items().end()) continue;
-    Result<Record> record = DecodeRecord(found->second.value, storage_key_);
-    if (!record.ok()) continue;
-    const uint32_t life = record->life * 2 + (record->tombstone() ? 1 : 0);
-    if (node.get() == &fails) {
-      life_here = life;
-    } else if (!node->down()) {
-      elsewhere.merge(TokensIn(record->payload));
-      life_elsewhere = std::max(life_elsewhere, life);
-    }
-  }
-  return life_elsewhere >= life_here && std::all_of(tokens_.begin(), tokens_.end(), [&](const auto& token) {
-           return !token.second.acknowledged || token.second.excused || token.second.life < life_ ||
-                  elsewhere.count(token.first) > 0;
-         });
-}
-
-// The latest life whose tombstone a node holds, or -1. Only what a node has been told of is acknowledged.
-int64_t History::LastTombstone() const {
-  int64_t life = -1;
-  for (const auto& node : nodes_) {
-    const auto found = node->items().find(storage_key_);
-    if (found == node->items().end()) continue;
-    Result<Record> record = DecodeRecord(found->second.value, storage_key_);
-    if (record.ok() && record->tombstone()) life = std::max<int64_t>(life, record->life);
-  }
-  return life;
-}
-
-// What the nodes hold, for the trace: version, epoch and keys of each record.
-std::string History::Describe() const {
-  std::string text;
-  for (const auto& node : nodes_) {
-    const auto found = node->items().find(storage_key_);
-    text += "  " + node->name() + (node->down() ? " (down)" : "") + ":";
-    if (found == node->items().end()) continue;
-    Result<Record> record = DecodeRecord(found->second.value, storage_key_);
-    if (!record.ok()) continue;
-    text += " l" + std::to_string(record->life) + " v" + std::to_string(record->version) + " e" +
-            std::to_string(record->epoch) + " i" + std::to_string(record->instance % 1000) +
-            (record->tombstone() ? " tombstone" : " " + Join(TokensIn(record->payload)));
-  }
-  return text;
-}
-
-// G1 and G3: only a fault that takes a node's memory, or a destruction, may take the last copy of an acknowledged key.
-void History::CheckAfter(const std::string& event, bool copies_may_vanish) {
-  Say(Describe());
-  std::map<std::string, int> now;
-  for (const auto& node : nodes_) {
-    for (const std::string& token : TokensOn(*node)) ++now[token];
-  }
-  for (auto& [token, facts] : tokens_) {
-    if (!facts.acknowledged || facts.excused || facts.life < life_ || now[token] > 0) continue;
-    if (copies_may_vanish || holders_[token] == 0) {
-      facts.excused = true;  // no copy survives: nothing was promised
+  client->cookie_from = visit.process;
+  if (!visit.created || id_before.empty()) return;
+  for (Client& other : clients_) {  // tabs of one browser
+    if (&other == client || other.browser.session_id != id_before) continue;
+    if (other.request != nullptr) {
+      other.next = client->browser;
+      other.next_from = visit.process;
     } else {
-      Violated(event + " has silently removed the last copy of " + token);
+      other.browser = client->browser;
+      other.cookie_from = visit.process;
     }
   }
-  holders_ = std::move(now);
+}
+
+void History::EndRequest(Client* client) {
+  client->request.reset();
+  if (client->next) {
+    client->browser = *client->next;
+    client->cookie_from = client->next_from;
+    client->next.reset();
+  }
+}
+
+Change History::DrawChange(const Visit& visit) {
+  Change change;
+  const int choice = random_.Below(8);
+  if (choice < 2) return change;
+  if (choice < 7 || visit.shown.size() < 2) change.adds = "k" + std::to_string(next_key_++);
+  if (choice >= 6 && visit.shown.size() >= 2) {
+    auto removes = visit.shown.begin();
+    std::advance(removes, random_.Below(static_cast<int>(visit.shown.size())));
+    change.removes = *removes;
+  }
+  return change;
+}
+
+std::string History::Apply(const Visit& visit, const Change& change) {
+  std::string payload;
+  for (const std::string& key : KeysIn(visit.payload)) {
+    if (key != change.removes) payload += key + "|i:1;";
+  }
+  if (!change.adds.empty()) payload += change.adds + "|i:1;";
+  return payload;
+}
+
+void History::Finish(Client* client) {
+  Visit& visit = client->visit;
+  Change change = DrawChange(visit);
+  if (next_key_ == 0) change.adds = "k" + std::to_string(next_key_++);  // the first request makes the session
+  const std::string text = (change.adds.empty() ? "" : " adds " + change.adds) +
+                           (change.removes.empty() ? "" : " removes " + change.removes);
+  Say(NameOf(*client) + " on " + world_.NameOf(visit.server) + ":" + (text.empty() ? " ends unchanged" : text));
+  judge_.Attempts(&visit, change);
+  Status status;
+  if (!change.adds.empty() || !change.removes.empty()) {
+    status = client->request->Finish(Apply(visit, change));
+  } else if (visit.shown.empty() || random_.OneIn(2)) {
+    status = client->request->FinishUnchanged();
+  } else {
+    change.is_use = false;
+    client->request->End();  // read_and_close
+  }
+  EndRequest(client);
+  judge_.Finished(visit, change, status);
+}
+
+void History::Destroy(Client* client) {
+  Say(NameOf(*client) + " on " + world_.NameOf(client->visit.server) + ": destroys the session");
+  (void)client->request->Destroy().ok();
+  const Visit visit = client->visit;
+  EndRequest(client);
+  judge_.Destroyed(visit);
+}
+
+// What the server's background does.
+void History::Flush(int server) {
+  Flusher flusher(&world_.web(server).store(), world_.web(server).context().clock,
+                  [&](uint8_t) { return &world_.web(server).context(); });
+  const uint64_t asked = world_.Asked(server);
+  const uint64_t conflicts = world_.Conflicts();
+  const Flusher::Step step = flusher.Run(64, world_.NowOf(server) + seconds(10));
+  if (world_.Asked(server) == asked) return;
+  Say(world_.NameOf(server) + " flushes " + std::to_string(step.written));
+  judge_.Flushed(server, world_.Conflicts() > conflicts);
 }
 
 void History::Heal() {
   Say("everything heals");
-  for (const auto& node : nodes_) {
-    node->set_down(false);
-    node->DeliverDelayed();
-    node->ForgetFaults();
+  world_.Heal();
+  judge_.Failed("late writes at the end", false);
+  for (Client& client : clients_) {
+    if (client.request != nullptr && judge_.violation().empty()) Finish(&client);
   }
-  CheckAfter("late writes at the end", false);
-  for (const auto& server : servers_) {
-    for (size_t i = 0; i < nodes_.size(); ++i) server->connection(i).set_partitioned(false);
-  }
-  for (size_t i = 0; i < tabs_.size() && violation_.empty(); ++i) {
-    if (tabs_[i].request != nullptr) FinishRequest(&tabs_[i], static_cast<int>(i));
-  }
-  clock_.Advance(std::chrono::seconds(120));
+  world_.Advance(seconds(3));  // every node is tried again
+  judge_.TimePassed();
+  for (int server = 0; server < plan_.servers; ++server) Flush(server);
+  if (judge_.violation().empty()) judge_.CheckFlushed();
 }
 
-// Healed, and with all trust expired, every server shows every acknowledged key that has a copy, and none of a life
-// before.
+// Each server goes on once with what it has: what only it knows is known then. A server without a copy asks all nodes,
+// and brings together what there is. From then on everybody must show all.
 void History::CheckEnd() {
-  for (int round = 0; round < 2 && violation_.empty(); ++round) {
-    for (const auto& server : servers_) {
-      Browser browser;
-      browser.session_id = session_id_;
-      Request request(server.get(), &browser);
-      Result<std::string> read = request.Start();
-      const std::string name = server->context().settings.server_id;
-      if (!read.ok()) {
-        Violated("after healing, server " + name + " cannot start the session: " + read.error().message());
-        return;
-      }
-      const std::set<std::string> shown = TokensIn(*read);
-      Say("at the end " + name + " shows " + Join(shown));
-      for (const auto& [token, facts] : tokens_) {
-        if (facts.acknowledged && !facts.excused && facts.life == life_ && shown.count(token) == 0) {
-          Violated("after healing, server " + name + " does not show acknowledged " + token);
-        }
-        if (facts.life < life_ && !facts.undecided && shown.count(token) > 0) {
-          Violated("after healing, server " + name + " shows " + token + " of a destroyed session");
-        }
-      }
-      (void)request.FinishUnchanged().ok();
-    }
-    clock_.Advance(std::chrono::seconds(120));
+  world_.Advance(seconds(120));
+  judge_.TimePassed();
+  for (int server = 0; server < plan_.servers && judge_.violation().empty(); ++server) Look(server, false);
+  Kill(0);
+  for (int server = 0; server < plan_.servers; ++server) Look(server, true);
+  if (judge_.violation().empty()) judge_.CheckCopiesAtEnd();
+}
+
+void History::Look(int server, bool judged) {
+  for (const std::string& session : judge_.Sessions()) {
+    if (!judge_.violation().empty()) return;
+    Client client;
+    client.browser.session_id = session;
+    Say(world_.NameOf(server) + " is asked:");
+    Visit visit;
+    visit.server = server;
+    visit.process = world_.ProcessOf(server);
+    visit.session = session;
+    visit.conflicts = world_.web(server).counters().conflicts.Get();
+    visit.began = world_.NowOf(server);
+    visit.may_ask = world_.MayAskSomebody(server);
+    const uint64_t asked = world_.Asked(server);
+    Request request(&world_.web(server), &client.browser);
+    const Result<std::string> read = request.Start();
+    visit.asked = world_.Asked(server) > asked;
+    visit.cookie_after = CookieOf(client.browser);
+    judge_.Started(&visit, read);
+    if (!read.ok()) return;
+    if (judged) judge_.CheckShown(server, session, visit.shown);
+    judge_.Attempts(&visit, {});
+    judge_.Finished(visit, {}, request.FinishUnchanged());
   }
 }
 

@@ -1,35 +1,26 @@
-// History: one seeded run of browsers, web servers and nodes under faults, judged by oracles that know nothing of the
-// implementation: they look only at what requests were told and at what the nodes hold. Layer: tests.
+// History: one seeded run of clients, web servers and nodes under faults: which event follows which. Layer: tests.
+// world.h is what it happens to, judge.h says whether it was right; faults.cc breaks and mends.
 #ifndef CLUSTERED_SESSION_TESTS_SIMULATION_HISTORY_H_
 #define CLUSTERED_SESSION_TESTS_SIMULATION_HISTORY_H_
 
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <random>
-#include <set>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "tests/session/web_server.h"
+#include "tests/simulation/judge.h"
+#include "tests/simulation/plan.h"
+#include "tests/simulation/world.h"
 
 namespace clustered_session {
 
-struct HistoryOptions {
-  int servers = 3;
-  int nodes = 3;
-  int tabs = 3;  // browsers that share one session, each with cookies of its own
-  int events = 60;
-  bool partitions = true;
-  bool node_restarts = true;
-  bool destroys = true;
-  bool lossy = true;           // answers that get lost, writes that arrive late
-  bool one_at_a_time = false;  // a node only fails while the others that work have all that it has
-};
-
 class History {
  public:
-  History(uint64_t seed, const HistoryOptions& options);
+  // `adjust` may change what the seed has drawn for the servers, behind the judge's back.
+  using Adjust = void (*)(World* world);
+  explicit History(uint64_t seed, Adjust adjust = nullptr);
   ~History();
 
   // Runs to the end. Empty if every oracle is content; else what was violated, in a line.
@@ -37,64 +28,71 @@ class History {
 
   // What happened, a line per event: for replaying one seed.
   const std::vector<std::string>& trace() const { return trace_; }
-  // Counts over the run, so that a test can see that the faults really happened.
+
+  // Counts, so that a test can see that the faults really happened.
   struct Tally {
     uint64_t requests = 0;
     uint64_t acknowledged = 0;
     uint64_t takeovers = 0;
     uint64_t conflicts = 0;
-    uint64_t destroys = 0;
+    uint64_t destroyed = 0;
+    uint64_t unasked = 0;  // reads that asked no node
     uint64_t failed_starts = 0;
+    uint64_t kills = 0;
+    uint64_t faults = 0;
   };
   const Tally& tally() const { return tally_; }
 
  private:
-  struct Tab {
+  struct Client {  // has cookies of its own; all share one session
     Browser browser;
+    int cookie_from = -1;              // the process that gave it its affinity cookie
     std::unique_ptr<Request> request;  // one under way, or none
-    int server = 0;                    // that serves it
-    std::string payload;               // as it was read
-    int life = 0;                      // of the session, as it was read
-  };
-  struct Token {  // a key of $_SESSION that one request has added
-    bool acknowledged = false;
-    bool excused = false;  // its last copy was lost to a fault that may lose it
-    bool undecided = false;  // added where the session may have been destroyed or not: it may be of either life
-    int life = 0;          // of the session: each destruction ends one
+    Visit visit;
+    std::optional<Browser> next;  // cookies that came meanwhile, and from which process
+    int next_from = -1;
   };
 
-  int Below(int bound) { return static_cast<int>(random_() % static_cast<uint64_t>(bound)); }
-  void Say(const std::string& line);
   void Step();
-  void StartRequest(Tab* tab, int number);
-  void FinishRequest(Tab* tab, int number);
-  void DestroySession(Tab* tab, int number);
-  void Fault();
-  void Heal();
-  void CheckAfter(const std::string& event, bool copies_may_vanish);
-  void CheckEnd();
-  bool Survivable(const FakeMemcached& fails) const;
-  int64_t LastTombstone() const;
-  std::set<std::string> TokensOn(const FakeMemcached& node) const;
-  std::string Describe() const;
-  void Violated(const std::string& what);
+  void StartRequest(Client* client);
+  void StartOn(Client* client, int server);
+  void EndRequest(Client* client);
+  void Finish(Client* client);
+  void Destroy(Client* client);
+  Change DrawChange(const Visit& visit);
+  std::string Apply(const Visit& visit, const Change& change);
+  void Flush(int server);
+  void LetTimePass();
+  int ServerFor(const Client& client);
+  std::string NameOf(const Client& client) const;
+  bool AnyRequest() const;
 
-  HistoryOptions options_;
-  std::mt19937_64 random_;
-  FakeClock clock_;
-  std::vector<std::unique_ptr<FakeMemcached>> nodes_;
-  std::vector<std::unique_ptr<WebServer>> servers_;
-  std::vector<Tab> tabs_;
-  std::string session_id_;
-  std::string storage_key_;
-  std::map<std::string, Token> tokens_;
-  std::map<std::string, int> holders_;  // of each token, after the last event
-  int next_token_ = 0;
-  int life_ = 0;
-  int undecided_life_ = -1;  // that a destruction may end which no node has been told of yet
-  std::map<std::string, FakeMemcached::Item> old_items_;
-  std::string violation_;
+  // faults.cc
+  void Fault();
+  void NodeStopsOrReturns();
+  void NodeRestarts();
+  void NodeReturnsWithOldItems();
+  void CutOrMend();
+  void LoseOrDelay();
+  void AllNodesStopOrReturn();
+  void Kill(int server);
+  void FillMemory(int server);
+  void Say(const std::string& line) { judge_.Say(line); }
+
+  // The end.
+  void Heal();
+  void CheckEnd();
+  void Look(int server, bool judged);
+
+  Random random_;
+  const Plan plan_;
   std::vector<std::string> trace_;
+  World world_;
+  Judge judge_;
+  std::vector<Client> clients_;
+  int next_key_ = 0;
+  int home_ = 0;  // where a balancer routes to that promises sticky routing
+  std::map<std::string, FakeMemcached::Item> old_items_;
   Tally tally_;
 };
 

@@ -32,9 +32,12 @@ class FakeClock final : public Clock {
 // Another host's clock: it goes as fast and shows another time.
 class OffsetClock final : public Clock {
  public:
-  OffsetClock(const Clock* clock, Duration offset) : clock_(clock), offset_(offset) {}
+  // `clock` must outlive this.
+  explicit OffsetClock(const Clock* clock, Duration offset = Duration::zero()) : clock_(clock), offset_(offset) {}
   TimePoint Now() const override { return clock_->Now() + offset_; }
   void Pause(Duration duration) const override { clock_->Pause(duration); }
+  void set_offset(Duration offset) { offset_ = offset; }
+  Duration offset() const { return offset_; }
 
  private:
   const Clock* clock_;

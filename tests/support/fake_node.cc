@@ -11,7 +11,7 @@ void FakeMemcached::RestartWith(std::map<std::string, Item> items) {
   last_cas_ = 0;
   delayed_.clear();  // they were on connections to the process that is gone
   for (auto& [key, item] : items_) item.cas = ++last_cas_;
-  ++incarnation_;
+  if (!keeps_incarnation_) ++incarnation_;
 }
 
 FakeMemcached::Item* FakeMemcached::Find(const std::string& key) {
@@ -70,7 +70,7 @@ bool FakeMemcached::Store(const std::string& key, const std::string& value, std:
   const Item* item = Find(key);
   const bool token_holds = expected.known() && expected.incarnation == incarnation_;
   const bool matches = token_holds ? item != nullptr && item->cas == expected.cas : item == nullptr;
-  if (matches && !full_) items_[key] = {value, ++last_cas_, clock_->Now() + ttl};
+  if ((matches || unconditional_) && !full_) items_[key] = {value, ++last_cas_, clock_->Now() + ttl};
   return matches;
 }
 
@@ -111,36 +111,46 @@ NodeReply FakeMemcached::Write(const std::string& key, const std::string& value,
   return reply;
 }
 
+bool FakeNode::Reaches() {
+  ++asked_;
+  if (partitioned_) return false;
+  if (operations_left_ == nullptr || *operations_left_ < 0) return true;
+  if (*operations_left_ == 0) return false;
+  --*operations_left_;
+  return true;
+}
+
+// What is cut off is refused at once.
 void FakeNode::StartRead(std::string_view key, TimePoint deadline, const LockClaim* claim) {
   deadline_ = NodeTime(deadline);
   in_time_ = server_->InTime(deadline_);
-  const bool was_down = server_->down();
-  if (partitioned_) server_->set_down(true);
-  reply_ = server_->Read(std::string(key), claim);
-  server_->set_down(was_down);
+  reached_ = Reaches();
+  reply_ = reached_ ? server_->Read(std::string(key), claim) : server_->Unreachable();
 }
 
 void FakeNode::StartWrite(std::string_view key, std::string_view value, std::chrono::seconds ttl,
                           const NodeToken& expected, TimePoint deadline) {
   deadline_ = NodeTime(deadline);
   in_time_ = server_->InTime(deadline_);
-  const bool was_down = server_->down();
-  if (partitioned_) server_->set_down(true);
-  reply_ = server_->Write(std::string(key), std::string(value), ttl, expected);
-  server_->set_down(was_down);
+  reached_ = Reaches();
+  reply_ = reached_ ? server_->Write(std::string(key), std::string(value), ttl, expected) : server_->Unreachable();
+  if (reply_.status == NodeStatus::kStored) stored_.push_back({std::string(key), std::string(value)});
 }
 
 void FakeNode::Release(std::string_view key, const NodeToken& held, TimePoint) {
-  if (!partitioned_) server_->Release(std::string(key), held);
+  if (Reaches()) server_->Release(std::string(key), held);
 }
 
 NodeReply FakeNode::Finish() {
   NodeReply reply = std::exchange(reply_, {});
-  if (!server_->AwaitAnswer(deadline_) || !in_time_) {
+  if (reached_ && (!server_->AwaitAnswer(deadline_) || !in_time_)) {
+    if (reply.status == NodeStatus::kStored) stored_.pop_back();
     reply = {};
     reply.status = NodeStatus::kError;
     reply.error = "node " + name() + " (" + address_ + "): no answer";
   }
+  failed_last_ = reply.status == NodeStatus::kError;
+  if (!failed_last_) ++answered_;
   return reply;
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "src/base/clock.h"
@@ -37,15 +38,21 @@ class FakeMemcached {
   void DelayNextWrite() { delay_writes_ = 1; }  // answers nothing, performs it at DeliverDelayed()
   void DeliverDelayed();
   void ForgetFaults() { lose_answers_ = delay_writes_ = 0; }  // those that were ordered and have not happened
+  bool HasFault() const { return down_ || hung_ != nullptr || lose_answers_ + delay_writes_ > 0 || !delayed_.empty(); }
+  // For a test of the tests, which must notice it: CAS numbers that start anew without anybody being told.
+  void set_keeps_incarnation(bool keeps) { keeps_incarnation_ = keeps; }
+  // Likewise: stores whatever it is given, whatever the item is.
+  void set_unconditional(bool unconditional) { unconditional_ = unconditional; }
   void RestartEmpty();                                  // a new incarnation without items
   void RestartWith(std::map<std::string, Item> items);  // a new incarnation that comes back with old items
 
   // Somebody waits for an answer until `deadline`: false if there is none. One that was asked in time answers at once.
   bool AwaitAnswer(TimePoint deadline) const;
   bool InTime(TimePoint deadline) const { return clock_->Now() < deadline; }
-  TimePoint Now() const { return clock_->Now(); }
 
   bool down() const { return down_; }
+  bool hung() const { return hung_ != nullptr; }
+  TimePoint Now() const { return clock_->Now(); }
   std::map<std::string, Item>& items() { return items_; }
   Item* Find(const std::string& key);
 
@@ -54,12 +61,13 @@ class FakeMemcached {
   NodeReply Write(const std::string& key, const std::string& value, std::chrono::seconds ttl,
                   const NodeToken& expected);
 
+  NodeReply Unreachable() const;
+
   uint64_t reads = 0;
   uint64_t writes = 0;
 
  private:
   bool Answers();
-  NodeReply Unreachable() const;
   bool Store(const std::string& key, const std::string& value, std::chrono::seconds ttl, const NodeToken& expected);
 
   struct DelayedWrite {
@@ -82,8 +90,11 @@ class FakeMemcached {
   bool down_ = false;
   FakeClock* hung_ = nullptr;
   bool full_ = false;
+  bool keeps_incarnation_ = false;
+  bool unconditional_ = false;
 };
 
+// A web server's connection to it.
 class FakeNode final : public Node {
  public:
   // `clock`: of the web server that asks, which may show another time than the node's.
@@ -101,8 +112,24 @@ class FakeNode final : public Node {
   void Release(std::string_view key, const NodeToken& held, TimePoint deadline) override;
 
   void set_partitioned(bool partitioned) { partitioned_ = partitioned; }  // between this web server and the node
+  bool partitioned() const { return partitioned_; }
+
+  // How many operations still leave the web server before it dies; null or below 0: all do.
+  void set_operations_left(int* left) { operations_left_ = left; }
+
+  // What this web server has seen of the node.
+  uint64_t asked() const { return asked_; }
+  uint64_t answered() const { return answered_; }
+  bool failed_last() const { return failed_last_; }
+  struct Stored {
+    std::string key;
+    std::string value;
+  };
+  // The writes that the node has acknowledged to it since the last call.
+  std::vector<Stored> TakeStored() { return std::exchange(stored_, {}); }
 
  private:
+  bool Reaches();
   NodeReply Finish();
   TimePoint NodeTime(TimePoint deadline) const { return server_->Now() + (deadline - clock_->Now()); }
 
@@ -113,6 +140,12 @@ class FakeNode final : public Node {
   TimePoint deadline_;  // by the node's clock
   bool in_time_ = true;
   bool partitioned_ = false;
+  bool reached_ = true;
+  int* operations_left_ = nullptr;
+  uint64_t asked_ = 0;
+  uint64_t answered_ = 0;
+  bool failed_last_ = false;
+  std::vector<Stored> stored_;
 };
 
 }  // namespace clustered_session

@@ -1,0 +1,181 @@
+// Requests of one session side by side: of one server without a session lock, and around a takeover. What each of these
+// tests says was found broken by the simulation. Layer: tests.
+#include <catch2/catch.hpp>
+
+#include "tests/session/cluster_fixture.h"
+
+using namespace clustered_session;
+using std::chrono::seconds;
+
+namespace {
+
+bool Holds(const std::string& payload, std::string_view part) { return payload.find(part) != std::string::npos; }
+
+struct SideBySideFixture : ClusterFixture {
+  SideBySideFixture() { a.context().settings.lock = LockMode::kNone; }
+
+  SessionKey Key() const { return HashSessionId({}, "cs:", browser.session_id); }
+  // What a request of `client` on `server` is shown; it changes nothing.
+  std::string Shown(WebServer* server, Browser* client) {
+    Request request(server, client);
+    std::string shown = request.Start().value();
+    REQUIRE(request.FinishUnchanged().ok());
+    return shown;
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(SideBySideFixture, "A late write of the server before does not end the takeover grace", "[session]") {
+  Serve(&a, "", "n|i:1;");
+  Browser other = browser;
+  Request late(&a, &other);
+  REQUIRE(late.Start().ok());
+  View(&b, "n|i:1;");
+  REQUIRE(late.Finish("n|i:1;x|i:1;").ok());
+  View(&b, "n|i:1;x|i:1;");
+  CHECK(View(&b, "n|i:1;x|i:1;") == 1);
+  PassGrace();
+  View(&b, "n|i:1;x|i:1;");
+  CHECK(View(&b, "n|i:1;x|i:1;") == 0);
+}
+
+TEST_CASE_METHOD(SideBySideFixture, "A server that has lost its copy within the takeover grace still validates",
+                 "[session]") {
+  Serve(&a, "", "n|i:1;");
+  View(&b, "n|i:1;");
+  REQUIRE(b.store().Erase(Key()));
+  View(&b, "n|i:1;");
+  CHECK(View(&b, "n|i:1;") == 1);
+}
+
+TEST_CASE_METHOD(SideBySideFixture, "A write that meets a takeover and finds no time to be stored is kept",
+                 "[session]") {
+  Serve(&a, "", "n|i:1;");
+  Browser other = browser;
+  Request late(&a, &other);
+  REQUIRE(late.Start().ok());
+  Serve(&b, "n|i:1;", "n|i:1;y|i:1;");
+  NodeInId()->set_hung(&clock);
+  REQUIRE(late.Finish("n|i:1;x|i:1;").ok());
+  CHECK(a.store().UnreplicatedCount() == 1);
+  NodeInId()->set_hung(nullptr);
+  clock.Advance(seconds(3));
+  const std::string shown = Shown(&a, &other);
+  CHECK(Holds(shown, "x|i:1;"));
+  CHECK(Holds(shown, "y|i:1;"));
+  PassGrace();
+  CHECK(Holds(Shown(&b, &browser), "x|i:1;"));
+}
+
+TEST_CASE_METHOD(SideBySideFixture, "What no node has ever confirmed is not trusted in a host's first minute",
+                 "[session]") {
+  a.context().settings.write = WriteMode::kBehind;
+  a.context().settings.local_trust = seconds(60);  // the clock shows 20
+  Serve(&a, "", "n|i:1;");
+  Request request(&a, &browser);
+  REQUIRE(request.Start().ok());
+  CHECK(request.waits() == 1);
+}
+
+TEST_CASE_METHOD(SideBySideFixture, "Two requests that start a destroyed session anew on one server lose neither",
+                 "[session]") {
+  Serve(&a, "", "n|i:1;");
+  {
+    Request request(&a, &browser);
+    REQUIRE(request.Start().ok());
+    REQUIRE(request.Destroy().ok());
+  }
+  Browser other = browser;
+  Request first(&a, &browser);
+  Request second(&a, &other);
+  REQUIRE(first.Start().value().empty());
+  REQUIRE(second.Start().value().empty());
+  REQUIRE(first.Finish("x|i:1;").ok());
+  REQUIRE(second.Finish("y|i:1;").ok());
+  const std::string shown = Shown(&a, &browser);
+  CHECK(Holds(shown, "x|i:1;"));
+  CHECK(Holds(shown, "y|i:1;"));
+  CHECK_FALSE(Holds(shown, "n|i:1;"));
+}
+
+TEST_CASE_METHOD(SideBySideFixture, "A request that leaves the session empty does not hide what another has begun",
+                 "[session]") {
+  b.context().settings.lock = LockMode::kNone;
+  Serve(&a, "", "");
+  Browser other = browser;
+  Request begins(&b, &browser);
+  Request leaves(&b, &other);
+  REQUIRE(begins.Start().ok());
+  REQUIRE(leaves.Start().ok());
+  REQUIRE(begins.Finish("n|i:1;").ok());
+  REQUIRE(leaves.FinishUnchanged().ok());
+  CHECK(Shown(&b, &browser) == "n|i:1;");
+}
+
+TEST_CASE_METHOD(SideBySideFixture, "That a session is empty is trusted from when it was read", "[session]") {
+  Serve(&a, "", "");
+  Browser other = browser;
+  Request long_one(&b, &other);
+  REQUIRE(long_one.Start().value().empty());
+  Serve(&a, "", "n|i:1;");
+  clock.Advance(seconds(9));
+  REQUIRE(long_one.FinishUnchanged().ok());
+  clock.Advance(seconds(2));
+  CHECK(Shown(&b, &other) == "n|i:1;");
+}
+
+TEST_CASE_METHOD(SideBySideFixture, "What a read has merged of other servers is safe until it is written",
+                 "[session]") {
+  Serve(&a, "", "n|i:1;");
+  a.context().settings.write = WriteMode::kBehind;
+  Browser other = browser;
+  Browser third = browser;
+  third.affinity.reset();  // asks the nodes
+  REQUIRE(Serve(&a, "n|i:1;", "n|i:1;p|i:1;") == 0);
+  Request early(&a, &other);
+  REQUIRE(early.Start().value() == "n|i:1;p|i:1;");
+  {
+    Request request(&b, &browser);
+    REQUIRE(request.Start().value() == "n|i:1;");
+    REQUIRE(request.Finish("n|i:1;y|i:1;").ok());
+  }
+  Request merges(&a, &third);
+  CHECK(Holds(merges.Start().value(), "y|i:1;"));
+  CHECK(a.store().UnreplicatedCount() == 1);  // not to be evicted
+  // Nor does a commit of this server that has not seen it take its place.
+  REQUIRE(early.Finish("n|i:1;p|i:1;z|i:1;").ok());
+  REQUIRE(merges.FinishUnchanged().ok());
+  const std::string shown = Shown(&a, &third);
+  for (const char* part : {"n|i:1;", "p|i:1;", "y|i:1;", "z|i:1;"}) CHECK(Holds(shown, part));
+}
+
+TEST_CASE_METHOD(SideBySideFixture, "A request from before a destruction does not destroy what was started anew",
+                 "[session]") {
+  Serve(&a, "", "n|i:1;");
+  Browser other = browser;
+  Request early(&a, &other);
+  REQUIRE(early.Start().ok());
+  {
+    Request request(&a, &browser);
+    REQUIRE(request.Start().ok());
+    REQUIRE(request.Destroy().ok());
+  }
+  for (FakeMemcached* node : nodes) node->set_down(true);
+  Serve(&a, "", "x|i:1;");
+  REQUIRE(early.Destroy().ok());
+  CHECK(Shown(&a, &browser) == "x|i:1;");
+}
+
+TEST_CASE_METHOD(SideBySideFixture, "A copy that was lost in the middle of a request is validated after it",
+                 "[session]") {
+  Serve(&a, "", "n|i:1;");
+  a.context().settings.write = WriteMode::kBehind;
+  Request request(&a, &browser);
+  REQUIRE(request.Start().ok());
+  REQUIRE(a.store().Erase(Key()));
+  REQUIRE(request.Finish("n|i:1;x|i:1;").ok());
+  Request next(&a, &browser);
+  REQUIRE(next.Start().value() == "n|i:1;x|i:1;");
+  CHECK(next.waits() == 1);
+}

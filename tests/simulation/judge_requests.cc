@@ -1,0 +1,267 @@
+// What requests are shown and told: G2, G4, G5.
+#include <algorithm>
+
+#include "tests/simulation/judge.h"
+
+namespace clustered_session {
+namespace {
+
+using std::chrono::seconds;
+
+std::string Join(const std::set<std::string>& keys) {
+  std::string text;
+  for (const std::string& key : keys) text += (text.empty() ? "" : " ") + key;
+  return "{" + text + "}";
+}
+
+}  // namespace
+
+// A little early: what is shorter than a second is not written for.
+bool Judge::Expired(const Serving& serving, int server) const {
+  return world_.NowOf(server) >= serving.used + seconds(Request::kLifetime - 2);
+}
+
+void Judge::Started(Visit* visit, const Result<std::string>& read) {
+  visit->number = ++events_;
+  visit->looked_at = world_.now();
+  Facts& facts = FactsOf(visit->session);
+  if (!read.ok()) {
+    Say("  fails: " + read.error().message());
+    JudgeFailedStart(*visit, read.error().message());
+    CheckCopies("a failed start", false);
+    return;
+  }
+  visit->payload = *read;
+  for (std::string& key : KeysIn(*read)) visit->shown.insert(std::move(key));
+  // Within the bounds of G2 a copy of the life before may be shown; what is written of it never comes back.
+  visit->life = visit->shown.empty() ? facts.life : facts.keys[*visit->shown.begin()].life;
+  Say("  reads " + Join(visit->shown) + (visit->asked ? "" : ", asks nobody") +
+      (visit->life < facts.life ? ", of the life before" : ""));
+
+  const bool first_here = facts.serving.count(visit->process) == 0;
+  Serving& serving = facts.serving[visit->process];
+  if (Expired(serving, visit->server)) {
+    serving.local = false;
+    for (auto& [name, key] : facts.keys) {
+      if (key.local_to == visit->process && !key.stored) key.excused = true;
+    }
+  }
+  if (!visit->asked && !visit->created) JudgeUnasked(*visit, facts, serving);
+  JudgeContent(*visit, facts);
+  JudgeEnded(*visit, facts);
+  JudgeLocal(*visit, facts);
+  visit->takes_over =
+      !visit->created && !visit->shown.empty() && (first_here || visit->cookie_after != serving.cookie) &&
+      !serving.begins;
+  serving.cookie = visit->cookie_after;
+  serving.cookies.insert(visit->cookie_after);
+  if (visit->shown.empty()) serving.taken_over.reset();
+  if (visit->takes_over) serving.taken_over = serving.met.value_or(visit->began);
+  serving.begins = false;
+  serving.met.reset();
+  if (visit->takes_over) Say("  takes it over");
+  const bool answered = NoteAnswers(visit->server, visit->session);
+  facts.last_event[visit->process] = visit->number;
+  if (visit->created) serving.answered = visit->began;  // nobody else can know it
+  visit->blind = !answered && !visit->created;
+  if (!visit->blind) serving.last_look = visit->number;
+  serving.used = visit->began;
+  CheckCopies("a start", false);
+}
+
+// G5: a session that is here goes on whatever the nodes do; and one on nodes that all work can be read.
+void Judge::JudgeFailedStart(const Visit& visit, const std::string& error) {
+  const Serving& serving = FactsOf(visit.session).serving[visit.process];
+  if (serving.local && !Expired(serving, visit.server)) {
+    Violated("G5: a session that is local to " + world_.NameOf(visit.server) + " cannot be started: " + error);
+  }
+  if (world_.WholeForLong()) Violated("nothing is broken, and a session cannot be started: " + error);
+}
+
+// G2: without asking only for a client that shows a cookie of this process, only for local_trust after a node has
+// answered, and not within the takeover grace.
+void Judge::JudgeUnasked(const Visit& visit, const Facts& facts, const Serving& serving) {
+  if (!visit.may_ask) return;  // an outage of every node: G5
+  const std::string name = world_.NameOf(visit.server);
+  const SessionSettings& settings = plan_.settings;
+  // An empty session is anybody's to begin; its copy is told apart by the server's name alone.
+  const std::string own_name = world_.web(visit.server).context().settings.server_id;
+  const bool its_client =
+      visit.shown.empty() ? visit.cookie.starts_with(own_name + ".") : serving.cookies.count(visit.cookie) > 0;
+  // Two servers of one name that take a session over at once, or back, have the same epoch, and so the same cookie.
+  const bool told_apart = !plan_.same_server_id || (calm_ && facts.life == 0);
+  if (told_apart && settings.affinity == AffinityMode::kCookie && !its_client) {
+    Violated("G2: " + name + " shows its copy unasked to a client with another server's cookie");
+  }
+  if (visit.shown.empty()) return;
+  if (!serving.answered || visit.began - *serving.answered >= settings.local_trust) {
+    Violated("G2: " + name + " shows its copy unasked although no node has answered within local_trust");
+  }
+  if (serving.taken_over && visit.began - *serving.taken_over < settings.takeover_grace) {
+    Violated("G2: " + name + " shows its copy unasked within the takeover grace");
+  }
+}
+
+// G2: while nothing is broken, a read that asks shows all that was acknowledged, one that does not all but what is
+// younger than local_trust. What was removed stays away just so.
+void Judge::JudgeContent(const Visit& visit, const Facts& facts) {
+  if (!world_.WholeForLong() || !plan_.merges()) return;
+  const auto due = [&](TimePoint since) {
+    return world_.WholeSince(since - seconds(3)) &&
+           (visit.asked || world_.now() - since >= plan_.settings.local_trust);
+  };
+  for (const auto& [name, key] : facts.keys) {
+    const bool shown = visit.shown.count(name) > 0;
+    if (key.acknowledged() && key.life == facts.life && !shown && due(key.acknowledged_at)) {
+      Violated("G2: " + world_.NameOf(visit.server) + " does not show " + name + ", which was acknowledged before");
+    }
+    if (key.removed && shown && calm_ && due(key.removed_at)) {
+      Violated("G3: " + world_.NameOf(visit.server) + " shows " + name + ", which was removed before");
+    }
+  }
+}
+
+// G4, while nothing is broken; what is shown at the end is judged in any case.
+void Judge::JudgeEnded(const Visit& visit, const Facts& facts) {
+  for (const std::string& name : visit.shown) {
+    const Key& key = facts.keys.at(name);
+    const auto ended = facts.ended.find(key.life);
+    if (ended == facts.ended.end() || key.undecided || !world_.WholeSince(ended->second - seconds(3))) continue;
+    if (visit.asked || world_.now() - ended->second >= plan_.settings.local_trust) {
+      Violated("G4: " + world_.NameOf(visit.server) + " shows " + name + " of a destroyed session");
+    }
+  }
+}
+
+// G5: a server shows what it alone has.
+void Judge::JudgeLocal(const Visit& visit, const Facts& facts) {
+  for (const auto& [name, key] : facts.keys) {
+    if (!key.told || key.stored || key.excused || key.local_to != visit.process || key.life < facts.life) continue;
+    if (plan_.merges() && visit.shown.count(name) == 0 && !Expired(facts.serving.at(visit.process), visit.server)) {
+      Violated("G5: " + world_.NameOf(visit.server) + " does not show " + name + ", which only it has");
+    }
+  }
+}
+
+void Judge::Attempts(Visit* visit, const Change& change) {
+  Facts& facts = FactsOf(visit->session);
+  if (!change.removes.empty()) facts.keys[change.removes].excused = true;
+  // Who has read an empty session begins one, in whatever life it is by now; if one has ended since, this request may
+  // count as one of that.
+  visit->ended = world_.NowOf(visit->server);
+  const bool ended_since = visit->shown.empty() && visit->life != facts.life;
+  if (ended_since) visit->life = facts.life;
+  if (change.adds.empty()) return;
+  Key& key = facts.keys[change.adds];
+  key.life = visit->life;
+  key.conflicts = world_.Conflicts();
+  const bool of_undecided = std::any_of(visit->shown.begin(), visit->shown.end(),
+                                        [&](const std::string& name) { return facts.keys[name].undecided; });
+  // An empty copy may be one of before an end that its server has not heard of.
+  const bool unseen_end = visit->shown.empty() && visit->blind && facts.life > 0;
+  key.undecided = key.excused = ended_since || unseen_end || of_undecided ||
+                                visit->life == facts.undecided_life || facts.ends_forgotten;
+}
+
+void Judge::Finished(const Visit& visit, const Change& change, const Status& status) {
+  Facts& facts = FactsOf(visit.session);
+  Serving& serving = facts.serving[visit.process];
+  facts.last_event[visit.process] = ++events_;
+  const bool changes = !change.adds.empty() || !change.removes.empty();
+  if (!status.ok()) Violated("G5: a request's changes are not kept: " + status.error().message());
+  // Somebody who came in between may have taken it over: then it need not be here any more.
+  const bool alone = std::none_of(facts.last_event.begin(), facts.last_event.end(), [&](const auto& other) {
+    return other.first != visit.process && other.second > serving.last_look;
+  });
+  const bool lives = visit.life == facts.life && visit.life != facts.undecided_life;
+  const bool met_others = world_.web(visit.server).counters().conflicts.Get() > visit.conflicts;
+  const bool stays = !visit.shown.empty() && serving.evicted < visit.number;
+  serving.local = alone && lives && !met_others && (changes || stays);
+  if (change.is_use) serving.used = world_.NowOf(visit.server);
+  if (changes && visit.shown.empty()) serving.begins = true;
+  if (!serving.met && met_others) serving.met = visit.ended;
+  Observe();
+  const bool answered = NoteAnswers(visit.server, visit.session);
+  if (!change.adds.empty()) {
+    Key& key = facts.keys[change.adds];
+    key.told = true;
+    if (!lives) key.excused = true;
+    if (!key.stored) key.local_to = visit.process;
+    if (key.stored && key.acknowledged()) ++acknowledged_;
+  }
+  if (!change.removes.empty() && lives && calm_ && plan_.merges() && !plan_.behind()) {
+    facts.keys[change.removes].removed = true;
+    facts.keys[change.removes].removed_at = world_.now();
+  }
+  if (changes && answered) JudgeLateWrite(visit, facts);
+  if (visit.takes_over) {
+    facts.last_takeover_began = visit.number;
+    facts.taken_over_by = visit.process;
+  }
+  // With write=behind the nodes hear of it later, or never.
+  if (world_.WholeForLong() && lives && change.is_use && !visit.shown.empty() && !plan_.behind()) facts.used = world_.now();
+  CheckCopies("the end of a request", false);
+  if (lives) JudgeKept(visit, change, facts);
+}
+
+// G3: a request that has changed the session while another server took it over has met that server's record.
+void Judge::JudgeLateWrite(const Visit& visit, const Facts& facts) {
+  const bool overtaken = facts.last_takeover_began > visit.number && facts.taken_over_by != visit.process;
+  if (!overtaken || plan_.behind() || visit.shown.empty() || !world_.WholeSince(visit.looked_at)) return;
+  if (world_.web(visit.server).counters().conflicts.Get() == visit.conflicts) {
+    Violated("G3: a request has written over another server's takeover and counted no conflict");
+  }
+}
+
+// G1: what a request has used stays for a lifetime; and one that has looked at the nodes leaves it on as many as should
+// have it.
+void Judge::JudgeKept(const Visit& visit, const Change& change, const Facts& facts) {
+  if (plan_.behind() || !world_.WholeForLong()) return;
+  const bool looked = visit.asked && world_.WholeSince(visit.looked_at - seconds(3));
+  for (const auto& [name, key] : facts.keys) {
+    if (!key.acknowledged() || key.life < facts.life || key.holders == 0 || visit.shown.count(name) == 0) continue;
+    if (looked && key.holders < plan_.copies()) {
+      Violated("G1: a request leaves " + name + " on " + std::to_string(key.holders) + " nodes in place of " +
+               std::to_string(plan_.copies()));
+    }
+    if (change.is_use && key.held_until < world_.now() + seconds(Request::kLifetime - 2)) {
+      Violated("G1: the nodes forget " + name + " before its session's lifetime is over");
+    }
+  }
+}
+
+// G4 holds as long as one node knows of the end. So all must be told.
+void Judge::JudgeTombstones(const Facts& facts) {
+  int tombstones = 0;
+  for (int node = 0; node < world_.nodes(); ++node) {
+    const std::optional<Record> record = world_.RecordOn(node, facts.storage_key);
+    tombstones += record && record->tombstone() ? 1 : 0;
+  }
+  if (!world_.WholeForLong() || tombstones == world_.nodes()) return;
+  Violated("G4: " + std::to_string(tombstones) + " of " + std::to_string(world_.nodes()) +
+           " nodes know of a destruction");
+}
+
+void Judge::Destroyed(const Visit& visit) {
+  Facts& facts = FactsOf(visit.session);
+  const bool was_there = !visit.shown.empty();  // who has read an empty session destroys nothing
+  const bool told = Observe();
+  NoteAnswers(visit.server, visit.session);
+  facts.serving[visit.process].local = false;
+  if (visit.life == facts.life && was_there && told) {
+    ++destroyed_;
+    JudgeTombstones(facts);
+    facts.ended[facts.life] = world_.now();
+    ++facts.life;
+  } else if (visit.life == facts.life) {
+    // No node was told: it holds where it was made, and comes to the nodes when that server reaches them, or never. Or
+    // nothing was found to destroy, as those nodes were out of reach that had it: whatever had this ID may end.
+    facts.undecided_life = facts.life;
+    for (auto& [name, key] : facts.keys) {
+      if (key.life == facts.life) key.excused = key.undecided = true;
+    }
+  }
+  CheckCopies("a destruction", true);
+}
+
+}  // namespace clustered_session
