@@ -129,7 +129,7 @@ void FaultTable::ServeOne(size_t session, const std::string& change) {
     slow_time_[visitor.server] += time;
   }
   if (found.ok()) {
-    visitor.acknowledged.push_back(change);
+    if (!change.empty()) visitor.acknowledged.push_back(change);
   } else if (++row_.failed == 1) {
     row_.first_error = found.error().message();
   }
@@ -158,7 +158,13 @@ void FaultTable::BeginFault(const std::vector<size_t>& answering) {
                                        [&](size_t node) { return !Bytes(node, session).empty(); });
     if (elsewhere) visitors_[session].server = 1;
   }
+  answering_ = answering;
   fault_began_ = std::chrono::steady_clock::now();
+}
+
+void FaultTable::EndFault() {
+  row_.slow_max = SlowMax();
+  for (size_t session = 0; session < visitors_.size(); ++session) row_.safe += Safe(session);
 }
 
 // A server that has waited for a node asks it again a retry interval later: what passes meanwhile is the rest of its
@@ -171,6 +177,17 @@ int FaultTable::SlowMax() const {
     sum += 2 + static_cast<int>(rest / settings_.retry_interval);
   }
   return sum;
+}
+
+bool FaultTable::Safe(size_t session) const {
+  const std::string& id = visitors_[session].browser.session_id;
+  const std::string key = StorageKey(settings_.prefix, HashSessionId({}, settings_.prefix, id));
+  const auto holders = std::count_if(answering_.begin(), answering_.end(), [&](size_t node) {
+    const std::string bytes = Bytes(node, session);
+    const Result<Record> record = DecodeRecord(bytes, key);
+    return record.ok() && record->payload == visitors_[session].payload();
+  });
+  return static_cast<size_t>(holders) >= std::min<size_t>(kCopies, answering_.size());
 }
 
 // The newest record is on `copies` nodes, byte by byte the same. A third one, which stood in, may hold an older one.
@@ -211,21 +228,20 @@ int FaultTable::CountLost() {
 }
 
 FaultTable::Row FaultTable::Finish() {
-  row_.slow_max = SlowMax();
   row_.longest_max = settings_.operation_timeout;
   if (options_.waits) {  // one read and one write
     row_.longest_max = 2 * (settings_.connect_timeout + settings_.operation_timeout) + kSlack;
   }
   for (const std::unique_ptr<RealServer>& server : servers_) server->MakeNodesDue();
-  Serve(2);
   row_.sessions = visitors_.size();
+  for (size_t session = 0; session < visitors_.size(); ++session) ServeOne(session, {});
   for (size_t session = 0; session < visitors_.size(); ++session) row_.whole += Whole(session);
   row_.lost = CountLost();
   const auto in_ms = [](Duration time) { return static_cast<long long>(time / milliseconds(1)); };
-  std::printf("fault: %-44s requests %4d, failed %d, updates lost %d, longest %4lld ms, above %4lld ms %d, "
-              "whole on %u nodes %zu of %zu\n",
+  std::printf("fault: %-36s requests %d, failed %d, updates lost %d, longest %lld ms, above %lld ms %d, "
+              "sessions %zu, on %u nodes at its end %zu, after it %zu\n",
               options_.fault.c_str(), row_.requests, row_.failed, row_.lost, in_ms(row_.longest),
-              in_ms(settings_.operation_timeout), row_.slow, kCopies, row_.whole, row_.sessions);
+              in_ms(settings_.operation_timeout), row_.slow, row_.sessions, kCopies, row_.safe, row_.whole);
   std::fflush(stdout);
   return row_;
 }

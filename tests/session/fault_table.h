@@ -63,7 +63,8 @@ class FaultTable {
     Duration longest_max{};
     int slow = 0;           // requests that took longer than operation_timeout
     int slow_max = 0;       // what one wait per server and retry interval comes to
-    size_t whole = 0;       // sessions whose newest record is on `copies` nodes, and no other node knows more
+    size_t safe = 0;        // sessions whose newest record is on `copies` nodes, or all that answer, before it is over
+    size_t whole = 0;       // those for which it is so after one more use that changes nothing, and no node knows more
     size_t sessions = 0;
     std::string first_error;
   };
@@ -81,7 +82,10 @@ class FaultTable {
   // served by a server that has none.
   void BeginFault(const std::vector<size_t>& answering);
 
-  // The fault is over: each session is used once the nodes are asked again. What the row says, also on stdout.
+  // The fault is about to be over: what the nodes that answer hold.
+  void EndFault();
+
+  // All nodes are well again: each session is used once more. What the row says, also on stdout.
   Row Finish();
 
   // The bytes on a node under the session's key.
@@ -98,6 +102,7 @@ class FaultTable {
 
   void ServeOne(size_t session, const std::string& change);
   int SlowMax() const;
+  bool Safe(size_t session) const;
   bool Whole(size_t session) const;
   int CountLost();
 
@@ -110,6 +115,7 @@ class FaultTable {
   std::vector<Visitor> visitors_;
   int round_ = 0;
   TimePoint fault_began_{};
+  std::vector<size_t> answering_;
   std::vector<Duration> slow_time_;  // by server
   Row row_;
 };

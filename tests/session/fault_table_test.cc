@@ -24,6 +24,7 @@ void CheckRow(const FaultTable::Row& row) {
   CHECK(row.lost == 0);
   CHECK(row.longest < row.longest_max);
   CHECK(row.slow <= row.slow_max);
+  CHECK(row.safe == row.sessions);
   CHECK(row.whole == row.sessions);
   CHECK(row.first_error.empty());
 }
@@ -34,6 +35,7 @@ FaultTable::Row RunFaults(FaultTable* table, const ProxyFaults& faults) {
   table->proxy(0).Set(faults);
   table->BeginFault({1, 2});
   table->Serve(kDuring);
+  table->EndFault();
   CHECK(table->server(0).failures() > 0);  // it was one
   CHECK(table->server(1).failures() > 0);
   table->proxy(0).Heal();
@@ -46,6 +48,7 @@ TEST_CASE("a node that is killed fails no request and loses nothing", "[session]
   table.node(0).Kill();
   table.BeginFault({1, 2});
   table.Serve(kDuring);
+  table.EndFault();
   CHECK(table.server(0).failures() > 0);
   table.node(0).Restart();
   CheckRow(table.Finish());
@@ -57,6 +60,7 @@ TEST_CASE("a node that is stopped costs a server one wait per retry interval", "
   table.node(0).Stop();
   table.BeginFault({1, 2});
   table.Serve(kDuring);
+  table.EndFault();
   CHECK(table.server(0).failures() > 0);
   table.node(0).Continue();
   CheckRow(table.Finish());
@@ -66,8 +70,9 @@ TEST_CASE("a node that is restarted empty is filled again by each session's next
   FaultTable table({.fault = "restart empty"});
   table.Serve(kBefore);
   table.node(0).Restart();
-  table.BeginFault({1, 2});
+  table.BeginFault({0, 1, 2});
   table.Serve(kDuring);
+  table.EndFault();
   CHECK(table.server(0).failures() == 0);  // an idle connection that was closed is no failure
   CheckRow(table.Finish());
 }
@@ -93,8 +98,9 @@ TEST_CASE("a slow link to a node fails nothing, and the node counts as well", "[
   ProxyFaults faults;
   faults.delay = milliseconds(20);
   table.proxy(0).Set(faults);
-  table.BeginFault({1, 2});
+  table.BeginFault({0, 1, 2});
   table.Serve(kDuring);
+  table.EndFault();
   table.proxy(0).Heal();
   CheckRow(table.Finish());
   CHECK(table.server(0).failures() == 0);
@@ -138,6 +144,7 @@ TEST_CASE("a full node keeps the old record of what it refuses, and the new one 
   table.BeginFault({0, 1, 2});
   table.Serve(1, kFiller);
   table.Serve(kDuring - 1);
+  table.EndFault();
   size_t kept = 0;
   for (size_t session = 0; session < options.sessions; ++session) {
     CHECK((table.Bytes(0, session) == held[session]));
@@ -185,8 +192,9 @@ TEST_CASE("a node whose name is gone is used where it was, and fails no request 
   table.Serve(kBefore);
   names.Lose(silently);
   for (size_t i = 0; i < FaultTable::kNodes; ++i) table.proxy(i).CloseConnections();
-  table.BeginFault({1, 2});
+  table.BeginFault({0, 1, 2});  // the first one answers who has seen it
   table.Serve(kDuring);
+  table.EndFault();
   CHECK(table.server(0).failures() == 0);
   CHECK(table.server(1).failures() > 0);
   names.Return();
@@ -200,6 +208,7 @@ TEST_CASE("with two of three nodes dead all sessions go on, and those on the thi
   table.node(1).Stop();
   table.BeginFault({2});
   table.Serve(kDuring);
+  table.EndFault();
   CHECK(table.server(0).failures() > 1);
   table.node(0).Restart();
   table.node(1).Continue();
@@ -212,6 +221,7 @@ TEST_CASE("an outage of all nodes loses nothing, and all is written when they ar
   for (size_t i = 0; i < FaultTable::kNodes; ++i) table.node(i).Kill();
   table.BeginFault({});
   table.Serve(kDuring);
+  table.EndFault();
   CHECK(table.server(0).store().UnreplicatedCount() == 24);
   for (size_t i = 0; i < FaultTable::kNodes; ++i) table.node(i).Restart();
   CHECK(table.server(0).Flush() == 0);
