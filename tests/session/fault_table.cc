@@ -8,7 +8,9 @@
 #include <stdexcept>
 #include <utility>
 
+#include "src/base/save_path.h"
 #include "src/base/session_key.h"
+#include "src/cluster/placement.h"
 #include "src/record/record.h"
 #include "src/session/background_flusher.h"
 
@@ -190,28 +192,22 @@ bool FaultTable::Safe(size_t session) const {
   return static_cast<size_t>(holders) >= std::min<size_t>(kCopies, answering_.size());
 }
 
-// The newest record is on `copies` nodes, byte by byte the same. A third one, which stood in, may hold an older one.
+// The newest record is on the first `copies` nodes of the placement, byte by byte the same. The third one, which stood in
+// for one of them, may hold an older one.
 bool FaultTable::Whole(size_t session) const {
   const std::string& id = visitors_[session].browser.session_id;
-  const std::string key = StorageKey(settings_.prefix, HashSessionId({}, settings_.prefix, id));
-  std::vector<std::string> held;
-  for (size_t node = 0; node < nodes_.size(); ++node) held.push_back(Bytes(node, session));
-  for (const std::string& newest : held) {
-    const Result<Record> record = DecodeRecord(newest, key);
-    if (!record.ok() || record->payload != visitors_[session].payload()) continue;
-    size_t holders = 0;
-    size_t older = 0;
-    for (const std::string& bytes : held) {
-      if (bytes == newest) {
-        ++holders;
-        continue;
-      }
-      const Result<Record> other = DecodeRecord(bytes, key);
-      older += bytes.empty() || (other.ok() && LineageOf(*other, AncestryOf(*record)) == Lineage::kAncestor);
-    }
-    return holders == kCopies && older == held.size() - kCopies;
-  }
-  return false;
+  const SessionKey key = HashSessionId({}, settings_.prefix, id);
+  const std::string storage_key = StorageKey(settings_.prefix, key);
+  const std::vector<uint32_t> placement = PlaceSession(ParseSavePath(save_path_).value(), key, NodeNameOf(id));
+  const std::string newest = Bytes(placement[0], session);
+  const Result<Record> record = DecodeRecord(newest, storage_key);
+  if (!record.ok() || record->payload != visitors_[session].payload()) return false;
+  return std::all_of(placement.begin() + 1, placement.end(), [&](const uint32_t& node) {
+    const std::string bytes = Bytes(node, session);
+    if (&node < &placement[kCopies]) return bytes == newest;
+    const Result<Record> other = DecodeRecord(bytes, storage_key);
+    return bytes.empty() || (other.ok() && LineageOf(*other, AncestryOf(*record)) == Lineage::kAncestor);
+  });
 }
 
 int FaultTable::CountLost() {

@@ -64,7 +64,7 @@ class FaultTable {
     int slow = 0;           // requests that took longer than operation_timeout
     int slow_max = 0;       // what one wait per server and retry interval comes to
     size_t safe = 0;        // sessions whose newest record is on `copies` nodes, or all that answer, before it is over
-    size_t whole = 0;       // those for which it is so after one more use that changes nothing, and no node knows more
+    size_t whole = 0;       // those whose first `copies` nodes hold it after one more use, which changes nothing
     size_t sessions = 0;
     std::string first_error;
   };
