@@ -1,5 +1,5 @@
-// connect_timeout, operation_timeout and retry_interval are what a node costs, to within 20 ms, whatever it does. Mirrors
-// src/cluster/memcached_node.h and node_set.h.
+// connect_timeout, operation_timeout and retry_interval are what a node costs, to within 20 ms, whatever it does.
+// Mirrors src/cluster/memcached_node.h and node_set.h.
 //
 // What counts is the median of several tries, and beside it what a bare nanosleep() of the same length takes too long:
 // if that is above 5 ms, the machine is busy with other things, and as much is allowed more.
@@ -142,7 +142,7 @@ std::vector<Trial> Trials() {
   return trials;
 }
 
-TEST_CASE("a node operation takes connect_timeout and operation_timeout at most, to within 20 ms, whatever the node does") {
+TEST_CASE("a node operation keeps its timeouts to within 20 ms, whatever the node does") {
   MemcachedProcess server;
   REQUIRE(server.Set("k", std::string(200, 'v')));
   const std::vector<Trial> trials = Trials();
@@ -262,8 +262,8 @@ TEST_CASE("a failing node is asked once per retry_interval by all workers togeth
   CHECK(arrivals.size() == board->health.failures);
   std::vector<Duration> beyond;
   for (size_t i = 1; i < arrivals.size(); ++i) beyond.push_back(arrivals[i] - arrivals[i - 1] - kInterval);
-  INFO("asked " << arrivals.size() << " times, median beyond the interval " << Millis(MedianOf(beyond)) << " ms, of a sleep "
-                << Millis(MedianOf(sleeps)) << " ms");
+  INFO("asked " << arrivals.size() << " times, median beyond the interval " << Millis(MedianOf(beyond))
+                << " ms, of a sleep " << Millis(MedianOf(sleeps)) << " ms");
   CHECK(*std::min_element(beyond.begin(), beyond.end()) >= -kPrecision);
   CHECK(MedianOf(beyond) <= Allowed(sleeps));
 }

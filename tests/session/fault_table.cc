@@ -192,8 +192,8 @@ bool FaultTable::Safe(size_t session) const {
   return static_cast<size_t>(holders) >= std::min<size_t>(kCopies, answering_.size());
 }
 
-// The newest record is on the first `copies` nodes of the placement, byte by byte the same. The third one, which stood in
-// for one of them, may hold an older one.
+// The newest record is on the first `copies` nodes of the placement, byte by byte the same. The third one, which stood
+// in for one of them, may hold an older one.
 bool FaultTable::Whole(size_t session) const {
   const std::string& id = visitors_[session].browser.session_id;
   const SessionKey key = HashSessionId({}, settings_.prefix, id);

@@ -42,7 +42,7 @@ FaultTable::Row RunFaults(FaultTable* table, const ProxyFaults& faults) {
   return table->Finish();
 }
 
-TEST_CASE("a node that is killed fails no request and loses nothing", "[session]") {
+TEST_CASE("A node that is killed fails no request and loses nothing", "[session]") {
   FaultTable table({.fault = "kill -9"});
   table.Serve(kBefore);
   table.node(0).Kill();
@@ -54,7 +54,7 @@ TEST_CASE("a node that is killed fails no request and loses nothing", "[session]
   CheckRow(table.Finish());
 }
 
-TEST_CASE("a node that is stopped costs a server one wait per retry interval", "[session]") {
+TEST_CASE("A node that is stopped costs a server one wait per retry interval", "[session]") {
   FaultTable table({.fault = "SIGSTOP", .waits = true});
   table.Serve(kBefore);
   table.node(0).Stop();
@@ -66,7 +66,7 @@ TEST_CASE("a node that is stopped costs a server one wait per retry interval", "
   CheckRow(table.Finish());
 }
 
-TEST_CASE("a node that is restarted empty is filled again by each session's next request", "[session]") {
+TEST_CASE("A node that is restarted empty is filled again by each session's next request", "[session]") {
   FaultTable table({.fault = "restart empty"});
   table.Serve(kBefore);
   table.node(0).Restart();
@@ -77,14 +77,14 @@ TEST_CASE("a node that is restarted empty is filled again by each session's next
   CheckRow(table.Finish());
 }
 
-TEST_CASE("a node that accepts and never answers costs a server one wait per retry interval", "[session]") {
+TEST_CASE("A node that accepts and never answers costs a server one wait per retry interval", "[session]") {
   FaultTable table({.fault = "accepts and never answers", .waits = true});
   ProxyFaults faults;
   faults.black_hole = true;
   CheckRow(RunFaults(&table, faults));
 }
 
-TEST_CASE("a node at a black-hole address costs a server one wait per retry interval", "[session]") {
+TEST_CASE("A node at a black-hole address costs a server one wait per retry interval", "[session]") {
   FaultTable table({.fault = "black hole", .waits = true});
   ProxyFaults faults;
   faults.black_hole = true;  // what is on its way to an open connection
@@ -92,7 +92,7 @@ TEST_CASE("a node at a black-hole address costs a server one wait per retry inte
   CheckRow(RunFaults(&table, faults));
 }
 
-TEST_CASE("a slow link to a node fails nothing, and the node counts as well", "[session]") {
+TEST_CASE("A slow link to a node fails nothing, and the node counts as well", "[session]") {
   FaultTable table({.fault = "slow link, 20 ms each answer", .sessions = 8});
   table.Serve(kBefore);
   ProxyFaults faults;
@@ -107,21 +107,21 @@ TEST_CASE("a slow link to a node fails nothing, and the node counts as well", "[
   CHECK(table.server(1).failures() == 0);
 }
 
-TEST_CASE("a node that answers one byte a second costs a server one wait per retry interval", "[session]") {
+TEST_CASE("A node that answers one byte a second costs a server one wait per retry interval", "[session]") {
   FaultTable table({.fault = "one byte a second", .waits = true});
   ProxyFaults faults;
   faults.drip = milliseconds(1000);
   CheckRow(RunFaults(&table, faults));
 }
 
-TEST_CASE("a node that closes in the middle of each answer fails no request and loses nothing", "[session]") {
+TEST_CASE("A node that closes in the middle of each answer fails no request and loses nothing", "[session]") {
   FaultTable table({.fault = "closes in the middle of each answer"});
   ProxyFaults faults;
   faults.cut_after = 7;
   CheckRow(RunFaults(&table, faults));
 }
 
-TEST_CASE("a node that answers garbage fails no request and loses nothing", "[session]") {
+TEST_CASE("A node that answers garbage fails no request and loses nothing", "[session]") {
   FaultTable table({.fault = "garbage"});
   ProxyFaults faults;
   faults.answer_instead = "VALUE x 0 3 1\r\nabc\r\nSTORED\r\n\x81";
@@ -129,7 +129,7 @@ TEST_CASE("a node that answers garbage fails no request and loses nothing", "[se
 }
 
 // What is refused must not cost the record that is there: it may be the last one.
-TEST_CASE("a full node keeps the old record of what it refuses, and the new one goes elsewhere", "[session]") {
+TEST_CASE("A full node keeps the old record of what it refuses, and the new one goes elsewhere", "[session]") {
   FaultTable::Options options{.fault = "a full node", .sessions = 16};
   options.first.arguments = {"-M", "-m", "2"};
   FaultTable table(options);
@@ -182,7 +182,7 @@ struct Names {
   std::optional<std::promise<void>> silence;
 };
 
-TEST_CASE("a node whose name is gone is used where it was, and fails no request of a server that never saw it",
+TEST_CASE("A node whose name is gone is used where it was, and fails no request of a server that never saw it",
           "[session]") {
   const bool silently = GENERATE(false, true);
   Names names;
@@ -201,7 +201,7 @@ TEST_CASE("a node whose name is gone is used where it was, and fails no request 
   CheckRow(table.Finish());
 }
 
-TEST_CASE("with two of three nodes dead all sessions go on, and those on the third also elsewhere", "[session]") {
+TEST_CASE("With two of three nodes dead all sessions go on, and those on the third also elsewhere", "[session]") {
   FaultTable table({.fault = "two of three nodes dead, one hangs", .waits = true});
   table.Serve(kBefore);
   table.node(0).Kill();
@@ -215,7 +215,7 @@ TEST_CASE("with two of three nodes dead all sessions go on, and those on the thi
   CheckRow(table.Finish());
 }
 
-TEST_CASE("an outage of all nodes loses nothing, and all is written when they are back, empty", "[session]") {
+TEST_CASE("An outage of all nodes loses nothing, and all is written when they are back, empty", "[session]") {
   FaultTable table({.fault = "all nodes dead, and back empty"});
   table.Serve(kBefore);
   for (size_t i = 0; i < FaultTable::kNodes; ++i) table.node(i).Kill();
