@@ -1,10 +1,7 @@
-// The node client among signals, forks, threads and name lookups. Mirrors src/cluster/memcached_node.h.
+// The node client among forks, threads and name lookups. Mirrors src/cluster/memcached_node.h.
 #include <fcntl.h>
-#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,7 +24,6 @@ namespace clustered_session {
 namespace {
 
 constexpr NodeTimeouts kShort = {milliseconds(300), milliseconds(300)};
-constexpr Duration kBound = seconds(3);
 
 // Runs `body` in a forked child and returns its result, or -1 if the child died. No Catch2 in the child.
 int InChild(const std::function<int()>& body) {
@@ -37,126 +33,6 @@ int InChild(const std::function<int()>& body) {
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-std::atomic<int> signals_seen{0};
-
-// Sends this thread signals without SA_RESTART, every few hundred microseconds for `storm_time`. A poll() that has
-// lost its timeout among them would then wait for ever: one more signal after `kRescue` lets the test fail instead.
-class SignalStorm {
- public:
-  explicit SignalStorm(Duration storm_time) : target_(pthread_self()) {
-    struct sigaction action {};
-    action.sa_handler = [](int) { signals_seen.fetch_add(1); };
-    sigaction(SIGUSR1, &action, &before_);
-    signals_seen = 0;
-    thread_ = std::thread([this, storm_time] {
-      const TimePoint start = Now();
-      while (!stop_.load() && Now() < start + kRescue) {
-        if (Now() < start + storm_time) pthread_kill(target_, SIGUSR1);
-        usleep(300);
-      }
-      if (!stop_.load()) pthread_kill(target_, SIGUSR1);
-    });
-  }
-  ~SignalStorm() {
-    stop_ = true;
-    thread_.join();
-    usleep(1000);
-    sigaction(SIGUSR1, &before_, nullptr);
-  }
-
- private:
-  static constexpr Duration kRescue = seconds(5);
-
-  pthread_t target_;
-  struct sigaction before_ {};
-  std::atomic<bool> stop_{false};
-  std::thread thread_;
-};
-
-TEST_CASE("a storm of signals makes no call longer or shorter, and the signals arrive") {
-  MemcachedProcess server;
-  FaultProxy proxy(server.port());
-  ProxyFaults faults;
-  std::string value = "v";
-  SECTION("waiting for an answer") { faults.black_hole = true; }
-  SECTION("sending") {
-    faults.deaf = true;
-    value.assign(50'000'000, 'v');
-  }
-  TestNode client(TcpAddress(proxy.port()), kShort);
-  REQUIRE(client.Read("k").status == NodeStatus::kMiss);
-  client.health.item_size_max.store(1 << 30);  // so that it is not asked
-  proxy.Set(faults);
-
-  const auto storm_ms = GENERATE(100, 5000);
-  SignalStorm storm{milliseconds(storm_ms)};
-  const TimePoint start = Now();
-  client.node->StartWrite("k", value, seconds(100), {}, Now() + seconds(20));
-  CHECK(client.node->FinishWrite().status == NodeStatus::kError);
-  CHECK(Now() - start >= kShort.operation);
-  CHECK(Now() - start < kBound);
-  CHECK(signals_seen.load() > 0);
-}
-
-TEST_CASE("a storm of signals does not disturb connecting") {
-  uint16_t port = 0;
-  const int listener = ListenOnLoopback(&port, false, 0);
-  sockaddr_storage address;
-  socklen_t length = sizeof address;
-  getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length);
-  std::vector<int> clients;  // fill the queue of connections
-  for (int i = 0; i < 4; ++i) {
-    clients.push_back(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    (void)!connect(clients.back(), reinterpret_cast<sockaddr*>(&address), length);
-  }
-  {
-    TestNode client(TcpAddress(port), kShort);
-    const auto storm_ms = GENERATE(100, 5000);
-    SignalStorm storm{milliseconds(storm_ms)};
-    const TimePoint start = Now();
-    CHECK(client.Read("k", seconds(20)).status == NodeStatus::kError);
-    CHECK(Now() - start >= kShort.connect);
-    CHECK(Now() - start < kBound);
-  }
-  for (int descriptor : clients) close(descriptor);
-  close(listener);
-}
-
-TEST_CASE("a storm of signals fails no operation of a healthy node") {
-  MemcachedProcess server;
-  TestNode client(TcpAddress(server.port()));
-  SignalStorm storm{seconds(5)};
-  NodeToken token;
-  const std::string large(300'000, 'v');
-  for (int i = 0; i < 300; ++i) {
-    const NodeReply reply = client.Write("k", large + std::to_string(i), token);
-    INFO(reply.error);
-    REQUIRE(reply.status == NodeStatus::kStored);
-    token = reply.token;
-  }
-  CHECK(client.counters.node_connects.Get() == 1);
-}
-
-TEST_CASE("a storm of signals makes reading a large answer no longer or shorter") {
-  MemcachedProcess::Options options;
-  options.arguments = {"-I", "8m", "-m", "64"};
-  MemcachedProcess server(options);
-  constexpr size_t kSize = 6'000'000;
-  REQUIRE(server.Set("k", std::string(kSize, 'v')));
-  FaultProxy proxy(server.port());
-  TestNode client(TcpAddress(proxy.port()), kShort);
-  REQUIRE(client.Read("x", seconds(5)).status == NodeStatus::kMiss);
-  ProxyFaults faults;
-  faults.drip = milliseconds(20);
-  faults.drip_from = kSize - 1000;
-  proxy.Set(faults);
-  SignalStorm storm{seconds(5)};
-  const TimePoint start = Now();
-  CHECK(client.Read("k").status == NodeStatus::kError);
-  CHECK(Now() - start >= kShort.operation);
-  CHECK(Now() - start < kBound);
 }
 
 TEST_CASE("a forked child opens a connection of its own and leaves the parent's alone") {

@@ -75,7 +75,7 @@ TEST_CASE("a name is looked up each time it is asked for, and an error is one") 
 TEST_CASE("a name server that keeps silent is waited for until the deadline, by one thread for all who ask",
           "[threads]") {
   auto server = std::make_shared<NameServer>();
-  auto* resolver = new Resolver(server->Slow());  // its thread may outlast the test
+  static auto* const resolver = new Resolver(server->Slow());  // its thread may outlast the test; static: no leak
   for (int i = 0; i < 5; ++i) {
     const Result<HostAddresses> found = resolver->Resolve("m1.test", Now() + kShortly);
     REQUIRE_FALSE(found.ok());

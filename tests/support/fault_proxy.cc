@@ -70,6 +70,7 @@ FaultProxy::~FaultProxy() {
     close(connection.client);
     if (connection.target >= 0) close(connection.target);
   }
+  for (int client : queued_) close(client);
   for (int descriptor : {listener_, wake_[0], wake_[1]}) close(descriptor);
 }
 
@@ -87,8 +88,19 @@ void FaultProxy::Set(const ProxyFaults& faults) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     faults_ = faults;
+    if (faults.hang_connects && queued_.empty()) queued_ = FillQueue(listener_);
+    if (!faults.hang_connects && !queued_.empty()) EmptyQueue();
   }
   Wake();
+}
+
+// Connections that came in while nobody was accepted are closed: who made them has given up.
+void FaultProxy::EmptyQueue() {
+  for (int client : queued_) close(client);
+  queued_.clear();
+  pollfd item{listener_, POLLIN, 0};
+  while (poll(&item, 1, 0) > 0) close(accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC));
+  listen(listener_, 64);
 }
 
 void FaultProxy::CloseConnections() {
@@ -117,6 +129,8 @@ std::string FaultProxy::requests() const {
 }
 
 void FaultProxy::Accept() {
+  pollfd item{listener_, POLLIN, 0};
+  if (faults_.hang_connects || poll(&item, 1, 0) <= 0) return;
   const int client = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
   if (client < 0) return;
   ++accepted_;
@@ -205,7 +219,7 @@ void FaultProxy::SendDue(Connection* connection, Time now) {
 void FaultProxy::Run() {
   std::unique_lock<std::mutex> lock(mutex_);
   while (!stop_) {
-    std::vector<pollfd> items = {{wake_[0], POLLIN, 0}, {listener_, POLLIN, 0}};
+    std::vector<pollfd> items = {{wake_[0], POLLIN, 0}, {faults_.hang_connects ? -1 : listener_, POLLIN, 0}};
     Time next = std::chrono::steady_clock::now() + std::chrono::seconds(1);
     for (const Connection& connection : connections_) {
       items.push_back({faults_.deaf ? -1 : connection.client, POLLIN, 0});

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace clustered_session {
 
@@ -22,6 +23,7 @@ struct ProxyFaults {
   size_t drip_from = 0;                       // but the first so many bytes of an answer at once
   bool black_hole = false;                    // requests are taken and never answered
   bool deaf = false;                          // nothing is read from the client: its sending stalls
+  bool hang_connects = false;                 // no connection is accepted any more: connecting hangs
   bool refuse = false;                        // connections are closed as soon as they are accepted
   bool close_on_request = false;              // a request is answered by closing
   size_t close_on_requests = 0;               // the next so many requests are; then as if this were not set
@@ -69,6 +71,7 @@ class FaultProxy {
 
   void Run();
   void Accept();
+  void EmptyQueue();
   void FromClient(Connection* connection);
   void FromTarget(Connection* connection);
   void Answer(Connection* connection, const std::string& bytes);
@@ -88,6 +91,7 @@ class FaultProxy {
   size_t accepted_ = 0;
   std::string requests_;
   std::list<Connection> connections_;
+  std::vector<int> queued_;  // fill the queue of connections, while connecting hangs
 
   std::thread thread_;
 };

@@ -89,4 +89,19 @@ int ListenOnUnix(const std::string& path) {
   return descriptor;
 }
 
+std::vector<int> FillQueue(int listener) {
+  sockaddr_storage storage;
+  socklen_t length = sizeof storage;
+  auto* address = reinterpret_cast<sockaddr*>(&storage);
+  if (listen(listener, 0) != 0 || getsockname(listener, address, &length) != 0) {
+    throw std::runtime_error("cannot shorten a queue of connections");
+  }
+  std::vector<int> clients;
+  for (int i = 0; i < 4; ++i) {  // the queue holds one; those that follow hang already
+    clients.push_back(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    (void)!connect(clients.back(), address, length);
+  }
+  return clients;
+}
+
 }  // namespace clustered_session

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace clustered_session {
 
@@ -14,6 +15,10 @@ uint16_t FreePort();
 int ListenOnLoopback(uint16_t* port, bool v6 = false, int backlog = 64);
 
 int ListenOnUnix(const std::string& path);
+
+// Connections that fill the queue of a TCP `listener` from which nobody takes: connecting hangs from now on. The
+// caller closes them.
+std::vector<int> FillQueue(int listener);
 
 // A connected socket, or -1.
 int ConnectToLoopback(uint16_t port, bool v6 = false);

@@ -2,7 +2,6 @@
 #ifndef CLUSTERED_SESSION_TESTS_SUPPORT_HANGING_PORT_H_
 #define CLUSTERED_SESSION_TESTS_SUPPORT_HANGING_PORT_H_
 
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -15,16 +14,7 @@ namespace clustered_session {
 // Its queue of connections is full and nobody takes them.
 class HangingPort {
  public:
-  HangingPort() : listener_(ListenOnLoopback(&port_, false, 0)) {
-    for (int i = 0; i < 4; ++i) {
-      const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-      sockaddr_storage address;
-      socklen_t length = sizeof address;
-      getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length);
-      (void)!connect(descriptor, reinterpret_cast<sockaddr*>(&address), length);
-      clients_.push_back(descriptor);
-    }
-  }
+  HangingPort() : listener_(ListenOnLoopback(&port_)), clients_(FillQueue(listener_)) {}
   ~HangingPort() {
     for (int client : clients_) close(client);
     close(listener_);
