@@ -530,7 +530,7 @@ namespace {
 // Three servers, some requests at once, each of which counts up; servers that are killed; nodes that always work.
 struct CountingHistory {
   explicit CountingHistory(uint64_t seed) : random(static_cast<uint32_t>(seed)) {
-    SeedSessionIds(seed + 1);
+    SeedWebServers(seed + 1);
     for (size_t i = 0; i < kServers; ++i) servers.push_back(StartServer(i));
     Request first(servers[0].get(), &browser);
     if (!first.Start().ok() || !first.Finish("n|i:0;").ok()) std::abort();
