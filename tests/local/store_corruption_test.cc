@@ -152,10 +152,11 @@ TEST_CASE("an entry that two chains lead to stays where its key is found", "[loc
   const uint32_t* filled = std::find_if(buckets, end, [](uint32_t bucket) { return bucket != 0; });
   uint32_t* empty = std::find(buckets, end, 0u);
   *empty = *filled;
-  // And one that leads to itself.
+  // And one that leads to itself, which nothing was behind.
+  const auto head_of = [&](uint32_t offset) { return reinterpret_cast<EntryHead*>(segment.arena().Bytes(offset)); };
   uint32_t* last = segment.buckets(1) + segment.geometry.shard_buckets - 1;
-  while (*last == 0) --last;
-  reinterpret_cast<EntryHead*>(segment.arena().Bytes(*last))->chain_next = *last;
+  while (*last == 0 || head_of(*last)->chain_next != 0) --last;
+  head_of(*last)->chain_next = *last;
   segment.header()->needs_repair = 1;
   REQUIRE(fixture.store->CheckInvariants() == "");
   for (uint64_t i = 0; i < 100; ++i) REQUIRE(fixture.Has(i));
