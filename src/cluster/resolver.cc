@@ -3,15 +3,16 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/socket.h>
 
 #include <atomic>
 #include <chrono>
 #include <cstring>
-#include <system_error>
+#include <optional>
 #include <thread>
 #include <utility>
+
+#include "src/base/quiet_thread.h"
 
 namespace clustered_session {
 namespace {
@@ -73,27 +74,22 @@ void Resolver::SetLookup(Lookup lookup) {
   queries_.clear();  // who waits for one has it still
 }
 
-// The thread takes no signal, which would be PHP's, and needs nothing of the caller's.
 void Resolver::Start(const std::string& host, const std::shared_ptr<Query>& query) {
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    std::thread([this, host, query, lookup = lookup_] {
-      Result<HostAddresses> result = lookup(host);
-      const std::lock_guard<std::mutex> lock(mutex_);
-      query->result = std::move(result);
-      query->done = true;
-      query->done_at = std::chrono::steady_clock::now();
-      answered_.notify_all();
-    }).detach();
-  } catch (const std::system_error&) {
-    query->result = Error(ErrorCode::kUnavailable, "cannot resolve its name: no thread can be started");
+  std::optional<std::thread> thread = StartQuietThread([this, host, query, lookup = lookup_] {
+    Result<HostAddresses> result = lookup(host);
+    const std::lock_guard<std::mutex> lock(mutex_);
+    query->result = std::move(result);
     query->done = true;
     query->done_at = std::chrono::steady_clock::now();
+    answered_.notify_all();
+  });
+  if (thread) {
+    thread->detach();
+    return;
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  query->result = Error(ErrorCode::kUnavailable, "cannot resolve its name: no thread can be started");
+  query->done = true;
+  query->done_at = std::chrono::steady_clock::now();
 }
 
 Result<HostAddresses> Resolver::Resolve(const std::string& host, TimePoint deadline) {

@@ -1,13 +1,13 @@
 #include "src/session/background_flusher.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <ctime>
+#include <optional>
 #include <utility>
 
+#include "src/base/quiet_thread.h"
 #include "src/session/worker.h"
 
 namespace clustered_session {
@@ -58,17 +58,11 @@ void BackgroundFlusher::Wake() {
   const std::lock_guard<std::mutex> guard(mutex_);
   if (stop_.load() || running_.exchange(true)) return;
   if (thread_.joinable()) thread_.join();  // it has ended
-  // The new thread inherits the mask: no signal of PHP's is ever handled there.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    thread_ = std::thread([this] { Main(); });
-  } catch (const std::exception&) {
-    running_.store(false);  // no thread to be had: the next request tries again
+  if (std::optional<std::thread> started = StartQuietThread([this] { Main(); })) {
+    thread_ = std::move(*started);
+  } else {
+    running_.store(false);  // the next request tries again
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 void BackgroundFlusher::Main() {

@@ -1,13 +1,13 @@
 // The thread that renews cluster locks, see lock_keeper.h. Layer: session.
 #include "src/session/lock_keeper.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <exception>
+#include <optional>
 #include <utility>
 
+#include "src/base/quiet_thread.h"
 #include "src/session/worker.h"
 
 namespace clustered_session {
@@ -33,18 +33,10 @@ bool LockKeeper::Start() {
   const std::lock_guard<std::mutex> guard(mutex_);
   if (stop_) return false;
   if (thread_.joinable()) thread_.join();  // it has retired
-  // The new thread inherits the mask: no signal of PHP's is ever handled there.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    thread_ = std::thread([this] { Main(); });
-    running_ = true;
-  } catch (const std::exception&) {
-    // No thread to be had: locks that are held for longer than a lease are lost, which is counted and logged.
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  std::optional<std::thread> started = StartQuietThread([this] { Main(); });
+  running_ = started.has_value();
+  if (running_) thread_ = std::move(*started);
+  // Else: locks that are held for longer than a lease are lost, which is counted and logged.
   return running_;
 }
 
