@@ -1,5 +1,5 @@
-// The memcached client: a Node over libmemcached (>= 1.1.4). Layer: cluster. Only memcached_connection.cc knows
-// libmemcached. Belongs to one process and thread. The connection is opened at the first use and kept over requests;
+// The memcached client: a Node over libmemcached (>= 1.1.4), or without it for nodes that ask for SASL. Layer: cluster.
+// Only memcached_connection.cc knows libmemcached. Belongs to one process and thread. The connection is opened at the first use and kept over requests;
 // after fork() the child opens its own. An operation takes at most connect + operation, or until its deadline if that
 // is earlier. The one thing that is not bounded is the system's resolver, if the node is given by name: see
 // resolv.conf(5), or give its address. Signals are held back while it connects, closes and sends much (see
@@ -7,6 +7,7 @@
 #ifndef CLUSTERED_SESSION_CLUSTER_MEMCACHED_NODE_H_
 #define CLUSTERED_SESSION_CLUSTER_MEMCACHED_NODE_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -22,10 +23,17 @@ struct NodeTimeouts {
   Duration operation = std::chrono::milliseconds(250);
 };
 
-// What `memcached -Y` asks for. An empty user name: none are sent.
+// How a node is told the user name and the password.
+enum class Authentication : uint8_t {
+  kText,  // memcached -Y
+  kSasl,  // memcached -S: SASL PLAIN, and the binary protocol
+};
+
+// An empty user name: none are sent. REQUIRES: not empty for kSasl
 struct NodeCredentials {
   std::string username;
   std::string password;
+  Authentication method = Authentication::kText;
 
   friend bool operator==(const NodeCredentials&, const NodeCredentials&) = default;
 };

@@ -36,8 +36,9 @@ struct TestNode {
   explicit TestNode(const NodeAddress& address, NodeTimeouts timeouts = {seconds(5), seconds(5)},
                     NodeHealth* shared_health = nullptr)
       : node(MakeMemcachedNode(address, timeouts, shared_health != nullptr ? shared_health : &health, &counters)) {}
-  TestNode(const NodeAddress& address, const NodeCredentials& credentials)
-      : node(MakeMemcachedNode(address, {seconds(5), seconds(5)}, &health, &counters, credentials)) {}
+  TestNode(const NodeAddress& address, const NodeCredentials& credentials,
+           NodeTimeouts timeouts = {seconds(5), seconds(5)})
+      : node(MakeMemcachedNode(address, timeouts, &health, &counters, credentials)) {}
 
   NodeReply Read(std::string_view key, Duration timeout = seconds(10)) {
     node->StartRead(key, Now() + timeout);

@@ -29,7 +29,7 @@ FuzzFinding CheckScan(AnswerState state, size_t size, const std::string& message
 FuzzFinding FuzzReply(std::string_view input) {
   for (const auto kind : {MemcachedCommand::Kind::kGet, MemcachedCommand::Kind::kStore}) {
     const MemcachedCommand command{kind, "k", "value", 100, 7, 42};
-    const MetaReply reply = ScanMetaReply(input, command, 9);
+    const ReplyScan reply = ScanMetaReply(input, command, 9);
     if (FuzzFinding finding = CheckScan(reply.state, reply.size, reply.message, input); !finding.empty()) return finding;
     if (reply.state != AnswerState::kComplete) continue;
     FUZZ_CHECK(Within(reply.value, input));

@@ -150,7 +150,8 @@ void FaultProxy::FromClient(Connection* connection) {
   if (faults_.close_on_request || counted || named) {
     connection->closed = true;
   } else if (faults_.answer_instead) {
-    const bool asks = bytes.find("get") != std::string::npos || bytes.find("mg ") != std::string::npos;
+    const bool asks = bytes.find("get") != std::string::npos || bytes.find("mg ") != std::string::npos ||
+                      bytes.front() == '\x80';  // the binary protocol
     if (asks) Answer(connection, Numbered(*faults_.answer_instead, bytes));
   } else if (connection->target < 0 || !SendAll(connection->target, bytes)) {
     connection->closed = true;
