@@ -223,7 +223,7 @@ void FaultProxy::Run() {
     }
     size_t index = 2;
     for (Connection& connection : connections_) {
-      if (!connection.closed && items[index].revents != 0) FromClient(&connection);
+      if (!connection.closed && !faults_.deaf && items[index].revents != 0) FromClient(&connection);
       if (!connection.closed && items[index + 1].revents != 0) FromTarget(&connection);
       SendDue(&connection, std::chrono::steady_clock::now());
       index += 2;
