@@ -49,6 +49,7 @@ authentication: failed
 clustered_session: node m1 (ADDRESS): %s; its sessions are served from their other copies until it answers again
 clustered_session: node m2 (ADDRESS): %s; its sessions are served from their other copies until it answers again
 Warning: session_start(): clustered_session.authentication is sasl, which takes clustered_session.username, and that is not set in Command line code on line 1
+
 Warning: session_start(): Failed to initialize storage module: clustered (path: %s) in Command line code on line 1
 clustered_session.authentication => sasl => sasl
 clustered_session.password => ******** => ********

@@ -49,15 +49,17 @@ bool Parse(const NodeAddress& address, const std::string& host, SocketAddress* p
 Status MemcachedConnection::OpenBinary(const NodeAddress& address, const NodeCredentials& credentials,
                                        const std::string& host, TimePoint deadline, std::string_view key,
                                        std::string_view value) {
+  const auto cannot = [](int error) {
+    return error == ETIMEDOUT ? Error(ErrorCode::kTimeout, "connect timed out")
+                              : Error(ErrorCode::kUnavailable, "cannot connect: " + std::generic_category().message(error));
+  };
   SocketAddress target;
-  if (!Parse(address, host, &target)) return Error(ErrorCode::kInvalidArgument, "cannot connect: not an address");
+  if (!Parse(address, host, &target)) return cannot(EINVAL);
   {
     // Others who look for a socket of theirs must not take this one.
     const OpenLock lock(deadline);
     if (!lock.held()) return Error(ErrorCode::kTimeout, "connect timed out (other threads are connecting)");
-    if (!socket_.Make(target.storage.ss_family)) {
-      return Error(ErrorCode::kUnavailable, "cannot connect: " + std::generic_category().message(errno));
-    }
+    if (!socket_.Make(target.storage.ss_family)) return cannot(errno);
     OwnedSockets().insert(socket_.inode());
   }
   protocol_ = Protocol::kBinary;
@@ -67,8 +69,7 @@ Status MemcachedConnection::OpenBinary(const NodeAddress& address, const NodeCre
   const int error = socket_.Connect(reinterpret_cast<const sockaddr*>(&target.storage), target.length, deadline);
   if (error != 0) {
     Drop();
-    return error == ETIMEDOUT ? Error(ErrorCode::kTimeout, "connect timed out")
-                              : Error(ErrorCode::kUnavailable, "cannot connect: " + std::generic_category().message(error));
+    return cannot(error);
   }
   opening_.clear();
   AppendBinaryLogin(credentials.username, credentials.password, 1, &opening_);
