@@ -34,8 +34,8 @@ enum class CommandResult : uint8_t {
   kStored,   // store: `cas` is the new item's
   kOther,    // store: another item is there; it is not shown
   kGone,     // store: the item that `cas` named is there no more
-  kRefused,  // store: the node did not store it, for what `message` says; `cas` is of the item that stayed, or 0, or, where
-             // it is not shown, the one that was expected
+  kRefused,  // store: the node did not store it, for what `message` says; `cas` is of the item that stayed, or 0, or
+             // where it is not shown, the one that was expected
 };
 
 struct MemcachedReply {

@@ -97,7 +97,8 @@ class MemcachedConnection {
   // Sends the commands and does not wait for their replies. False if the connection failed. A signal does no harm.
   // REQUIRES: numbered(), at most kCommandsMax commands
   bool SendCommands(Commands commands, TimePoint deadline);
-  // Waits for the replies, in the order of the commands; that of an offer tells nothing. After anything but ok the caller drops the connection.
+  // Waits for the replies, in the order of the commands; that of an offer tells nothing. After anything but ok the caller
+  // drops the connection.
   FlightResult ReceiveReplies(Commands commands, std::span<MemcachedReply> replies, TimePoint deadline);
   // Removes an item if it is the one that `cas` names: by a conditional write of nothing that is gone at once, with no
   // answer; in the binary protocol by a command whose reply is skipped.

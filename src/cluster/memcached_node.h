@@ -1,9 +1,9 @@
 // The memcached client: a Node over libmemcached (>= 1.1.4), or without it for nodes that ask for SASL. Layer: cluster.
-// Only memcached_connection.cc knows libmemcached. Belongs to one process and thread. The connection is opened at the first use and kept over requests;
-// after fork() the child opens its own. An operation takes at most connect + operation, or until its deadline if that
-// is earlier. The one thing that is not bounded is the system's resolver, if the node is given by name: see
-// resolv.conf(5), or give its address. Signals are held back while it connects, closes and sends much (see
-// SignalBlock), and are delivered after that.
+// Only memcached_connection.cc knows libmemcached. Belongs to one process and thread. The connection is opened at the
+// first use and kept over requests; after fork() the child opens its own. An operation takes at most connect +
+// operation, or until its deadline if that is earlier. The one thing that is not bounded is the system's resolver, if
+// the node is given by name: see resolv.conf(5), or give its address. Signals are held back while it connects, closes
+// and sends much (see SignalBlock), and are delivered after that.
 #ifndef CLUSTERED_SESSION_CLUSTER_MEMCACHED_NODE_H_
 #define CLUSTERED_SESSION_CLUSTER_MEMCACHED_NODE_H_
 

@@ -50,8 +50,8 @@ Status MemcachedConnection::OpenBinary(const NodeAddress& address, const NodeCre
                                        const std::string& host, TimePoint deadline, std::string_view key,
                                        std::string_view value) {
   const auto cannot = [](int error) {
-    return error == ETIMEDOUT ? Error(ErrorCode::kTimeout, "connect timed out")
-                              : Error(ErrorCode::kUnavailable, "cannot connect: " + std::generic_category().message(error));
+    if (error == ETIMEDOUT) return Error(ErrorCode::kTimeout, "connect timed out");
+    return Error(ErrorCode::kUnavailable, "cannot connect: " + std::generic_category().message(error));
   };
   SocketAddress target;
   if (!Parse(address, host, &target)) return cannot(EINVAL);

@@ -245,6 +245,7 @@ TEST_CASE("with SASL a lock is claimed in the flight of a read, and released by 
     CHECK(one.Read("k").status == NodeStatus::kHit);
     CHECK(proxy.round_trips() == trips + 1);
   }
+  CHECK(other.counters.node_connects.Get() == 1);
   // A connection that is lost after a release was answered is no more than another one.
   const NodeReply mine = claim(&one, "one");
   one.node->Release("k:lock", mine.lock_token, Now() + seconds(5));
