@@ -134,15 +134,18 @@ struct Value {
     src/base/units.cc
     src/cluster/health.cc
     src/cluster/memcached_answer.cc
+    src/cluster/memcached_binary.cc
     src/cluster/memcached_connection.cc
     src/cluster/memcached_flight.cc
     src/cluster/memcached_meta.cc
     src/cluster/memcached_node.cc
     src/cluster/memcached_replies.cc
+    src/cluster/memcached_sasl.cc
     src/cluster/memcached_socket.cc
     src/cluster/node.cc
     src/cluster/node_process.cc
     src/cluster/node_set.cc
+    src/cluster/owned_sockets.cc
     src/cluster/placement.cc
     src/cluster/resolver.cc
     src/local/arena.cc

@@ -9,6 +9,7 @@ foreach (ini_get_all('clustered_session') as $name => $setting) {
 ?>
 --EXPECT--
 clustered_session.affinity = "cookie" perdir
+clustered_session.authentication = "text" perdir
 clustered_session.behind_max = "10000" all
 clustered_session.connect_timeout = "100ms" all
 clustered_session.copies = "2" all

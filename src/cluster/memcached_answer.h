@@ -20,6 +20,7 @@ enum class AnswerState : uint8_t {
   kIncomplete,  // right so far; at least `size` bytes in all are needed
   kComplete,    // `size` bytes, and nothing after them
   kRefused,     // an ERROR, SERVER_ERROR or CLIENT_ERROR line, in `message`
+  kDenied,      // the node does not let in who asks
   kGarbage,     // not an answer to what was asked
 };
 

@@ -68,6 +68,8 @@ class MemcachedNode final : public Node {
   Result<HostAddresses> Addresses(TimePoint deadline);
   bool Connect();
   bool Handshake();
+  FlightResult AskSentinelPlain();
+  FlightResult AskSentinelNumbered();
   Next PrepareWrite();
   bool SendFlight();
   // No two that could meet are the same: a Weyl sequence from a random start.

@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "src/cluster/memcached_answer.h"
+
 namespace clustered_session {
 
 // The views must live until the replies are there.
@@ -16,7 +18,7 @@ struct MemcachedCommand {
   enum class Kind : uint8_t {
     kGet,
     kStore,  // if the item is the one that `cas` names; if that is 0, if there is none
-    kOffer,  // stores if there is no item, without a reply: a get behind it shows whose it is
+    kOffer,  // stores if there is no item; a get behind it shows whose it is
   };
   Kind kind = Kind::kGet;
   std::string_view key;
@@ -32,7 +34,8 @@ enum class CommandResult : uint8_t {
   kStored,   // store: `cas` is the new item's
   kOther,    // store: another item is there; it is not shown
   kGone,     // store: the item that `cas` named is there no more
-  kRefused,  // store: the node did not store it, for what `message` says; `cas` is of the item that stayed, or 0
+  kRefused,  // store: the node did not store it, for what `message` says; `cas` is of the item that stayed, or 0, or
+             // where it is not shown, the one that was expected
 };
 
 struct MemcachedReply {
@@ -42,10 +45,21 @@ struct MemcachedReply {
   std::string message;
 };
 
+// The reply to one command at the start of what has been received; more may follow it.
+struct ReplyScan {
+  AnswerState state = AnswerState::kGarbage;
+  size_t size = 0;      // of the reply; kIncomplete: at least so many bytes are needed
+  std::string message;  // of kRefused, and of a store that is CommandResult::kRefused
+  CommandResult result = CommandResult::kMiss;
+  std::string_view value;  // into the bytes
+  uint64_t cas = 0;
+};
+
 using Commands = std::span<const MemcachedCommand>;
-inline constexpr size_t kCommandsMax = 3;  // in one flight
+inline constexpr size_t kCommandsMax = 4;  // in one flight
 
 inline bool HasValue(const MemcachedCommand& command) { return command.kind != MemcachedCommand::Kind::kGet; }
+// In the text protocol; in the binary one all have.
 inline bool HasReply(const MemcachedCommand& command) { return command.kind != MemcachedCommand::Kind::kOffer; }
 
 }  // namespace clustered_session

@@ -9,15 +9,13 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cstdlib>
 #include <cstring>
-#include <mutex>
-#include <set>
 #include <system_error>
 
 #include "src/cluster/memcached_meta.h"
 #include "src/cluster/memcached_node.h"
+#include "src/cluster/owned_sockets.h"
 
 namespace clustered_session {
 namespace {
@@ -25,53 +23,6 @@ namespace {
 // memcached -Y takes the value of the first "set" of a connection for "user password", whatever its key.
 // A node that does not ask for them stores the value instead: it is gone at once.
 constexpr std::string_view kCredentialsKey = "cs:credentials";
-
-// Sockets (by inode) that connections of this process own.
-std::set<ino_t>* owned_sockets = nullptr;  // never destroyed: connections may be closed by static destructors
-std::set<ino_t>& OwnedSockets() {
-  if (owned_sockets == nullptr) owned_sockets = new std::set<ino_t>;
-  return *owned_sockets;
-}
-
-// Another number in each forked child, without asking the kernel at each operation.
-std::atomic<uint64_t> forks{0};
-uint64_t ProcessNumber() {
-  static const int watched = pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1, std::memory_order_relaxed); });
-  (void)watched;
-  return forks.load(std::memory_order_relaxed);
-}
-
-// Guards OwnedSockets, and the time from choosing a descriptor to finding it, for the sake of threads (ZTS, and the one
-// that writes in the background). Held for the time of a connect, so it is waited for no longer than the deadline. A
-// fork() beside another thread's connect leaves it taken in the child, by nobody: hence not a mutex but the number of
-// the process that has it.
-std::atomic<uint64_t> open_owner{0};
-
-class OpenLock {
- public:
-  explicit OpenLock(TimePoint deadline) {
-    while (!(held_ = Try()) && std::chrono::steady_clock::now() < deadline) poll(nullptr, 0, 1);
-  }
-  ~OpenLock() {
-    if (held_) open_owner.store(0, std::memory_order_release);
-  }
-  OpenLock(const OpenLock&) = delete;
-  OpenLock& operator=(const OpenLock&) = delete;
-
-  bool held() const { return held_; }
-
- private:
-  static bool Try() {
-    const uint64_t mine = ProcessNumber() + 1;
-    uint64_t owner = 0;
-    if (open_owner.compare_exchange_strong(owner, mine, std::memory_order_acquire)) return true;
-    if (owner == mine || !open_owner.compare_exchange_strong(owner, mine, std::memory_order_acquire)) return false;
-    owned_sockets = nullptr;  // left by the parent's thread in the middle of whatever it did
-    return true;
-  }
-
-  bool held_ = false;
-};
 
 // What is left until `deadline`, rounded up, in libmemcached's unit. At least 1: it takes 0 for an error.
 uint64_t MillisLeft(TimePoint deadline) {
@@ -120,7 +71,9 @@ Status MemcachedConnection::Open(const NodeAddress& address, const std::vector<s
     const TimePoint now = std::chrono::steady_clock::now();
     const TimePoint share = now + (deadline - now) / static_cast<int64_t>(hosts.size() - i);
     if (i > 0 && now >= deadline) break;
-    status = OpenOne(address, credentials, plain, hosts[i], share, key, value);
+    status = credentials.method == Authentication::kSasl
+                 ? OpenBinary(address, credentials, hosts[i], share, key, value)
+                 : OpenOne(address, credentials, plain, hosts[i], share, key, value);
     if (!status.ok()) continue;
     host_ = hosts[i];
     break;
@@ -140,7 +93,7 @@ Status MemcachedConnection::OpenOne(const NodeAddress& address, const NodeCreden
   const int next = MemcachedSocket::NextDescriptor();
   authenticates_ = !credentials.username.empty();
   greeting_due_ = true;
-  asked_ = meta_ = false;
+  asked_ = false;
   if ((authenticates_ && !SendCredentials(credentials, deadline)) || !SendAdd(key, value, 0, deadline)) {
     const bool timed_out = std::chrono::steady_clock::now() >= deadline;
     Status status = timed_out ? Error(ErrorCode::kTimeout, "connect timed out")
@@ -161,11 +114,11 @@ Status MemcachedConnection::OpenOne(const NodeAddress& address, const NodeCreden
   return Status::Ok();
 }
 
-bool MemcachedConnection::OpenHere() const { return memcached_ != nullptr && process_ == ProcessNumber(); }
+bool MemcachedConnection::OpenHere() const { return connected() && process_ == ProcessNumber(); }
 
 bool MemcachedConnection::Usable() const {
   // What a connection of numbered commands brings unasked is noticed when the next reply is looked at.
-  return OpenHere() && !spent_ && (meta_ || socket_.Idle());
+  return OpenHere() && !spent_ && (numbered() || socket_.Idle());
 }
 
 bool MemcachedConnection::Send(Verb verb, std::string_view key, std::string_view value, int64_t expiration,
@@ -241,7 +194,7 @@ MemcachedAnswer MemcachedConnection::Receive(Keys keys, TimePoint deadline) {
     SetError(wait, &answer);
     return answer;
   }
-  if (greeting_due_) meta_ = greeting.meta;
+  if (greeting_due_ && greeting.meta) protocol_ = Protocol::kMeta;
   greeting_due_ = false;
   if (!socket_.Discard(greeting.size)) {
     answer.error = "cannot read";
@@ -266,6 +219,8 @@ std::string MemcachedConnection::ErrorOf(const WaitResult& wait) const {
              (wait.message.empty() ? std::string() : ": " + wait.message);
     case WaitOutcome::kRefused:
       if (!IsAuthenticationError(wait.message)) return "answered: " + wait.message;
+      [[fallthrough]];
+    case WaitOutcome::kDenied:
       return authenticates_ ? "refused the user name or password (clustered_session.username)"
                             : "asks for a user name and a password (clustered_session.username is not set)";
     case WaitOutcome::kGarbage:
@@ -318,6 +273,7 @@ void MemcachedConnection::FetchAll(MemcachedAnswer* answer) {
 }
 
 Result<uint64_t> MemcachedConnection::AskItemSizeMax(TimePoint deadline) {
+  if (protocol_ == Protocol::kBinary) return AskBinarySettings(deadline);
   if (!socket_.SendAll("stats settings\r\n")) return Error(ErrorCode::kUnavailable, "cannot send");
   uint64_t item_size_max = 0;
   size_t size = 0;
@@ -333,13 +289,12 @@ Result<uint64_t> MemcachedConnection::AskItemSizeMax(TimePoint deadline) {
 }
 
 void MemcachedConnection::Drop() {
-  if (memcached_ == nullptr) return;
+  if (!connected()) return;
   const SignalBlock block;
-  if (socket_.inode() != 0) {
-    const OpenLock lock(std::chrono::steady_clock::now() + std::chrono::milliseconds(100));
-    if (lock.held()) OwnedSockets().erase(socket_.inode());  // if not: inodes are not soon used again
-  }
-  if (socket_.Detach()) {
+  DisownSocket(socket_.inode());
+  if (protocol_ == Protocol::kBinary) {
+    socket_.Close();
+  } else if (socket_.Detach()) {
     memcached_free(memcached_);
   } else if (process_ == ProcessNumber()) {
     // Out of descriptors: libmemcached says "quit" and closes. Not a wait, as long as the socket takes six bytes.
@@ -347,11 +302,12 @@ void MemcachedConnection::Drop() {
     memcached_free(memcached_);
   }  // else: a forked child without descriptors; leaking the handle is better than "quit" on the parent's connection
   memcached_ = nullptr;
+  protocol_ = Protocol::kPlain;
   socket_ = MemcachedSocket();
 }
 
 std::string MemcachedConnection::LastError() const {
-  if (meta_) return std::generic_category().message(send_errno_);
+  if (numbered()) return std::generic_category().message(send_errno_);
   const int system_error = memcached_last_error_errno(memcached_);
   if (system_error > 0) return std::generic_category().message(system_error);
   return memcached_strerror(memcached_, memcached_last_error(memcached_));

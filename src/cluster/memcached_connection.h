@@ -1,6 +1,7 @@
 // One connection to one memcached node. Layer: cluster; for memcached_node.cc only. memcached_connection.cc is the only
-// file that knows libmemcached; memcached_flight.cc has what it cannot do. Belongs to one thread; after fork() the child's calls see a closed connection, and
-// dropping it there does not touch the parent's.
+// file that knows libmemcached; memcached_flight.cc has what it cannot do, and memcached_sasl.cc connections that do
+// without it. Belongs to one thread; after fork() the child's calls see a closed connection, and dropping it there does
+// not touch the parent's.
 #ifndef CLUSTERED_SESSION_CLUSTER_MEMCACHED_CONNECTION_H_
 #define CLUSTERED_SESSION_CLUSTER_MEMCACHED_CONNECTION_H_
 
@@ -74,9 +75,11 @@ class MemcachedConnection {
   MemcachedConnection(const MemcachedConnection&) = delete;
   MemcachedConnection& operator=(const MemcachedConnection&) = delete;
 
-  // Connects to the first of `hosts` (numeric, or the path of the node's unix socket) that accepts, and sends `credentials`, if there are any, and "add key
-  // value". Unless `plain`, the first flight begins with the question whether the node knows meta commands. What it says
+  // Connects to the first of `hosts` (numeric, or the path of the node's unix socket) that accepts, and sends
+  // `credentials`, if there are any, and "add key value". Unless `plain`, the first flight begins with the question whether the node knows meta commands. What it says
   // to this and to the credentials comes before the first answer.
+  // With SASL credentials all this is said in the binary protocol, leaves together with the first flight, and is
+  // answered before it.
   // The error says what happened, without the node's name. REQUIRES: !connected()
   Status Open(const NodeAddress& address, const std::vector<std::string>& hosts, const NodeCredentials& credentials,
               bool plain, TimePoint deadline, std::string_view key, std::string_view value);
@@ -85,22 +88,23 @@ class MemcachedConnection {
   // Open in this process; if it does not speak meta, also with nothing to read, so that a node that went away is noticed
   // without a wait.
   bool Usable() const;
-  bool connected() const { return memcached_ != nullptr; }
+  bool connected() const { return memcached_ != nullptr || protocol_ == Protocol::kBinary; }
 
-  // Whether the node has said, in its first answer on this connection, that it knows meta commands: then flights of
-  // commands take the place of what follows below.
-  bool meta() const { return meta_; }
+  // Whether flights of numbered commands take the place of what follows below: if the node has said, in its first answer
+  // on this connection, that it knows meta commands; and from the beginning with SASL credentials.
+  bool numbered() const { return protocol_ != Protocol::kPlain; }
 
-  // See MemcachedSocket. REQUIRES: meta()
+  // See MemcachedSocket. REQUIRES: numbered()
   void ReadPatiently(Duration patience) { socket_.ReadPatiently(patience); }
 
   // Sends the commands and does not wait for their replies. False if the connection failed. A signal does no harm.
-  // REQUIRES: meta(), at most kCommandsMax commands
+  // REQUIRES: numbered(), at most kCommandsMax commands
   bool SendCommands(Commands commands, TimePoint deadline);
-  // Waits for the replies, in the order of the commands; an offer has none. After anything but ok the caller drops the connection.
+  // Waits for the replies, in the order of the commands; that of an offer tells nothing. After anything but ok the caller
+  // drops the connection.
   FlightResult ReceiveReplies(Commands commands, std::span<MemcachedReply> replies, TimePoint deadline);
-  // Removes an item if it is the one that `cas` names: a conditional write of nothing that is gone at once, with no
-  // answer.
+  // Removes an item if it is the one that `cas` names: by a conditional write of nothing that is gone at once, with no
+  // answer; in the binary protocol by a command whose reply is skipped.
   bool SendRemove(std::string_view key, uint64_t cas, TimePoint deadline);
 
   // Send and do not wait for anything; false if the connection failed. A conditional write has no answer of its own.
@@ -127,12 +131,22 @@ class MemcachedConnection {
 
  private:
   enum class Verb : uint8_t { kSet, kAdd, kCas };
+  enum class Protocol : uint8_t {
+    kPlain,   // the text protocol, by libmemcached
+    kMeta,    // the text protocol with meta commands
+    kBinary,  // the binary protocol, with no libmemcached
+  };
   struct Received;
 
   bool OpenHere() const;  // and not in the process that this one was forked from
 
   Status OpenOne(const NodeAddress& address, const NodeCredentials& credentials, bool plain, const std::string& host,
                  TimePoint deadline, std::string_view key, std::string_view value);
+  Status OpenBinary(const NodeAddress& address, const NodeCredentials& credentials, const std::string& host,
+                    TimePoint deadline, std::string_view key, std::string_view value);
+  Result<uint64_t> AskBinarySettings(TimePoint deadline);
+  bool Replies(const MemcachedCommand& command) const { return protocol_ == Protocol::kBinary || HasReply(command); }
+  WaitResult SkipOwed(size_t commands, Received* received);
   void ReceiveLarge(Keys keys, TimePoint deadline, MemcachedAnswer* answer);
   WaitResult TakeReplies(Commands commands, std::span<MemcachedReply> replies, Received* received);
   std::string ErrorOf(const WaitResult& wait) const;
@@ -150,8 +164,10 @@ class MemcachedConnection {
   std::string question_;        // whether it knows meta commands, to be asked
   bool asked_ = false;          // that
   bool greeting_due_ = false;   // nothing was received yet
-  bool meta_ = false;
-  uint32_t sent_ = 0;           // commands, by SendCommands
+  Protocol protocol_ = Protocol::kPlain;
+  uint32_t sent_ = 0;           // numbered commands
+  uint32_t owed_ = 0;           // replies to these that nobody waits for, before those of the next flight
+  std::string opening_;         // what the first flight of a binary connection begins with
   int send_errno_ = 0;          // of the last of these that failed
   bool spent_ = false;          // libmemcached waits for an answer that will never come: not to be used again
   std::string lines_;           // of the commands of a flight

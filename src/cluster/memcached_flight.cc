@@ -1,10 +1,11 @@
-// Flights of numbered commands on a connection whose node knows meta commands, see memcached_connection.h. Layer:
-// cluster. Goes around libmemcached, which is asked for nothing more on such a connection but to close it.
+// Flights of numbered commands, as meta commands or in the binary protocol, see memcached_connection.h. Layer: cluster.
+// Goes around libmemcached, which is asked for nothing more on such a connection but to close it.
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
 
+#include "src/cluster/memcached_binary.h"
 #include "src/cluster/memcached_connection.h"
 #include "src/cluster/memcached_meta.h"
 
@@ -14,6 +15,13 @@ namespace {
 constexpr size_t kInputSizeMin = 16 << 10;
 constexpr size_t kInputSizeKept = 256 << 10;
 
+// REQUIRES: not kIncomplete
+WaitOutcome OutcomeOf(AnswerState state) {
+  if (state == AnswerState::kComplete) return WaitOutcome::kComplete;
+  if (state == AnswerState::kRefused) return WaitOutcome::kRefused;
+  return state == AnswerState::kDenied ? WaitOutcome::kDenied : WaitOutcome::kGarbage;
+}
+
 }  // namespace
 
 bool MemcachedConnection::SendCommands(Commands commands, TimePoint deadline) {
@@ -21,12 +29,16 @@ bool MemcachedConnection::SendCommands(Commands commands, TimePoint deadline) {
     size_t line_end = 0;  // in lines_
     size_t rest_end = 0;
   };
+  const bool binary = protocol_ == Protocol::kBinary;
   std::array<Text, kCommandsMax> texts;
-  lines_.clear();
+  lines_ = std::move(opening_);
+  opening_.clear();
   for (size_t i = 0; i < commands.size(); ++i) {
-    AppendLine(commands[i], ++sent_, &lines_);
+    ++sent_;
+    if (binary) AppendBinary(commands[i], sent_, &lines_);
+    if (!binary) AppendLine(commands[i], sent_, &lines_);
     texts[i].line_end = lines_.size();
-    AppendRest(commands[i], sent_, &lines_);
+    if (!binary) AppendRest(commands[i], sent_, &lines_);
     texts[i].rest_end = lines_.size();
   }
   std::array<iovec, 3 * kCommandsMax> parts;
@@ -41,9 +53,10 @@ bool MemcachedConnection::SendCommands(Commands commands, TimePoint deadline) {
     add(lines_.data() + texts[i].line_end, texts[i].rest_end - texts[i].line_end);
     begin = texts[i].rest_end;
   }
-  const bool sent = socket_.Send({parts.data(), count}, deadline);
-  if (!sent) send_errno_ = errno;
-  return sent;
+  if (socket_.Send({parts.data(), count}, deadline)) return true;
+  send_errno_ = errno;
+  // A node that refuses the password closes, perhaps before all was sent: what it said is there to be read.
+  return owed_ > 0 && send_errno_ != ETIMEDOUT;
 }
 
 // How far the replies to a flight have come.
@@ -51,29 +64,54 @@ struct MemcachedConnection::Received {
   size_t replies = 0;  // whole ones
   size_t offset = 0;   // in input_, where the next one begins
   size_t size = 0;     // of input_, what was received
+  size_t skipped = 0;  // of input_, replies to what was sent before this flight
   size_t wanted = 1;   // of that, at least, to get on; a byte more than that, to see what must not be there
 };
 
+// Goes past the replies that are owed for what was sent before a flight of so many `commands`.
+WaitResult MemcachedConnection::SkipOwed(size_t commands, Received* received) {
+  WaitResult result;
+  result.outcome = WaitOutcome::kComplete;
+  while (owed_ > 0) {
+    const auto number = static_cast<uint32_t>(sent_ - commands - owed_ + 1);
+    const std::string_view bytes(input_.data() + received->offset, received->size - received->offset);
+    const AnswerScan scan = ScanBinaryOwed(bytes, number);
+    if (scan.state == AnswerState::kIncomplete) {
+      received->wanted = received->offset + scan.size + 1;
+      return result;
+    }
+    if (scan.state != AnswerState::kComplete) {
+      result.outcome = OutcomeOf(scan.state);
+      result.message = scan.message;
+      return result;
+    }
+    received->offset += scan.size;
+    received->skipped = received->offset;
+    --owed_;
+  }
+  return result;
+}
+
 // Takes the whole replies from input_. Not kComplete: one is no reply, or an error line, with its message.
 WaitResult MemcachedConnection::TakeReplies(Commands commands, std::span<MemcachedReply> replies, Received* received) {
-  WaitResult result;
-  result.received = received->size;
-  result.outcome = WaitOutcome::kComplete;
+  WaitResult result = SkipOwed(commands.size(), received);
+  if (result.outcome != WaitOutcome::kComplete || owed_ > 0) return result;
   while (received->replies < commands.size()) {
     const size_t index = received->replies;
-    if (!HasReply(commands[index])) {
+    if (!Replies(commands[index])) {
       ++received->replies;
       continue;
     }
     const auto number = static_cast<uint32_t>(sent_ - commands.size() + 1 + index);
     const std::string_view bytes(input_.data() + received->offset, received->size - received->offset);
-    const MetaReply reply = ScanMetaReply(bytes, commands[index], number);
+    const ReplyScan reply = protocol_ == Protocol::kBinary ? ScanBinaryReply(bytes, commands[index], number)
+                                                           : ScanMetaReply(bytes, commands[index], number);
     if (reply.state == AnswerState::kIncomplete) {
       received->wanted = received->offset + reply.size + 1;
       return result;
     }
     if (reply.state != AnswerState::kComplete) {
-      result.outcome = reply.state == AnswerState::kRefused ? WaitOutcome::kRefused : WaitOutcome::kGarbage;
+      result.outcome = OutcomeOf(reply.state);
       result.message = reply.message;
       return result;
     }
@@ -100,8 +138,8 @@ FlightResult MemcachedConnection::ReceiveReplies(Commands commands, std::span<Me
     if (input_.size() < room) input_.resize(room);
     wait = socket_.Read(input_.data() + received.size, input_.size() - received.size, deadline);
     received.size += wait.received;
-    wait.received = received.size;
     if (wait.outcome == WaitOutcome::kComplete) wait = TakeReplies(commands, replies, &received);
+    wait.received = received.size - received.skipped;
     result.ok = wait.outcome == WaitOutcome::kComplete && received.replies == commands.size();
     // Also where bytes never stop coming, one by one.
     const bool late = !result.ok && std::chrono::steady_clock::now() >= deadline;
@@ -114,7 +152,13 @@ FlightResult MemcachedConnection::ReceiveReplies(Commands commands, std::span<Me
 }
 
 bool MemcachedConnection::SendRemove(std::string_view key, uint64_t cas, TimePoint deadline) {
-  if (!meta_) return SendCas(key, {}, kGoneAtOnce, cas, deadline);
+  if (protocol_ == Protocol::kPlain) return SendCas(key, {}, kGoneAtOnce, cas, deadline);
+  if (protocol_ == Protocol::kBinary) {
+    lines_.clear();
+    AppendBinaryRemove(key, cas, ++sent_, &lines_);
+    ++owed_;
+    return socket_.SendAll(lines_);
+  }
   std::string line = "cas ";
   line.append(key).append(" 0 ").append(std::to_string(kGoneAtOnce)).append(" 0 ");
   line.append(std::to_string(cas)).append(" noreply\r\n\r\n");

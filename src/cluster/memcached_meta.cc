@@ -56,23 +56,23 @@ bool ParseFlags(std::string_view line, Flags* flags) {
   return true;
 }
 
-MetaReply Incomplete(size_t size) {
-  MetaReply reply;
+ReplyScan Incomplete(size_t size) {
+  ReplyScan reply;
   reply.state = AnswerState::kIncomplete;
   reply.size = size;
   return reply;
 }
 
-MetaReply Complete(CommandResult result, size_t size) {
-  MetaReply reply;
+ReplyScan Complete(CommandResult result, size_t size) {
+  ReplyScan reply;
   reply.state = AnswerState::kComplete;
   reply.result = result;
   reply.size = size;
   return reply;
 }
 
-MetaReply Refused(std::string_view line) {
-  MetaReply reply;
+ReplyScan Refused(std::string_view line) {
+  ReplyScan reply;
   reply.state = AnswerState::kRefused;
   reply.message = PrintableLine(line);
   return reply;
@@ -80,7 +80,7 @@ MetaReply Refused(std::string_view line) {
 
 // The line at the start of `bytes`, without its end. False, with `reply` set: there is none of these words, or not yet.
 bool TakeLine(std::string_view bytes, std::initializer_list<std::string_view> words, std::string_view* line,
-              MetaReply* reply) {
+              ReplyScan* reply) {
   const bool known =
       MayBeError(bytes) || std::any_of(words.begin(), words.end(), [&](auto word) { return MayBe(bytes, word); });
   const size_t end = bytes.substr(0, kLineLengthMax).find("\r\n");
@@ -88,15 +88,15 @@ bool TakeLine(std::string_view bytes, std::initializer_list<std::string_view> wo
     *line = bytes.substr(0, end);
     return true;
   }
-  *reply = known && bytes.size() < kLineLengthMax ? Incomplete(bytes.size() + 1) : MetaReply();
+  *reply = known && bytes.size() < kLineLengthMax ? Incomplete(bytes.size() + 1) : ReplyScan();
   return false;
 }
 
 // "VA <size> c<cas> O<number>", a value; "HD c<cas> f<mark> O<number>" where none was asked for; or "EN", which an older
 // node does not number.
-MetaReply ScanGet(std::string_view bytes, bool with_value, uint32_t number, Flags* flags) {
+ReplyScan ScanGet(std::string_view bytes, bool with_value, uint32_t number, Flags* flags) {
   const std::string_view hit = with_value ? "VA " : "HD ";
-  MetaReply reply;
+  ReplyScan reply;
   std::string_view line;
   if (!TakeLine(bytes, {hit, "EN"}, &line, &reply)) return reply;
   if (IsError(line)) return Refused(line);
@@ -123,14 +123,14 @@ MetaReply ScanGet(std::string_view bytes, bool with_value, uint32_t number, Flag
 }
 
 // A line that says what became of the store, then what "mg" shows.
-MetaReply ScanStore(std::string_view bytes, const MemcachedCommand& command, uint32_t number) {
-  MetaReply reply;
+ReplyScan ScanStore(std::string_view bytes, const MemcachedCommand& command, uint32_t number) {
+  ReplyScan reply;
   std::string_view line;
   if (!TakeLine(bytes, {kStored, "NOT_STORED\r\n", "EXISTS\r\n", "NOT_FOUND\r\n"}, &line, &reply)) return reply;
   if (IsError(line) && !line.starts_with("SERVER_ERROR")) return Refused(line);
   Flags flags;
   const size_t first = line.size() + 2;
-  const MetaReply shown = ScanGet(bytes.substr(first), false, number, &flags);
+  const ReplyScan shown = ScanGet(bytes.substr(first), false, number, &flags);
   if (shown.state == AnswerState::kIncomplete) return Incomplete(first + shown.size);
   if (shown.state != AnswerState::kComplete) return shown;
 
@@ -179,7 +179,7 @@ void AppendRest(const MemcachedCommand& command, uint32_t number, std::string* t
   text->append("\r\n");
 }
 
-MetaReply ScanMetaReply(std::string_view bytes, const MemcachedCommand& command, uint32_t number) {
+ReplyScan ScanMetaReply(std::string_view bytes, const MemcachedCommand& command, uint32_t number) {
   if (command.kind == MemcachedCommand::Kind::kStore) return ScanStore(bytes, command, number);
   Flags flags;
   return ScanGet(bytes, true, number, &flags);

@@ -24,16 +24,8 @@ namespace clustered_session {
 void AppendLine(const MemcachedCommand& command, uint32_t number, std::string* text);
 void AppendRest(const MemcachedCommand& command, uint32_t number, std::string* text);
 
-// The reply to one command at the start of bytes; more may follow it. REQUIRES: HasReply(command)
-struct MetaReply {
-  AnswerState state = AnswerState::kGarbage;
-  size_t size = 0;      // of the reply; kIncomplete: at least so many bytes are needed
-  std::string message;  // of kRefused, and of a store that is CommandResult::kRefused
-  CommandResult result = CommandResult::kMiss;
-  std::string_view value;  // into the bytes
-  uint64_t cas = 0;
-};
-MetaReply ScanMetaReply(std::string_view bytes, const MemcachedCommand& command, uint32_t number);
+// The reply to one command at the start of bytes. REQUIRES: HasReply(command)
+ReplyScan ScanMetaReply(std::string_view bytes, const MemcachedCommand& command, uint32_t number);
 
 // What is asked on a new connection to find out whether the node knows "mg" as it is used here. REQUIRES: an item of this
 // key has been added before on the connection

@@ -3,7 +3,8 @@
 // An operation is one flight. On a fresh connection, and to a node that knows no meta commands: [credentials, add of the
 // sentinel, question] [cas or add, with no answer] [gets]. The answer to the "gets" tells everything: whether our bytes
 // are stored, what is there instead, its token. On a connection that has said that it knows them: [cas or add] [mg]; what
-// is there instead of our bytes is then for a read to tell (NodeStatus::kContested).
+// is there instead of our bytes is then for a read to tell (NodeStatus::kContested). So it is where SASL is asked for:
+// [SASL, add of the sentinel] [replace or add] [get of the sentinel], and each command has its reply.
 #include "src/cluster/memcached_node.h"
 
 #include <algorithm>
@@ -143,7 +144,7 @@ Keys MemcachedNode::AskedKeys() {
 }
 
 bool MemcachedNode::SendFlight() {
-  operation_.numbered = connection_.meta();
+  operation_.numbered = connection_.numbered();
   return operation_.numbered ? SendNumbered() : SendPlain();
 }
 
@@ -161,6 +162,7 @@ bool MemcachedNode::SendNumbered() {
     commands_[commands_size_++] = {Kind::kGet, operation_.key, {}, 0, 0, 0};
     if (!claim.key.empty()) commands_[commands_size_++] = {Kind::kGet, claim.key, {}, 0, 0, 0};
   }
+  if (!process_.known()) commands_[commands_size_++] = {Kind::kGet, kSentinelKey, {}, 0, 0, 0};
   return connection_.SendCommands({commands_.data(), commands_size_}, operation_.deadline);
 }
 
@@ -187,29 +189,41 @@ bool MemcachedNode::SendPlain() {
 
 // Learns the incarnation before anything else is sent: one wait, part of connecting.
 bool MemcachedNode::Handshake() {
-  const std::array<std::string_view, 1> keys = {kSentinelKey};
   counters_->node_waits.Add();
+  FlightResult result = connection_.numbered() ? AskSentinelNumbered() : AskSentinelPlain();
+  if (!result.ok) Fail(result.error);
+  return result.ok;
+}
+
+FlightResult MemcachedNode::AskSentinelPlain() {
+  const std::array<std::string_view, 1> keys = {kSentinelKey};
   connection_.BeginFlight();
-  if (!connection_.SendGets(keys, operation_.deadline)) {
-    Fail("cannot send: " + connection_.LastError());
-    return false;
-  }
+  if (!connection_.SendGets(keys, operation_.deadline)) return {false, "cannot send: " + connection_.LastError(), false};
   connection_.EndFlight();
-  const MemcachedAnswer answer = connection_.Receive(keys, operation_.deadline);
-  if (!answer.ok) {
-    Fail(answer.error);
-    return false;
+  MemcachedAnswer answer = connection_.Receive(keys, operation_.deadline);
+  if (answer.ok) process_.Learn(answer.items.empty() ? nullptr : &answer.items.front().value);
+  return {answer.ok, std::move(answer.error), answer.lost};
+}
+
+FlightResult MemcachedNode::AskSentinelNumbered() {
+  commands_[0] = {MemcachedCommand::Kind::kGet, kSentinelKey, {}, 0, 0, 0};
+  const Commands commands(commands_.data(), 1);
+  if (!connection_.SendCommands(commands, operation_.deadline)) {
+    return {false, "cannot send: " + connection_.LastError(), false};
   }
-  process_.Learn(answer.items.empty() ? nullptr : &answer.items.front().value);
-  return true;
+  FlightResult result = connection_.ReceiveReplies(commands, replies_, operation_.deadline);
+  if (result.ok) process_.Learn(replies_[0].result == CommandResult::kHit ? &replies_[0].value : nullptr);
+  return result;
 }
 
 // Whether a connection that was lost before it answered is worth another one: it may have been gone for long, or the
 // node does not bear being asked whether it knows meta commands.
 bool MemcachedNode::MayTryAgain(const FlightResult& result) {
   if (!result.lost || operation_.retried || std::chrono::steady_clock::now() >= operation_.deadline) return false;
-  if (operation_.fresh) plain_ = !plain_;
-  return !operation_.fresh || plain_;
+  if (!operation_.fresh) return true;
+  if (credentials_.method == Authentication::kSasl) return false;  // is not asked
+  plain_ = !plain_;
+  return plain_;
 }
 
 FlightResult MemcachedNode::Receive() {
@@ -222,7 +236,7 @@ FlightResult MemcachedNode::Receive() {
       MemcachedAnswer answer = connection_.Receive(AskedKeys(), operation_.deadline);
       result = {answer.ok, std::move(answer.error), answer.lost};
       if (result.ok) TakeAnswer(std::move(answer.items));
-      if (connection_.meta()) connection_.ReadPatiently(timeouts_.operation);
+      if (connection_.numbered()) connection_.ReadPatiently(timeouts_.operation);
     }
     if (result.ok || !MayTryAgain(result)) return result;
     connection_.Drop();

@@ -1,11 +1,12 @@
-// The memcached client: a Node over libmemcached (>= 1.1.4). Layer: cluster. Only memcached_connection.cc knows
-// libmemcached. Belongs to one process and thread. The connection is opened at the first use and kept over requests;
-// after fork() the child opens its own. An operation takes at most connect + operation, or until its deadline if that
-// is earlier, resolving the node's name included (see resolver.h). Signals are held back while it connects, closes and sends much (see
-// SignalBlock), and are delivered after that.
+// The memcached client: a Node over libmemcached (>= 1.1.4), or without it for nodes that ask for SASL. Layer: cluster.
+// Only memcached_connection.cc knows libmemcached. Belongs to one process and thread. The connection is opened at the
+// first use and kept over requests; after fork() the child opens its own. An operation takes at most connect +
+// operation, or until its deadline if that is earlier, resolving the node's name included (see resolver.h). Signals are
+// held back while it connects, closes and sends much (see SignalBlock), and are delivered after that.
 #ifndef CLUSTERED_SESSION_CLUSTER_MEMCACHED_NODE_H_
 #define CLUSTERED_SESSION_CLUSTER_MEMCACHED_NODE_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -21,10 +22,17 @@ struct NodeTimeouts {
   Duration operation = std::chrono::milliseconds(250);
 };
 
-// What `memcached -Y` asks for. An empty user name: none are sent.
+// How a node is told the user name and the password.
+enum class Authentication : uint8_t {
+  kText,  // memcached -Y
+  kSasl,  // memcached -S: SASL PLAIN, and the binary protocol
+};
+
+// An empty user name: none are sent. REQUIRES: not empty for kSasl
 struct NodeCredentials {
   std::string username;
   std::string password;
+  Authentication method = Authentication::kText;
 
   friend bool operator==(const NodeCredentials&, const NodeCredentials&) = default;
 };

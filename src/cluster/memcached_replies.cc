@@ -75,6 +75,10 @@ void MemcachedNode::TakeAnswer(std::vector<MemcachedItem> items) {
 }
 
 void MemcachedNode::TakeReplies() {
+  if (!process_.known()) {  // the last one is the sentinel's
+    const MemcachedReply& sentinel = replies_[commands_size_ - 1];
+    process_.Learn(sentinel.result == CommandResult::kHit ? &sentinel.value : nullptr);
+  }
   if (operation_.kind == Kind::kWrite) {
     operation_.reply = StoreReply(replies_[0]);
     return;

@@ -113,6 +113,38 @@ bool MemcachedSocket::Find(int first, uint16_t local_port, const std::string& un
   return false;
 }
 
+bool MemcachedSocket::Make(sa_family_t family) {
+  descriptor_ = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  struct stat status;
+  if (descriptor_ < 0) return false;
+  if (fstat(descriptor_, &status) != 0) {
+    close(descriptor_);
+    return false;
+  }
+  is_unix_ = family == AF_UNIX;
+  device_ = status.st_dev;
+  inode_ = status.st_ino;
+  low_water_ = 1;
+  // Two small commands in a row must not wait for each other's acknowledgement.
+  const int one = 1;
+  if (!is_unix_) setsockopt(descriptor_, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  return true;
+}
+
+int MemcachedSocket::Connect(const sockaddr* address, socklen_t length, TimePoint deadline) {
+  for (;;) {
+    if (connect(descriptor_, address, length) == 0 || errno == EISCONN) return 0;
+    if (errno == EINTR) continue;
+    if (errno == EINPROGRESS || errno == EALREADY) break;
+    if (errno != EAGAIN || !is_unix_) return errno;
+    // The node has not yet accepted those who were there before.
+    if (std::chrono::steady_clock::now() >= deadline) return ETIMEDOUT;
+    poll(nullptr, 0, kUnixNapMs);
+  }
+  if (PollUntil(descriptor_, POLLOUT, deadline) == 0) return ETIMEDOUT;
+  return std::max(Option(descriptor_, SO_ERROR), 0);
+}
+
 bool MemcachedSocket::StillOurs() const {
   struct stat status;
   return descriptor_ >= 0 && fstat(descriptor_, &status) == 0 && status.st_dev == device_ && status.st_ino == inode_;
@@ -314,6 +346,11 @@ bool MemcachedSocket::Detach() {
   close(blank);
   if (replaced) descriptor_ = -1;
   return replaced;
+}
+
+void MemcachedSocket::Close() {
+  if (StillOurs()) close(descriptor_);
+  descriptor_ = -1;
 }
 
 }  // namespace clustered_session

@@ -1,4 +1,5 @@
-// The socket of a libmemcached connection, looked at from outside. Layer: cluster; for memcached_connection.cc only.
+// The socket of a libmemcached connection, looked at from outside, or one of our own. Layer: cluster; for
+// memcached_connection.h only.
 //
 // libmemcached has no way to bound an operation: its timeout is per poll(), so that a node which sends a byte now and
 // then holds the caller for ever, and it has no API for the descriptor. What it does tell is the local port. The
@@ -8,6 +9,7 @@
 #ifndef CLUSTERED_SESSION_CLUSTER_MEMCACHED_SOCKET_H_
 #define CLUSTERED_SESSION_CLUSTER_MEMCACHED_SOCKET_H_
 
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -30,6 +32,7 @@ enum class WaitOutcome : uint8_t {
   kTimeout,   // the deadline passed
   kClosed,    // the node closed or reset the connection
   kRefused,   // an error line, in `message`
+  kDenied,    // the node does not let in who asks
   kGarbage,   // not an answer to what was asked
 };
 
@@ -51,7 +54,12 @@ class MemcachedSocket {
   // Sockets for whose inode `taken` is true belong to other connections. False if there is none.
   bool Find(int first, uint16_t local_port, const std::string& unix_path, const std::function<bool(ino_t)>& taken);
 
-  ino_t inode() const { return inode_; }  // 0 before Find()
+  // Makes a stream socket of our own instead, not connected yet. False: errno says why.
+  bool Make(sa_family_t family);
+  // Connects it. 0, or the system's number for what went wrong; ETIMEDOUT at the deadline, whatever the node does.
+  int Connect(const sockaddr* address, socklen_t length, TimePoint deadline);
+
+  ino_t inode() const { return inode_; }  // 0 before Find() or Make()
 
   // Whether it is still connected and has nothing to read. One system call.
   bool Idle() const;
@@ -87,6 +95,9 @@ class MemcachedSocket {
   // libmemcached does on closing (it sends "quit") reaches the node, and a parent's connection is left alone by a
   // forked child. False if that failed and the connection is still there.
   bool Detach();
+
+  // Closes a socket of Make(), if it is still there. In a forked child that leaves the parent's alone.
+  void Close();
 
  private:
   ssize_t Peek(size_t wanted);

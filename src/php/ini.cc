@@ -14,6 +14,7 @@ extern "C" {
 }
 
 using clustered_session::AffinityMode;
+using clustered_session::Authentication;
 using clustered_session::ConflictRule;
 using clustered_session::Duration;
 using clustered_session::LocalStore;
@@ -131,6 +132,12 @@ const char* ParsePrefix(std::string_view text, SessionSettings* settings) {
   return nullptr;
 }
 
+const char* ParseAuthentication(std::string_view text, SessionSettings* settings) {
+  static constexpr std::pair<std::string_view, Authentication> kChoices[] = {{"text", Authentication::kText},
+                                                                             {"sasl", Authentication::kSasl}};
+  return ParseChoice(text, kChoices, &settings->authentication, "must be text or sasl");
+}
+
 // What memcached separates by a space and, in its file of users, by a colon.
 const char* ParseUsername(std::string_view text, SessionSettings* settings) {
   constexpr const char* kMessage = "must be at most 100 printable characters without spaces and colons";
@@ -174,6 +181,7 @@ constexpr Setting kSettings[] = {
     {"clustered_session.flush_timeout", ParseDurationSetting<&SessionSettings::flush_timeout, true>},
     {"clustered_session.on_conflict", ParseConflictRule},
     {"clustered_session.prefix", ParsePrefix},
+    {"clustered_session.authentication", ParseAuthentication},
     {"clustered_session.username", ParseUsername},
     {kPasswordName, ParsePassword},
 };
@@ -243,6 +251,7 @@ SETTING("behind_max", "10000", PHP_INI_ALL)
 SETTING("flush_timeout", "5s", PHP_INI_SYSTEM)
 SETTING("on_conflict", "merge", PHP_INI_ALL)
 SETTING("prefix", "cs:", PHP_INI_PERDIR)
+SETTING("authentication", "text", PHP_INI_PERDIR)
 SETTING("username", "", PHP_INI_PERDIR)
 SETTING("password", "", PHP_INI_PERDIR)
 PHP_INI_END()

@@ -13,6 +13,7 @@
 #include "src/base/clock.h"
 #include "src/base/session_id.h"
 #include "src/base/session_key.h"
+#include "src/cluster/memcached_node.h"
 #include "src/cluster/node_set.h"
 #include "src/local/local_store.h"
 #include "src/record/merge.h"
@@ -49,7 +50,8 @@ struct SessionSettings {
   Duration lock_wait = std::chrono::seconds(30);
   Duration connect_timeout = std::chrono::milliseconds(100);
   Duration operation_timeout = std::chrono::milliseconds(250);
-  std::string username;  // for all nodes; empty: none is sent
+  Authentication authentication = Authentication::kText;
+  std::string username;  // for all nodes; empty: none is sent, which SASL cannot be without
   std::string password;
   WriteMode write = WriteMode::kThrough;
   uint32_t behind_max = 10000;  // unreplicated entries from which on kBehind waits like kThrough

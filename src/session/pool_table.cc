@@ -24,6 +24,7 @@ uint8_t SharedPoolTable::NumberOf(std::string_view save_path, const SessionSetti
   values.prefix_size = static_cast<uint16_t>(settings.prefix.size());
   values.on_conflict = static_cast<uint8_t>(settings.on_conflict);
   values.format = static_cast<uint8_t>(settings.format);
+  values.authentication = static_cast<uint8_t>(settings.authentication);
   std::string text(save_path);
   text += settings.prefix;
   const uint64_t hash =
@@ -59,6 +60,7 @@ bool SharedPoolTable::Load(uint8_t number, std::string* save_path, SessionSettin
   settings->retry_interval = std::chrono::nanoseconds(values.retry_interval_ns);
   settings->on_conflict = static_cast<ConflictRule>(values.on_conflict);
   settings->format = static_cast<PayloadFormat>(values.format);
+  settings->authentication = static_cast<Authentication>(values.authentication);
   return true;
 }
 

@@ -28,7 +28,8 @@ struct SharedPoolTable {
     uint16_t prefix_size;
     uint8_t on_conflict;
     uint8_t format;
-    uint8_t reserved[6];
+    uint8_t authentication;
+    uint8_t reserved[5];
   };
   struct Slot {
     std::atomic<uint64_t> hash;   // of what follows; 0 = free

@@ -9,6 +9,10 @@ namespace {
 // One process serves few pools (virtual hosts under one Apache); more than this and the least used connect anew.
 constexpr size_t kPoolsMax = 16;
 
+NodeCredentials CredentialsOf(const SessionSettings& settings) {
+  return {settings.username, settings.password, settings.authentication};
+}
+
 }  // namespace
 
 Worker::Worker(LocalStore* store, const Clock* clock) : store_(store), clock_(clock) {}
@@ -18,7 +22,8 @@ Result<const SessionContext*> Worker::ContextFor(std::string_view save_path, con
   const auto same = [&](const std::unique_ptr<Pool>& pool) {
     return pool->save_path == save_path && pool->timeouts.connect == settings.connect_timeout &&
            pool->timeouts.operation == settings.operation_timeout && pool->retry_interval == settings.retry_interval &&
-           pool->credentials.username == settings.username && pool->credentials.password == settings.password;
+           pool->credentials.username == settings.username && pool->credentials.password == settings.password &&
+           pool->credentials.method == settings.authentication;
   };
   auto found = std::find_if(pools_.begin(), pools_.end(), same);
   if (found == pools_.end()) {
@@ -27,7 +32,7 @@ Result<const SessionContext*> Worker::ContextFor(std::string_view save_path, con
     auto pool = std::make_unique<Pool>();
     pool->save_path = save_path;
     pool->timeouts = {settings.connect_timeout, settings.operation_timeout};
-    pool->credentials = {settings.username, settings.password};
+    pool->credentials = CredentialsOf(settings);
     pool->retry_interval = settings.retry_interval;
     pool->nodes = std::move(*nodes);
     pool->context.store = store_;
@@ -56,6 +61,10 @@ Result<const SessionContext*> Worker::ContextFor(std::string_view save_path, con
 Result<std::unique_ptr<NodeSet>> Worker::MakeNodes(std::string_view save_path, const SessionSettings& settings) {
   Result<std::vector<NodeAddress>> addresses = ParseSavePath(save_path);
   if (!addresses.ok()) return addresses.error();
+  if (!addresses->empty() && settings.authentication == Authentication::kSasl && settings.username.empty()) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "clustered_session.authentication is sasl, which takes clustered_session.username, and that is not set");
+  }
   SharedNodeTable* table = &shared()->nodes;
   std::vector<NodeSet::Member> members;
   for (NodeAddress& address : *addresses) {
@@ -68,12 +77,14 @@ Result<std::unique_ptr<NodeSet>> Worker::MakeNodes(std::string_view save_path, c
     }
     member.hash = hash;
     member.node = MakeMemcachedNode(address, {settings.connect_timeout, settings.operation_timeout}, member.health,
-                                    &store_->counters(), {settings.username, settings.password});
+                                    &store_->counters(), CredentialsOf(settings));
     member.address = std::move(address);
     members.push_back(std::move(member));
   }
+  // Not more than a renewal's deadline leaves, however long an operation may take.
+  const Duration connect_time_min = std::min<Duration>(settings.operation_timeout / 2, std::chrono::milliseconds(500));
   return std::make_unique<NodeSet>(std::move(members), settings.retry_interval, clock_, &store_->counters(),
-                                   settings.operation_timeout / 2);
+                                   connect_time_min);
 }
 
 }  // namespace clustered_session

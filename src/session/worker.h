@@ -24,7 +24,7 @@ class Worker {
   void SetLeases(LockLeases* leases) { leases_ = leases; }
 
   // The context for this save_path and these settings. `generation` changes whenever a setting changes. Owned by the
-  // worker; valid until the next call. Errors: kInvalidArgument, see ParseSavePath().
+  // worker; valid until the next call. Errors: kInvalidArgument, see ParseSavePath(); or SASL without a user name.
   Result<const SessionContext*> ContextFor(std::string_view save_path, const SessionSettings& settings,
                                            uint64_t generation);
 

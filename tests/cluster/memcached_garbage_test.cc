@@ -1,5 +1,6 @@
 // Answers of nodes that are broken or hostile, beside the table in memcached_fault_test.cc. Mirrors
 // src/cluster/memcached_connection.h.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <random>
 #include <string>
@@ -87,7 +88,8 @@ TEST_CASE("noise for an answer is survived, and is never an answer to another qu
   const unsigned seed = std::random_device()();
   std::mt19937 random(seed);
   for (int i = 0; i < 150; ++i) {
-    const std::string answer = Mutated(&random);
+    std::string answer = Mutated(&random);
+    std::replace(answer.begin(), answer.end(), '#', '$');  // for which the proxy would put a number
     INFO("seed " << seed << ", answer " << answer);
     AnswerWith(&proxy, answer);
     const NodeReply reply = client.Read("k", milliseconds(20));

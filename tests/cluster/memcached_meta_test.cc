@@ -89,7 +89,7 @@ TEST_CASE("a reply is whole, incomplete, an error line, or garbage") {
   };
   for (const Case& each : cases) {
     INFO(each.bytes);
-    const MetaReply reply = ScanMetaReply(each.bytes, each.command, 9);
+    const ReplyScan reply = ScanMetaReply(each.bytes, each.command, 9);
     CHECK(reply.state == each.state);
     if (each.state != complete) continue;
     CHECK(reply.size == each.bytes.size());
@@ -98,7 +98,7 @@ TEST_CASE("a reply is whole, incomplete, an error line, or garbage") {
     // What follows is another's; and no part of it is a whole reply.
     CHECK(ScanMetaReply(each.bytes + "VA 1 c9 O9\r\n", each.command, 9).size == each.bytes.size());
     for (size_t size = 0; size < each.bytes.size(); ++size) {
-      const MetaReply part = ScanMetaReply(std::string_view(each.bytes).substr(0, size), each.command, 9);
+      const ReplyScan part = ScanMetaReply(std::string_view(each.bytes).substr(0, size), each.command, 9);
       CHECK(part.state == incomplete);
       CHECK(part.size > size);
       CHECK(part.size <= each.bytes.size());

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "src/cluster/memcached_answer.h"
+#include "src/cluster/memcached_binary.h"
 #include "src/cluster/memcached_meta.h"
 #include "tests/fuzz/targets.h"
 
@@ -24,21 +25,32 @@ FuzzFinding CheckScan(AnswerState state, size_t size, const std::string& message
   return {};
 }
 
+using Scanner = ReplyScan (*)(std::string_view bytes, const MemcachedCommand& command, uint32_t number);
+
+FuzzFinding CheckReply(Scanner scan, MemcachedCommand::Kind kind, std::string_view input) {
+  const MemcachedCommand command{kind, "k", "value", 100, 7, 42};
+  const ReplyScan reply = scan(input, command, 9);
+  if (FuzzFinding finding = CheckScan(reply.state, reply.size, reply.message, input); !finding.empty()) return finding;
+  if (reply.state != AnswerState::kComplete) return {};
+  FUZZ_CHECK(Within(reply.value, input));
+  FUZZ_CHECK(reply.result != CommandResult::kHit || (reply.cas != 0 && kind == MemcachedCommand::Kind::kGet));
+  FUZZ_CHECK(reply.result != CommandResult::kStored || (reply.cas != 0 && kind == MemcachedCommand::Kind::kStore));
+  // The same without what follows it; and no part of it is one.
+  const std::string_view alone = input.substr(0, reply.size);
+  FUZZ_CHECK(scan(alone, command, 9).size == reply.size);
+  FUZZ_CHECK(scan(alone.substr(0, alone.size() - 1), command, 9).state == AnswerState::kIncomplete);
+  return {};
+}
+
 }  // namespace
 
 FuzzFinding FuzzReply(std::string_view input) {
-  for (const auto kind : {MemcachedCommand::Kind::kGet, MemcachedCommand::Kind::kStore}) {
-    const MemcachedCommand command{kind, "k", "value", 100, 7, 42};
-    const MetaReply reply = ScanMetaReply(input, command, 9);
-    if (FuzzFinding finding = CheckScan(reply.state, reply.size, reply.message, input); !finding.empty()) return finding;
-    if (reply.state != AnswerState::kComplete) continue;
-    FUZZ_CHECK(Within(reply.value, input));
-    FUZZ_CHECK(reply.result != CommandResult::kHit || (reply.cas != 0 && kind == MemcachedCommand::Kind::kGet));
-    FUZZ_CHECK(reply.result != CommandResult::kStored || (reply.cas != 0 && kind == MemcachedCommand::Kind::kStore));
-    // The same without what follows it; and no part of it is one.
-    const std::string_view alone = input.substr(0, reply.size);
-    FUZZ_CHECK(ScanMetaReply(alone, command, 9).size == reply.size);
-    FUZZ_CHECK(ScanMetaReply(alone.substr(0, alone.size() - 1), command, 9).state == AnswerState::kIncomplete);
+  using Kind = MemcachedCommand::Kind;
+  for (const Kind kind : {Kind::kGet, Kind::kStore}) {
+    if (FuzzFinding finding = CheckReply(ScanMetaReply, kind, input); !finding.empty()) return finding;
+  }
+  for (const Kind kind : {Kind::kGet, Kind::kStore, Kind::kOffer}) {
+    if (FuzzFinding finding = CheckReply(ScanBinaryReply, kind, input); !finding.empty()) return finding;
   }
   Greeting greeting;
   AnswerScan scan = ScanGreeting(input, true, true, &greeting);
@@ -51,7 +63,11 @@ FuzzFinding FuzzReply(std::string_view input) {
     FUZZ_CHECK(Within(item.value, input));
     FUZZ_CHECK(std::find(kKeys.begin(), kKeys.end(), item.key) != kKeys.end());
   }
+  scan = ScanBinaryOwed(input, 9);
+  if (FuzzFinding finding = CheckScan(scan.state, scan.size, scan.message, input); !finding.empty()) return finding;
   uint64_t item_size_max = 0;
+  scan = ScanBinarySettings(input, 9, &item_size_max);
+  if (FuzzFinding finding = CheckScan(scan.state, scan.size, scan.message, input); !finding.empty()) return finding;
   scan = ScanStatsAnswer(input, &item_size_max);
   return CheckScan(scan.state, scan.size, scan.message, input);
 }

@@ -138,7 +138,15 @@ TEST_CASE("whatever a node answers, it is judged within its bytes, and what is w
   RunTarget(FuzzReply, {"", "VALUE k 0 1 7\r\nv\r\nEND\r\n", "VA 1 c7 O9\r\nv\r\n", "EN O9\r\n", "EN\r\n", "ERROR\r\n",
                         "STORED\r\nHD c8 f42 O9\r\n", "EXISTS\r\nHD c8 f1 O9\r\n", "NOT_FOUND\r\nEN\r\n",
                         "SERVER_ERROR out of memory storing object\r\nHD c7 f1 O9\r\n", "HD c1 f0 O0\r\nEND\r\n",
-                        "STAT item_size_max 1048576\r\nEND\r\n", "CLIENT_ERROR unauthenticated\r\n"});
+                        "STAT item_size_max 1048576\r\nEND\r\n", "CLIENT_ERROR unauthenticated\r\n",
+                        // The binary protocol: an item, a store's and a login's success and failure, a setting.
+                        "\x81\0\0\0\4\0\0\0\0\0\0\5\0\0\0\x09\0\0\0\0\0\0\0\7\0\0\0\0v"s,
+                        "\x81\3\0\0\0\0\0\0\0\0\0\0\0\0\0\x09\0\0\0\0\0\0\0\7"s,
+                        "\x81\3\0\0\0\0\0\2\0\0\0\4\0\0\0\x09\0\0\0\0\0\0\0\0text"s,
+                        "\x81\x21\0\0\0\0\0\0\0\0\0\2\0\0\0\x09\0\0\0\0\0\0\0\0ok"s,
+                        "\x81\x21\0\0\0\0\0\x20\0\0\0\4\0\0\0\x09\0\0\0\0\0\0\0\0text"s,
+                        "\x81\x10\0\x0d\0\0\0\0\0\0\0\x0e\0\0\0\x09\0\0\0\0\0\0\0\0item_size_max1"
+                        "\x81\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\x09\0\0\0\0\0\0\0\0"s});
 }
 
 }  // namespace

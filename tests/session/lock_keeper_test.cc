@@ -39,7 +39,7 @@ struct Server {
     settings.lock = LockMode::kCluster;
     settings.server_id = "a";
     settings.lock_wait = 20s;
-    settings.connect_timeout = settings.operation_timeout = 5s;  // on a busy machine nothing may seem to hang
+    settings.connect_timeout = settings.operation_timeout = 1900ms;  // on a busy machine nothing may seem to hang
     worker.SetLeases(keeper.leases());
   }
   const SessionContext& context() { return **worker.ContextFor(path, settings, 1); }

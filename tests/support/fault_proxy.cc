@@ -164,7 +164,8 @@ void FaultProxy::FromClient(Connection* connection) {
   if (faults_.close_on_request || counted || named) {
     connection->closed = true;
   } else if (faults_.answer_instead) {
-    const bool asks = bytes.find("get") != std::string::npos || bytes.find("mg ") != std::string::npos;
+    const bool asks = bytes.find("get") != std::string::npos || bytes.find("mg ") != std::string::npos ||
+                      bytes.front() == '\x80';  // the binary protocol
     if (asks) Answer(connection, Numbered(*faults_.answer_instead, bytes));
   } else if (connection->target < 0 || !SendAll(connection->target, bytes)) {
     connection->closed = true;
@@ -236,7 +237,7 @@ void FaultProxy::Run() {
     }
     size_t index = 2;
     for (Connection& connection : connections_) {
-      if (!connection.closed && items[index].revents != 0) FromClient(&connection);
+      if (!connection.closed && !faults_.deaf && items[index].revents != 0) FromClient(&connection);
       if (!connection.closed && items[index + 1].revents != 0) FromTarget(&connection);
       SendDue(&connection, std::chrono::steady_clock::now());
       index += 2;

@@ -7,15 +7,18 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <stdexcept>
 
+#include "tests/support/binary_client.h"
 #include "tests/support/free_port.h"
 
 namespace clustered_session {
@@ -23,12 +26,32 @@ namespace clustered_session {
 MemcachedProcess::MemcachedProcess(Options options) : options_(std::move(options)) {
   if (!options_.username.empty()) {
     folder_ = std::make_unique<TempDir>();
-    std::ofstream(folder_->path() + "/users") << options_.username << ':' << options_.password << '\n';
+    WriteUsers();
   }
   Start();
 }
 
 MemcachedProcess::~MemcachedProcess() { Kill(); }
+
+// Nothing of the system's configuration of SASL is read or changed.
+void MemcachedProcess::WriteUsers() {
+  const std::string& folder = folder_->path();
+  if (!options_.sasl) {
+    std::ofstream(folder + "/users") << options_.username << ':' << options_.password << '\n';
+    return;
+  }
+  std::ofstream(folder + "/memcached.conf") << "mech_list: plain\npwcheck_method: auxprop\nauxprop_plugin: sasldb\n"
+                                            << "sasldb_path: " << folder << "/sasldb2\n";
+  char host[256] = {};
+  gethostname(host, sizeof host - 1);  // memcached's realm
+  const std::string command = "PATH=\"$PATH:/usr/sbin\" saslpasswd2 -p -c -f " + folder + "/sasldb2 -u " + host + " " +
+                              options_.username + " >/dev/null 2>&1";
+  FILE* const program = popen(command.c_str(), "we");
+  const bool told = program != nullptr && fputs(options_.password.c_str(), program) >= 0;
+  if (program == nullptr || pclose(program) != 0 || !told || chmod((folder + "/sasldb2").c_str(), 0644) != 0) {
+    throw std::runtime_error("saslpasswd2 does not work (is sasl2-bin installed?)");
+  }
+}
 
 void MemcachedProcess::Start() {
   const bool own_port = port_ != 0 || !options_.unix_path.empty();
@@ -47,7 +70,8 @@ bool MemcachedProcess::Spawn() {
   } else {
     words.insert(words.end(), {"-s", options_.unix_path, "-a", "0777"});
   }
-  if (folder_ != nullptr) words.insert(words.end(), {"-Y", folder_->path() + "/users"});
+  if (options_.sasl) words.push_back("-S");
+  if (folder_ != nullptr && !options_.sasl) words.insert(words.end(), {"-Y", folder_->path() + "/users"});
   words.insert(words.end(), options_.arguments.begin(), options_.arguments.end());
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
@@ -59,6 +83,7 @@ bool MemcachedProcess::Spawn() {
   const passwd* const nobody = geteuid() == 0 ? getpwnam("nobody") : nullptr;
   if (nobody != nullptr && (setgid(nobody->pw_gid) != 0 || setuid(nobody->pw_uid) != 0)) _exit(126);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (options_.sasl) setenv("SASL_CONF_PATH", folder_->path().c_str(), 1);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -71,7 +96,9 @@ bool MemcachedProcess::Spawn() {
 bool MemcachedProcess::WaitUntilItAnswers() const {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
   while (std::chrono::steady_clock::now() < end) {
-    if (Ask("version\r\n", "\r\n").rfind("VERSION ", 0) == 0) return waitpid(pid_, nullptr, WNOHANG) == 0;
+    const bool answers = options_.sasl ? BinaryClient(Connect(), options_.username, options_.password).usable()
+                                       : Ask("version\r\n", "\r\n").rfind("VERSION ", 0) == 0;
+    if (answers) return waitpid(pid_, nullptr, WNOHANG) == 0;
     if (waitpid(pid_, nullptr, WNOHANG) != 0) return false;
     poll(nullptr, 0, 2);
   }
@@ -102,9 +129,12 @@ void MemcachedProcess::Restart() {
   Start();
 }
 
+int MemcachedProcess::Connect() const {
+  return options_.unix_path.empty() ? ConnectToLoopback(port_, options_.v6) : ConnectToUnix(options_.unix_path);
+}
+
 std::string MemcachedProcess::Ask(std::string_view request, std::string_view end) const {
-  const int descriptor =
-      options_.unix_path.empty() ? ConnectToLoopback(port_, options_.v6) : ConnectToUnix(options_.unix_path);
+  const int descriptor = Connect();
   if (descriptor < 0) return "";
   if (!options_.username.empty()) {
     const std::string user = options_.username + " " + options_.password;
@@ -137,6 +167,7 @@ std::string MemcachedProcess::Exchange(int descriptor, std::string_view request,
 }
 
 std::string MemcachedProcess::Get(const std::string& key) const {
+  if (options_.sasl) return BinaryClient(Connect(), options_.username, options_.password).Get(key);
   const std::string answer = Ask("get " + key + "\r\n", "END\r\n");
   const size_t start = answer.find("\r\n");
   if (start == std::string::npos || answer.rfind("VALUE ", 0) != 0) return "";
@@ -144,14 +175,17 @@ std::string MemcachedProcess::Get(const std::string& key) const {
 }
 
 bool MemcachedProcess::Set(const std::string& key, const std::string& value) const {
+  if (options_.sasl) return BinaryClient(Connect(), options_.username, options_.password).Set(key, value);
   return Ask("set " + key + " 0 0 " + std::to_string(value.size()) + "\r\n" + value + "\r\n", "\r\n") == "STORED\r\n";
 }
 
 bool MemcachedProcess::Delete(const std::string& key) const {
+  if (options_.sasl) return BinaryClient(Connect(), options_.username, options_.password).Delete(key);
   return Ask("delete " + key + "\r\n", "\r\n") == "DELETED\r\n";
 }
 
 uint64_t MemcachedProcess::Stat(const std::string& name) const {
+  if (options_.sasl) return BinaryClient(Connect(), options_.username, options_.password).Stat(name);
   const std::string answer = Ask("stats\r\n", "END\r\n");
   const std::string line = "STAT " + name + " ";
   const size_t start = answer.find(line);

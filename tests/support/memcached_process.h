@@ -23,6 +23,7 @@ class MemcachedProcess {
     bool v6 = false;                     // listen on ::1 instead of 127.0.0.1
     std::string username;                // ask for this user (memcached -Y), unless it is empty
     std::string password;
+    bool sasl = false;                   // by SASL instead (memcached -S), which takes the binary protocol
   };
 
   // Returns when it answers; throws std::runtime_error if it does not in 10 seconds.
@@ -41,16 +42,19 @@ class MemcachedProcess {
   void Continue();  // SIGCONT
   void Restart();   // kills it if it runs, and starts an empty one at the same place
 
-  // Sends `request` on a connection of its own, with the user and password if they are asked for, and returns the answer up to `end`; "" if there is none in 5 seconds.
+  // Sends `request` on a connection of its own, with the user and password if they are asked for, and returns the answer
+  // up to `end`; "" if there is none in 5 seconds.
   std::string Ask(std::string_view request, std::string_view end) const;
 
-  // Shortcuts over Ask(). `Get` returns "" for a missing item; `Set` is true if it was stored.
+  // Also with SASL, where Ask() is of no use. `Get` returns "" for a missing item; `Set` is true if it was stored.
   std::string Get(const std::string& key) const;
   bool Set(const std::string& key, const std::string& value) const;
   bool Delete(const std::string& key) const;
   uint64_t Stat(const std::string& name) const;  // of "stats"; 0 if there is none
 
  private:
+  int Connect() const;
+  void WriteUsers();
   void Start();
   bool Spawn();
   bool WaitUntilItAnswers() const;
@@ -59,7 +63,7 @@ class MemcachedProcess {
   Options options_;
   uint16_t port_ = 0;
   pid_t pid_ = -1;
-  std::unique_ptr<TempDir> folder_;  // of the file of users
+  std::unique_ptr<TempDir> folder_;  // of the file of users, or of SASL's configuration
 };
 
 }  // namespace clustered_session

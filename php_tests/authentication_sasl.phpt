@@ -1,0 +1,58 @@
+--TEST--
+Nodes that ask for SASL get a user name and a password; no one else is told the password
+--INI--
+session.save_handler=clustered
+clustered_session.authentication=sasl
+clustered_session.username=web
+clustered_session.password=s3cret
+--SKIPIF--
+<?php
+require __DIR__ . '/skip.inc';
+need_sasl();
+?>
+--FILE--
+<?php
+require __DIR__ . '/support.inc';
+$path = save_path(Node::withSasl('web', 's3cret'), Node::withSasl('web', 's3cret'));
+ini_set('session.save_path', $path);
+$id = session(null, function (&$data) { $data['n'] = 1; });
+echo json_encode(seen_elsewhere($id, $path)), "\n";
+session($id, function (&$data) { $data['bytes'] = str_repeat("a\0b", 100000); });
+var_dump(seen_elsewhere($id, $path)['bytes'] === str_repeat("a\0b", 100000));
+echo logged();
+
+$masked = function () {
+  $lines = explode("\n", trim(preg_replace('/127.0.0.1:\d+/', 'ADDRESS', preg_replace('/ after \d+ ms/', '', logged()))));
+  sort($lines);
+  return implode("\n", $lines) . "\n";
+};
+foreach (['password' => 'wr0ng', 'authentication' => 'text'] as $name => $value) {
+  echo "$name: ", seen_elsewhere($id, $path, ["clustered_session.$name" => $value]), "\n", $masked();
+}
+echo trim(run_php('session_start();', [], ['clustered_session.username' => '', 'session.save_path' => $path])), "\n";
+
+ob_start();
+phpinfo(INFO_MODULES);
+$info = ob_get_clean();
+preg_match_all('/^clustered_session\.(?:authentication|username|password).*/m', $info, $lines);
+echo implode("\n", $lines[0]), "\n";
+var_dump(str_contains($info, 's3cret'));
+echo trim(run_php('', [], ['clustered_session.authentication' => 'plain'])), "\n";
+?>
+--EXPECTF--
+{"n":1}
+bool(true)
+password: failed
+clustered_session: node m1 (ADDRESS): refused the user name or password (clustered_session.username); its sessions are served from their other copies until it answers again
+clustered_session: node m2 (ADDRESS): refused the user name or password (clustered_session.username); its sessions are served from their other copies until it answers again
+authentication: failed
+clustered_session: node m1 (ADDRESS): %s; its sessions are served from their other copies until it answers again
+clustered_session: node m2 (ADDRESS): %s; its sessions are served from their other copies until it answers again
+Warning: session_start(): clustered_session.authentication is sasl, which takes clustered_session.username, and that is not set in Command line code on line 1
+
+Warning: session_start(): Failed to initialize storage module: clustered (path: %s) in Command line code on line 1
+clustered_session.authentication => sasl => sasl
+clustered_session.password => ******** => ********
+clustered_session.username => web => web
+bool(false)
+Warning: clustered_session.authentication must be text or sasl, "plain" does not do in Unknown on line 0
