@@ -1,6 +1,6 @@
 // The shape of a node's answer, judged before libmemcached reads it, or in its place. Layer: cluster. Pure; for
-// memcached_socket.cc and memcached_connection.cc only. Two reasons to look first: only a complete answer can be read without waiting longer
-// than the deadline, and libmemcached 1.1.4 trusts a node (it copies a key of any length into 251 bytes, for one).
+// memcached_socket.cc and memcached_connection.cc only. Two reasons to look first: only a complete answer can be read
+// without waiting longer than the deadline, and libmemcached 1.1.4 trusts a node (it copies a key of any length into 251 bytes, for one).
 #ifndef CLUSTERED_SESSION_CLUSTER_MEMCACHED_ANSWER_H_
 #define CLUSTERED_SESSION_CLUSTER_MEMCACHED_ANSWER_H_
 

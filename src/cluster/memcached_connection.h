@@ -76,8 +76,8 @@ class MemcachedConnection {
   MemcachedConnection& operator=(const MemcachedConnection&) = delete;
 
   // Connects to the first of `hosts` (numeric, or the path of the node's unix socket) that accepts, and sends
-  // `credentials`, if there are any, and "add key value". Unless `plain`, the first flight begins with the question whether the node knows meta commands. What it says
-  // to this and to the credentials comes before the first answer.
+  // `credentials`, if there are any, and "add key value". Unless `plain`, the first flight begins with the question
+  // whether the node knows meta commands. What it says to this and to the credentials comes before the first answer.
   // With SASL credentials all this is said in the binary protocol, leaves together with the first flight, and is
   // answered before it.
   // The error says what happened, without the node's name. REQUIRES: !connected()

@@ -130,7 +130,8 @@ std::string KeptAddress(const NodeHealth& health) {
   std::memcpy(bytes, packed.halves, sizeof bytes);
   char text[INET6_ADDRSTRLEN];
   const bool v4 = std::memcmp(bytes, kV4Prefix, sizeof kV4Prefix) == 0;
-  const char* made = v4 ? inet_ntop(AF_INET, bytes + 12, text, sizeof text) : inet_ntop(AF_INET6, bytes, text, sizeof text);
+  const char* const made =
+      v4 ? inet_ntop(AF_INET, bytes + 12, text, sizeof text) : inet_ntop(AF_INET6, bytes, text, sizeof text);
   return made != nullptr ? made : "";
 }
 

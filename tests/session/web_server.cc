@@ -35,7 +35,8 @@ WebServer::WebServer(std::string server_id, const std::vector<FakeMemcached*>& n
 void WebServer::Restart() { Build(); }
 
 void WebServer::Build() {
-  Result<std::unique_ptr<LocalStore>> made = LocalStore::Create(local_memory_, sizeof(SharedState), seeded ? NextNumber() : 0);
+  Result<std::unique_ptr<LocalStore>> made =
+      LocalStore::Create(local_memory_, sizeof(SharedState), seeded ? NextNumber() : 0);
   store_ = std::move(*made);
   auto* shared = static_cast<SharedState*>(store_->Extra());
   operations_left_ = -1;

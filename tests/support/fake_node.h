@@ -30,7 +30,8 @@ class FakeMemcached {
 
   // Faults.
   void set_down(bool down) { down_ = down; }  // refuses connections
-  void set_hung(FakeClock* clock) { hung_ = clock; }  // answers nothing, and whoever waits for it waits to the end; null: not
+  // Answers nothing, and whoever waits for it waits to the end; null: not.
+  void set_hung(FakeClock* clock) { hung_ = clock; }
   void set_item_size_max(uint64_t size) { size_max_ = size; }
   void set_full(bool full) { full_ = full; }    // refuses every store
   void set_writes_left(int writes) { writes_left_ = writes; }  // takes so many more, and then none; -1: any number
