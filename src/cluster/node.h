@@ -43,7 +43,7 @@ enum class NodeStatus : uint8_t {
   kStored,   // write: the node holds the bytes that were sent; `token` is theirs, `value` may be empty
   kConflict,  // write: the node holds something else, in `value` and `token`; or, where a token was expected, no item
              // any more: then `value` is empty and `token` none
-  kContested,  // write: the node holds something else, which it has not shown; NodeSet asks for it
+  kContested,  // write: the node holds something else, which it has not shown; NodeSet asks for it if there is time
   kRefused,   // write: the node did not store it (out of memory, too large) and holds what it held before, if it did;
               // `token` is that item's, `value` may be empty
   kTooLarge, // write: larger than the node's item_size_max (`size_max`); nothing was changed

@@ -115,9 +115,11 @@ std::vector<NodeReply> NodeSet::WriteAll(const std::vector<WriteTarget>& targets
   return replies;
 }
 
-// A node that holds something else need not show it in its answer to the write: those are asked, all at once.
+// A node that holds something else need not show it in its answer to the write: those are asked, all at once. If a node
+// that hung has used up the time, they are not, as none of them may be blamed for that.
 void NodeSet::ShowContested(const std::vector<WriteTarget>& targets, std::string_view key, std::string_view value,
                             TimePoint deadline, std::vector<NodeReply>* replies) {
+  if (clock_->Now() + connect_time_min_ > deadline) return;
   bool any = false;
   for (size_t i = 0; i < targets.size(); ++i) {
     if ((*replies)[i].status != NodeStatus::kContested) continue;

@@ -104,9 +104,10 @@ void Replicator::HandleReply(uint32_t node, NodeReply reply) {
                                       " bytes (out of memory?); it goes to other nodes"});
       states_[node] = NodeState::kFailed;
       return;
+    case NodeStatus::kContested:  // there was no time left to see what it holds
+      return;
     case NodeStatus::kHit:
     case NodeStatus::kMiss:
-    case NodeStatus::kContested:
     case NodeStatus::kError:
     case NodeStatus::kSkipped:
       states_[node] = HasFault(ProtocolFault::kUnansweredCounts) ? NodeState::kHolds : NodeState::kFailed;

@@ -68,7 +68,8 @@ std::unique_ptr<NodeSet> WebServer::Connect(std::vector<FakeNode*>* connections)
     member.node = std::move(node);
     members.push_back(std::move(member));
   }
-  return std::make_unique<NodeSet>(std::move(members), std::chrono::seconds(2), clock_, &store_->counters());
+  return std::make_unique<NodeSet>(std::move(members), std::chrono::seconds(2), clock_, &store_->counters(),
+                                   context_.settings.operation_timeout / 2);
 }
 
 TimePoint WebServer::RenewLocks() {

@@ -20,6 +20,7 @@ World::World(uint64_t seed, const Plan& plan, Random* random) : plan_(plan), ran
   std::vector<FakeMemcached*> nodes;
   for (int i = 0; i < plan.nodes; ++i) {
     nodes_.push_back(std::make_unique<FakeMemcached>("m" + std::to_string(i + 1), &clock_));
+    nodes_.back()->set_shows(i % 2 == 0);  // as some speak one protocol and some the other
     nodes.push_back(nodes_.back().get());
   }
   servers_.reserve(static_cast<size_t>(plan.servers));  // their clocks must not move

@@ -149,6 +149,10 @@ NodeReply FakeNode::Finish() {
     reply.status = NodeStatus::kError;
     reply.error = "node " + name() + " (" + address_ + "): no answer";
   }
+  if (reply.status == NodeStatus::kConflict && reply.token.known() && !server_->shows()) {
+    reply = {};
+    reply.status = NodeStatus::kContested;
+  }
   failed_last_ = reply.status == NodeStatus::kError;
   if (!failed_last_) ++answered_;
   return reply;

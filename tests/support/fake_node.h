@@ -33,6 +33,7 @@ class FakeMemcached {
   // Answers nothing, and whoever waits for it waits to the end; null: not.
   void set_hung(FakeClock* clock) { hung_ = clock; }
   void set_item_size_max(uint64_t size) { size_max_ = size; }
+  void set_shows(bool shows) { shows_ = shows; }  // false: does not say what it holds in place of what it was to store
   void set_full(bool full) { full_ = full; }    // refuses every store
   void set_writes_left(int writes) { writes_left_ = writes; }  // takes so many more, and then none; -1: any number
   void LoseNextAnswer() { lose_answers_ = 1; }  // performs the operation, answers nothing
@@ -52,6 +53,7 @@ class FakeMemcached {
   bool InTime(TimePoint deadline) const { return clock_->Now() < deadline; }
 
   bool down() const { return down_; }
+  bool shows() const { return shows_; }
   bool hung() const { return hung_ != nullptr; }
   TimePoint Now() const { return clock_->Now(); }
   std::map<std::string, Item>& items() { return items_; }
@@ -91,6 +93,7 @@ class FakeMemcached {
   bool down_ = false;
   FakeClock* hung_ = nullptr;
   bool full_ = false;
+  bool shows_ = true;
   bool keeps_incarnation_ = false;
   bool unconditional_ = false;
 };
