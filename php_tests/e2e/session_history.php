@@ -138,11 +138,12 @@ final class SessionHistory
         }
     }
 
-    // A destruction by a client that may have been served the copy of before another one ends that life only.
+    // A destruction by a client that may have been served the copy of before another one, or what that one left here, ends
+    // that life only: what others have begun under this ID meanwhile it has not seen.
     private function isOfEarlierLife(array $destruction): bool
     {
         foreach ($this->destructions as $other) {
-            if ($other['client'] !== $destruction['client'] && $other['sent'] < $destruction['end'] &&
+            if ($other !== $destruction && $other['sent'] < $destruction['end'] &&
                 $other['end'] + $this->trust_ns > $destruction['sent']) {
                 return true;
             }

@@ -12,6 +12,10 @@ namespace {
 std::set<ino_t>* owned_sockets = nullptr;  // never destroyed: connections may be closed by static destructors
 
 std::atomic<uint64_t> forks{0};
+// When the program or module is loaded, not at the first use: see resolver.cc.
+[[maybe_unused]] const int watched =
+    pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1, std::memory_order_relaxed); });
+
 std::atomic<uint64_t> open_owner{0};
 
 }  // namespace
@@ -21,11 +25,7 @@ std::set<ino_t>& OwnedSockets() {
   return *owned_sockets;
 }
 
-uint64_t ProcessNumber() {
-  static const int watched = pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1, std::memory_order_relaxed); });
-  (void)watched;
-  return forks.load(std::memory_order_relaxed);
-}
+uint64_t ProcessNumber() { return forks.load(std::memory_order_relaxed); }
 
 OpenLock::OpenLock(TimePoint deadline) {
   while (!(held_ = Try()) && std::chrono::steady_clock::now() < deadline) poll(nullptr, 0, 1);

@@ -36,6 +36,10 @@ bool IsNumeric(const std::string& host) {
 
 std::atomic<Resolver*> of_process{nullptr};
 
+// When the program or module is loaded, not at the first use: a fork() beside another thread's first use would leave the
+// child waiting for the end of what that thread was at.
+[[maybe_unused]] const int watched = pthread_atfork(nullptr, nullptr, [] { of_process.store(nullptr); });
+
 }  // namespace
 
 Result<HostAddresses> LookUpHost(const std::string& host) {
@@ -59,8 +63,6 @@ Result<HostAddresses> LookUpHost(const std::string& host) {
 
 // The parent's may have been locked by another thread when this process was forked, and its lookups are not here.
 Resolver& Resolver::OfProcess() {
-  static const int watched = pthread_atfork(nullptr, nullptr, [] { of_process.store(nullptr); });
-  (void)watched;
   Resolver* seen = of_process.load(std::memory_order_acquire);
   if (seen != nullptr) return *seen;
   auto made = std::make_unique<Resolver>(LookUpHost);

@@ -184,6 +184,8 @@ TEST_CASE("A child made by fork leaves its parent's thread alone and writes by i
     BackgroundFlusher flusher(server.store.get(), &server.clock, server.settings);
     if (!server.Write(&worker, 5)) return 1;
     flusher.Wake();
+    // The thread has nothing to do when the child is made: the address sanitizer's allocator may not be locked then.
+    if (!WaitUntil([&] { return server.NothingLeft(); })) return 4;
     ChildProcess child([&] {
       if (flusher.Mine()) return 1;
       flusher.Stop();  // not its own
