@@ -8,7 +8,8 @@
 
 namespace clustered_session {
 
-// A port that was free a moment ago; whoever uses it must be ready to find it taken.
+// A port that was free a moment ago, and that no other test is likely to take; whoever uses it must be ready to find it
+// taken all the same.
 uint16_t FreePort();
 
 // Listens on a free port of 127.0.0.1 or ::1 (if `v6`): a descriptor, and the port. `backlog` as for listen().
