@@ -12,15 +12,8 @@ namespace {
 
 const NodeCredentials kUser{"web", "s3cret:word"};
 
-MemcachedProcess::Options Asking() {
-  MemcachedProcess::Options options;
-  options.username = kUser.username;
-  options.password = kUser.password;
-  return options;
-}
-
 TEST_CASE("who has the user name and the password works with a node that asks for them, at no extra wait") {
-  MemcachedProcess server(Asking());
+  MemcachedProcess server(Asking(kUser));
   FaultProxy proxy(server.port());
   TestNode client(TcpAddress(proxy.port()), kUser);
   NodeToken token;
@@ -55,7 +48,7 @@ TEST_CASE("who has the user name and the password works with a node that asks fo
 }
 
 TEST_CASE("an acknowledgement that comes in pieces is waited for") {
-  MemcachedProcess server(Asking());
+  MemcachedProcess server(Asking(kUser));
   FaultProxy proxy(server.port());
   ProxyFaults drip;
   drip.drip = milliseconds(1);
@@ -67,7 +60,7 @@ TEST_CASE("an acknowledgement that comes in pieces is waited for") {
 }
 
 TEST_CASE("a wrong user name or password, or none, is an error that says so and gives nothing away") {
-  MemcachedProcess server(Asking());
+  MemcachedProcess server(Asking(kUser));
   NodeCredentials credentials;
   std::string told = "asks for a user name and a password (clustered_session.username is not set)";
   SECTION("none") {}
@@ -89,7 +82,7 @@ TEST_CASE("a wrong user name or password, or none, is an error that says so and 
 }
 
 TEST_CASE("a node that refuses the password counts as failing, and is told of once") {
-  MemcachedProcess server(Asking());
+  MemcachedProcess server(Asking(kUser));
   NodeHealth health{};
   Counters counters;
   const SystemClock clock;

@@ -18,16 +18,8 @@ namespace {
 
 const NodeCredentials kUser{"web", "s3cret:word", Authentication::kSasl};
 
-MemcachedProcess::Options Asking() {
-  MemcachedProcess::Options options;
-  options.username = kUser.username;
-  options.password = kUser.password;
-  options.sasl = true;
-  return options;
-}
-
 TEST_CASE("with SASL, whatever a node does, an operation ends at its deadline, and late answers are nobody's") {
-  MemcachedProcess server(Asking());
+  MemcachedProcess server(Asking(kUser));
   const std::string large(200'000, 'l');
   REQUIRE(server.Set("k", "value of k"));
   REQUIRE(server.Set("large", large));
@@ -72,7 +64,7 @@ TEST_CASE("with SASL, whatever a node does, an operation ends at its deadline, a
 }
 
 TEST_CASE("with SASL an answer in pieces is waited for") {
-  MemcachedProcess server(Asking());
+  MemcachedProcess server(Asking(kUser));
   FaultProxy proxy(server.port());
   ProxyFaults drip;
   drip.drip = milliseconds(1);
@@ -85,7 +77,7 @@ TEST_CASE("with SASL an answer in pieces is waited for") {
 }
 
 TEST_CASE("with SASL noise for an answer is survived, and is never an answer") {
-  MemcachedProcess server(Asking());
+  MemcachedProcess server(Asking(kUser));
   REQUIRE(server.Set("other", "value of other"));
   FaultProxy proxy(server.port());
   TestNode client(TcpAddress(proxy.port()), kUser, {seconds(5), milliseconds(20)});
@@ -117,7 +109,7 @@ TEST_CASE("with SASL noise for an answer is survived, and is never an answer") {
 }
 
 TEST_CASE("with SASL a forked child opens a connection of its own and leaves the parent's alone") {
-  MemcachedProcess server(Asking());
+  MemcachedProcess server(Asking(kUser));
   REQUIRE(server.Set("k", "v"));
   FaultProxy proxy(server.port());
   auto client = std::make_unique<TestNode>(TcpAddress(proxy.port()), kUser);
@@ -141,7 +133,7 @@ TEST_CASE("with SASL no descriptor is left open") {
     for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) ++count;
     return count;
   };
-  MemcachedProcess server(Asking());
+  MemcachedProcess server(Asking(kUser));
   const auto run = [&] {
     FaultProxy proxy(server.port());
     TestNode client(TcpAddress(proxy.port()), kUser);

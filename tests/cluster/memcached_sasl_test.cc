@@ -15,17 +15,8 @@ namespace {
 
 const NodeCredentials kUser{"web", "s3cret:word", Authentication::kSasl};
 
-MemcachedProcess::Options Asking(std::vector<std::string> arguments = {}) {
-  MemcachedProcess::Options options;
-  options.arguments = std::move(arguments);
-  options.username = kUser.username;
-  options.password = kUser.password;
-  options.sasl = true;
-  return options;
-}
-
 TEST_CASE("with SASL an operation is one round trip, also the first on a connection") {
-  MemcachedProcess server(Asking());
+  MemcachedProcess server(Asking(kUser));
   FaultProxy proxy(server.port());
   TestNode client(TcpAddress(proxy.port()), kUser);
   NodeToken token;
@@ -64,7 +55,7 @@ TEST_CASE("with SASL an operation is one round trip, also the first on a connect
 }
 
 TEST_CASE("with SASL a write never replaces what it does not know") {
-  MemcachedProcess server(Asking());
+  MemcachedProcess server(Asking(kUser));
   TestNode client(TcpAddress(server.port()), kUser);
   const NodeReply first = client.Write("k", "first");
   REQUIRE(first.status == NodeStatus::kStored);
@@ -95,7 +86,7 @@ TEST_CASE("with SASL a write never replaces what it does not know") {
 }
 
 TEST_CASE("a wrong user name or password is an error that says so and gives nothing away") {
-  MemcachedProcess server(Asking());
+  MemcachedProcess server(Asking(kUser));
   NodeCredentials credentials = kUser;
   SECTION("wrong password") { credentials.password = "other-word"; }
   SECTION("no password") { credentials.password = ""; }
@@ -127,14 +118,14 @@ TEST_CASE("a node that asks for nothing, or otherwise") {
     CHECK(server.Stat("curr_items") == 2);  // and the sentinel
   }
   SECTION("for the text protocol's: it keeps silent") {
-    MemcachedProcess::Options options = Asking();
+    MemcachedProcess::Options options = Asking(kUser);
     options.sasl = false;
     MemcachedProcess server(options);
     TestNode client(TcpAddress(server.port()), kUser, {seconds(5), milliseconds(100)});
     CHECK(client.Read("k", milliseconds(100)).status == NodeStatus::kError);
   }
   SECTION("for SASL, where the text protocol's are sent: it closes") {
-    MemcachedProcess server(Asking());
+    MemcachedProcess server(Asking(kUser));
     TestNode client(TcpAddress(server.port()), NodeCredentials{kUser.username, kUser.password});
     const NodeReply reply = client.Read("k");
     INFO(reply.error);
@@ -145,7 +136,7 @@ TEST_CASE("a node that asks for nothing, or otherwise") {
 
 TEST_CASE("with SASL any bytes come back as they were, over TCP, IPv6 and a unix socket") {
   TempDir folder;
-  MemcachedProcess::Options options = Asking({"-I", "4m"});
+  MemcachedProcess::Options options = Asking(kUser, {"-I", "4m"});
   NodeAddress address;
   SECTION("TCP") {}
   SECTION("IPv6") { options.v6 = true; }
@@ -170,7 +161,7 @@ TEST_CASE("with SASL any bytes come back as they were, over TCP, IPv6 and a unix
 
 TEST_CASE("with SASL a value that is too large, or for which there is no memory, leaves the old one") {
   SECTION("the node tells its limit") {
-    MemcachedProcess server(Asking());
+    MemcachedProcess server(Asking(kUser));
     TestNode client(TcpAddress(server.port()), kUser);
     const NodeReply old = client.Write("k", "old");
     const NodeReply reply = client.Write("k", std::string(1 << 20, 'v'), old.token);
@@ -179,7 +170,7 @@ TEST_CASE("with SASL a value that is too large, or for which there is no memory,
     CHECK(server.Get("k") == "old");
   }
   SECTION("it is not known: a node set without shared memory") {
-    MemcachedProcess server(Asking());
+    MemcachedProcess server(Asking(kUser));
     Counters counters;
     const std::unique_ptr<Node> node =
         MakeMemcachedNode(TcpAddress(server.port()), {seconds(5), seconds(5)}, nullptr, &counters, kUser);
@@ -195,7 +186,7 @@ TEST_CASE("with SASL a value that is too large, or for which there is no memory,
     CHECK(node->FinishWrite().status == NodeStatus::kStored);
   }
   SECTION("out of memory") {
-    MemcachedProcess server(Asking({"-M", "-m", "2"}));
+    MemcachedProcess server(Asking(kUser, {"-M", "-m", "2"}));
     TestNode client(TcpAddress(server.port()), kUser);
     const NodeReply old = client.Write("old", "value");
     const std::string value(30'000, 'v');
@@ -211,7 +202,7 @@ TEST_CASE("with SASL a value that is too large, or for which there is no memory,
 }
 
 TEST_CASE("with SASL a lock is claimed in the flight of a read, and released by its holder alone") {
-  MemcachedProcess server(Asking());
+  MemcachedProcess server(Asking(kUser));
   REQUIRE(server.Set("k", "v"));
   FaultProxy proxy(server.port());
   TestNode one(TcpAddress(proxy.port()), kUser);
@@ -279,8 +270,8 @@ struct WebServerProcess {
 };
 
 TEST_CASE("a session on two nodes that ask for SASL survives one of them, and goes on elsewhere") {
-  MemcachedProcess first(Asking());
-  MemcachedProcess second(Asking());
+  MemcachedProcess first(Asking(kUser));
+  MemcachedProcess second(Asking(kUser));
   const std::string save_path =
       "127.0.0.1:" + std::to_string(first.port()) + ",127.0.0.1:" + std::to_string(second.port());
   WebServerProcess here;
@@ -309,7 +300,7 @@ TEST_CASE("a session on two nodes that ask for SASL survives one of them, and go
 }
 
 TEST_CASE("who authenticates how is part of what a pool is, and SASL takes a user name") {
-  MemcachedProcess server(Asking());
+  MemcachedProcess server(Asking(kUser));
   const std::string save_path = "127.0.0.1:" + std::to_string(server.port());
   WebServerProcess process;
   Result<const SessionContext*> sasl = process.Context(save_path);

@@ -6,8 +6,11 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "src/cluster/memcached_node.h"
+#include "tests/support/memcached_process.h"
 
 namespace clustered_session {
 
@@ -29,6 +32,16 @@ inline NodeAddress UnixAddress(const std::string& path) {
   address.name = "m1";
   address.unix_path = path;
   return address;
+}
+
+// A memcached that asks for these, in the way that they are for.
+inline MemcachedProcess::Options Asking(const NodeCredentials& credentials, std::vector<std::string> arguments = {}) {
+  MemcachedProcess::Options options;
+  options.arguments = std::move(arguments);
+  options.username = credentials.username;
+  options.password = credentials.password;
+  options.sasl = credentials.method == Authentication::kSasl;
+  return options;
 }
 
 // Times are long where nothing is to be waited for, so that a loaded machine fails no test.
