@@ -185,7 +185,7 @@ CLUSTER_LOCK_TEST("A lock's node that hangs costs one timeout, then the next one
 }
 
 CLUSTER_LOCK_TEST("A claim whose answer is lost is made good on the next node") {
-  NodeInId()->LoseNextAnswer();
+  NodeInId()->LoseAnswer();
   Request first(&a, &browser);
   REQUIRE(first.Start().ok());
   REQUIRE(first.Finish("n|i:2;").ok());

@@ -57,7 +57,7 @@ TEST_CASE_METHOD(ClusterFixture, "What one node has of a server that died in the
   // a chance to say so.
   const auto [took, answers] = GENERATE(table<size_t, bool>({{0, true}, {1, true}, {2, true}, {0, false}}));
   for (size_t i = 0; i < nodes.size(); ++i) a.connection(i).set_partitioned(nodes[i] != placed[took]);
-  if (!answers) placed[took]->LoseNextAnswer();
+  if (!answers) placed[took]->LoseAnswer();
   Serve(&a, "n|i:1;", "n|i:2;");
   CHECK(HeldBy(placed[took], browser.session_id) == "n|i:2;");
   CHECK(HeldBy(placed[took == 0 ? 1 : 0], browser.session_id) == "n|i:1;");
@@ -78,8 +78,8 @@ TEST_CASE_METHOD(ClusterFixture, "What a server that died had sent arrives late 
   const std::vector<FakeMemcached*> placed = Placed(browser.session_id);
   const bool seen = GENERATE(true, false);  // whether B meets the dead server's write on the other node
   for (size_t i = 0; i < nodes.size(); ++i) a.connection(i).set_partitioned(nodes[i] == placed[seen ? 2 : 1]);
-  placed[0]->DelayNextWrite();
-  if (!seen) placed[2]->DelayNextWrite();
+  placed[0]->DelayWrite();
+  if (!seen) placed[2]->DelayWrite();
   Serve(&a, "n|i:1;", "a|i:1;n|i:1;");
   a.Restart();
   Serve(&b, seen ? "a|i:1;n|i:1;" : "n|i:1;", seen ? "a|i:1;b|i:1;n|i:1;" : "b|i:1;n|i:1;");

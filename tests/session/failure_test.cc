@@ -236,7 +236,7 @@ TEST_CASE_METHOD(ClusterFixture, "A full node is passed over, and the session st
 
 TEST_CASE_METHOD(ClusterFixture, "A write whose answer was lost is not a conflict with itself", "[session]") {
   Serve(&a, "", "n|i:1;");
-  NodeInId()->LoseNextAnswer();
+  NodeInId()->LoseAnswer();
   Serve(&a, "n|i:1;", "n|i:2;");
   clock.Advance(std::chrono::seconds(3));
   Serve(&a, "n|i:2;", "n|i:3;");

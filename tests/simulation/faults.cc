@@ -97,16 +97,19 @@ void History::CutOrMend() {
   judge_.Failed(world_.NameOf(server) + (cut ? " cannot reach " : " reaches ") + world_.node(node).name(), false);
 }
 
+// Now, or in the middle of a request that has to write twice.
 void History::LoseOrDelay() {
   FakeMemcached& node = world_.node(random_.Below(plan_.nodes));
+  const int after = random_.OneIn(2) ? 0 : 1 + random_.Below(3);
+  const std::string when = after == 0 ? "" : "after " + std::to_string(after) + " more, ";
   switch (random_.Below(3)) {
     case 0:
-      node.LoseNextAnswer();
-      judge_.Failed("the next answer of node " + node.name() + " is going to be lost", false);
+      node.LoseAnswer(after);
+      judge_.Failed(when + "the next answer of node " + node.name() + " is going to be lost", false);
       return;
     case 1:
-      node.DelayNextWrite();
-      judge_.Failed("the next write to node " + node.name() + " is going to be late", false);
+      node.DelayWrite(after);
+      judge_.Failed(when + "the next write to node " + node.name() + " is going to be late", false);
       return;
     default:
       node.DeliverDelayed();

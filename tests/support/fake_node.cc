@@ -22,10 +22,10 @@ FakeMemcached::Item* FakeMemcached::Find(const std::string& key) {
   return nullptr;
 }
 
-bool FakeMemcached::Answers() {
-  if (lose_answers_ == 0) return true;
-  --lose_answers_;
-  return false;
+// Counts one more that went well, or says that this one does not.
+bool FakeMemcached::IsDue(int* after) {
+  if (*after < 0) return false;
+  return (*after)-- == 0;
 }
 
 NodeReply FakeMemcached::Unreachable() const {
@@ -44,7 +44,7 @@ NodeReply FakeMemcached::Read(const std::string& key, const LockClaim* claim) {
   ++reads;
   if (down_) return Unreachable();
   if (claim != nullptr) Store(std::string(claim->key), std::string(claim->owner), claim->lease, {});
-  if (!Answers()) return Unreachable();
+  if (IsDue(&lose_answer_after_)) return Unreachable();
   NodeReply reply;
   if (const Item* lock = claim == nullptr ? nullptr : Find(std::string(claim->key)); lock != nullptr) {
     reply.lock_owner = lock->value;
@@ -92,14 +92,13 @@ NodeReply FakeMemcached::Write(const std::string& key, const std::string& value,
     reply.size_max = size_max_;
     return reply;
   }
-  if (delay_writes_ > 0) {
-    --delay_writes_;
+  if (IsDue(&delay_write_after_)) {
     delayed_.push_back({key, value, ttl, expected});
     return Unreachable();
   }
   const bool matched = Store(key, value, ttl, expected);
   const Item* item = Find(key);
-  if (!Answers()) return Unreachable();
+  if (IsDue(&lose_answer_after_)) return Unreachable();
   if (item != nullptr) {
     reply.value = item->value;
     reply.token = {item->cas, incarnation_};

@@ -36,11 +36,15 @@ class FakeMemcached {
   void set_shows(bool shows) { shows_ = shows; }  // false: does not say what it holds in place of what it was to store
   void set_full(bool full) { full_ = full; }    // refuses every store
   void set_writes_left(int writes) { writes_left_ = writes; }  // takes so many more, and then none; -1: any number
-  void LoseNextAnswer() { lose_answers_ = 1; }  // performs the operation, answers nothing
-  void DelayNextWrite() { delay_writes_ = 1; }  // answers nothing, performs it at DeliverDelayed()
+  // Once, after so many that go well: performs the operation, answers nothing.
+  void LoseAnswer(int after = 0) { lose_answer_after_ = after; }
+  // Likewise: answers nothing, performs it at DeliverDelayed().
+  void DelayWrite(int after = 0) { delay_write_after_ = after; }
   void DeliverDelayed();
-  void ForgetFaults() { lose_answers_ = delay_writes_ = 0; }  // those that were ordered and have not happened
-  bool HasFault() const { return down_ || hung_ != nullptr || lose_answers_ + delay_writes_ > 0 || !delayed_.empty(); }
+  void ForgetFaults() { lose_answer_after_ = delay_write_after_ = -1; }  // those that were ordered and have not happened
+  bool HasFault() const {
+    return down_ || hung_ != nullptr || lose_answer_after_ >= 0 || delay_write_after_ >= 0 || !delayed_.empty();
+  }
   // For a test of the tests, which must notice it: CAS numbers that start anew without anybody being told.
   void set_keeps_incarnation(bool keeps) { keeps_incarnation_ = keeps; }
   // Likewise: stores whatever it is given, whatever the item is.
@@ -70,7 +74,7 @@ class FakeMemcached {
   uint64_t writes = 0;
 
  private:
-  bool Answers();
+  static bool IsDue(int* after);
   bool Store(const std::string& key, const std::string& value, std::chrono::seconds ttl, const NodeToken& expected);
 
   struct DelayedWrite {
@@ -87,8 +91,8 @@ class FakeMemcached {
   uint32_t incarnation_ = 1;
   uint64_t size_max_ = 1u << 20;
   int writes_left_ = -1;
-  int lose_answers_ = 0;
-  int delay_writes_ = 0;
+  int lose_answer_after_ = -1;  // -1: none is
+  int delay_write_after_ = -1;
   std::vector<DelayedWrite> delayed_;
   bool down_ = false;
   FakeClock* hung_ = nullptr;
