@@ -71,7 +71,15 @@ size_t VersionVector::used() const {
   return static_cast<size_t>(free - slots_.begin());
 }
 
+// False if `other` was made from the write of a dropped actor that has never been in here.
+bool VersionVector::MayCoverDropped(const VersionVector& other) const {
+  uint32_t known = dropped_;
+  for (const Slot& slot : slots_) known |= slot.actor != 0 ? FilterBits(slot.actor) : 0;
+  return (other.dropped_ & ~known) == 0;
+}
+
 bool VersionVector::Covers(const VersionVector& other) const {
+  if (!MayCoverDropped(other)) return false;
   for (const Slot& slot : other.slots_) {
     if (slot.actor == 0) break;
     const Slot* mine = Find(slot.actor);
@@ -82,6 +90,7 @@ bool VersionVector::Covers(const VersionVector& other) const {
 }
 
 bool VersionVector::SurelyCovers(const VersionVector& other) const {
+  if (other.dropped_ != 0) return other == *this;
   return std::all_of(other.slots_.begin(), other.slots_.begin() + static_cast<ptrdiff_t>(other.used()),
                      [this](const Slot& slot) {
                        const Slot* mine = Find(slot.actor);

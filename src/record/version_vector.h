@@ -30,7 +30,8 @@ class VersionVector {
   // Whether everything that `other` was made from, itself included, is in this one.
   bool Covers(const VersionVector& other) const;
 
-  // The same, but a writer whose slot may have been dropped does not count as known.
+  // The same, but a writer whose slot may have been dropped does not count as known: neither one that this may have
+  // dropped, nor one that `other` has.
   bool SurelyCovers(const VersionVector& other) const;
 
   // A Bloom filter of the writers whose slots were dropped, two bits each; stored beside the slots.
@@ -56,6 +57,7 @@ class VersionVector {
   const Slot* Find(uint32_t actor) const;
   bool full() const { return slots_[kSlots - 1].actor != 0; }
   bool MayHaveDropped(const Slot& slot) const;
+  bool MayCoverDropped(const VersionVector& other) const;
   uint32_t LowestVersion() const;
   void Insert(Slot slot);
 

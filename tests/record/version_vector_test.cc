@@ -56,6 +56,27 @@ TEST_CASE("With more writers than slots the latest are kept, and older writes co
   CHECK(vector.SurelyCovers(vector));
 }
 
+TEST_CASE("Who has never seen the write of a dropped writer does not cover what was made from it", "[record]") {
+  VersionVector theirs;
+  for (uint32_t i = 1; i <= VersionVector::kSlots; ++i) theirs.Advance(i, 10 + i);
+  VersionVector merged = theirs;
+  merged.Absorb(Made({{99, 1}}));
+  REQUIRE(merged.Covers(theirs));
+  CHECK_FALSE(theirs.Covers(merged));
+  CHECK_FALSE(theirs.SurelyCovers(merged));
+  // It may have dropped it too, or hold it in a slot.
+  VersionVector other = merged;
+  other.Advance(1, 100);
+  CHECK(other.Covers(merged));
+  CHECK_FALSE(other.SurelyCovers(merged));
+  CHECK(merged.SurelyCovers(merged));
+  VersionVector in_slot = Made({{99, 1}});
+  for (uint32_t i = 2; i <= VersionVector::kSlots; ++i) in_slot.Advance(i, 10 + i);
+  VersionVector dropped = in_slot;
+  dropped.Advance(100, 50);
+  CHECK_FALSE(in_slot.Covers(dropped));
+}
+
 TEST_CASE("A vector is stored and loaded as it was", "[record]") {
   const VersionVector vector = Made({{0xffffffff, 1}, {7, 0xfffffffe}});
   char bytes[VersionVector::kBytes];
