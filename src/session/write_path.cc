@@ -157,7 +157,10 @@ bool Session::CatchUp(std::string_view* payload, std::string* merged) {
     return true;
   }
   const bool same_record = image.fingerprint() != 0 && image.fingerprint() == loaded_.image.fingerprint();
-  if (same_record && current.version == loaded_.version) return true;
+  if (same_record && current.version == loaded_.version) {
+    loaded_.image.SetActor(image.actor());  // others may have written under this request's, and been forgotten here
+    return true;
+  }
   const bool started_anew = image.life() > loaded_.image.life();
   const bool starts_anew = (loaded_.entry.flags & kEntryTombstone) != 0;  // this request as well: it joins the other
   if (((current.flags & kEntryTombstone) != 0 && loaded_.exists) || (started_anew && !starts_anew)) {
@@ -166,7 +169,10 @@ bool Session::CatchUp(std::string_view* payload, std::string* merged) {
     return false;
   }
   // Versions alone do not tell: a read that has merged branches has taken in more without a version of its own.
-  if (!started_anew && loaded_.image.vector().SurelyCovers(image.vector())) return true;
+  if (!started_anew && loaded_.image.vector().SurelyCovers(image.vector())) {
+    loaded_.image.SetActor(loaded_.image.vector() == image.vector() ? image.actor() : NewActor());
+    return true;
+  }
   counters().conflicts.Add();
   const bool only_here = (loaded_.entry.flags & kEntryUnreplicated) != 0;
   const bool from_base = only_here ? image.vector().SurelyCovers(loaded_.image.vector())

@@ -182,3 +182,38 @@ TEST_CASE_METHOD(SideBySideFixture, "A copy that was lost in the middle of a req
   REQUIRE(next.Start().value() == "n|i:1;x|i:1;");
   CHECK(next.waits() == 1);
 }
+
+TEST_CASE_METHOD(SideBySideFixture, "A request writes under no name that others of its server have used and forgotten",
+                 "[session]") {
+  const bool older = GENERATE(false, true);  // than what the request had read: what its server knows of in the end
+  Serve(&a, "", "n|i:1;");
+  FakeMemcached* stale = Placed(browser.session_id)[1];
+  if (older) {
+    stale->set_down(true);
+    Serve(&a, "n|i:1;", "n|i:1;m|i:1;");
+  }
+  const std::string read = older ? "n|i:1;m|i:1;" : "n|i:1;";
+  Browser other = browser;
+  Request early(&a, &browser);
+  Request late(&a, &other);
+  REQUIRE(early.Start().value() == read);
+  REQUIRE(late.Start().value() == read);
+  stale->set_down(true);
+  REQUIRE(early.Finish(read + "x|i:1;").ok());
+  REQUIRE(a.store().Erase(Key()));
+  for (FakeMemcached* node : nodes) node->set_down(node != stale);
+  clock.Advance(seconds(3));
+  Request reader(&a, &browser);
+  REQUIRE(reader.Start().value() == "n|i:1;");
+  REQUIRE(late.Finish(read + "y|i:1;").ok());
+  Request last(&a, &browser);
+  REQUIRE(last.Start().ok());
+  REQUIRE(last.Finish(read + "y|i:1;z|i:1;").ok());
+
+  for (FakeMemcached* node : nodes) node->set_down(false);
+  clock.Advance(seconds(3));
+  const std::string shown = Shown(&b, &browser);
+  CHECK(Holds(shown, "x|i:1;"));
+  CHECK(Holds(shown, "y|i:1;"));
+  CHECK(Holds(shown, "z|i:1;"));
+}
