@@ -101,6 +101,7 @@ class Judge {
     TimePoint used;      // by its own clock
     std::optional<TimePoint> answered;    // by a node
     std::optional<TimePoint> taken_over;  // from another process
+    int taken_over_life = 0;
     std::string cookie;             // that it gave to clients last
     std::set<std::string> cookies;  // and all of them
     uint64_t last_look = 0;  // at the nodes, when a request started

@@ -50,19 +50,22 @@ void Judge::Started(Visit* visit, const Result<std::string>& read) {
   JudgeContent(*visit, facts);
   JudgeEnded(*visit, facts);
   JudgeLocal(*visit, facts);
-  visit->takes_over =
-      !visit->created && !visit->shown.empty() && (first_here || visit->cookie_after != serving.cookie) &&
-      !serving.begins;
+  // Who could ask and does not takes nothing over: the cookie of an earlier takeover may be back after a request beside it.
+  visit->takes_over = (visit->asked || !visit->may_ask) && !visit->created && !visit->shown.empty() &&
+                      (first_here || serving.cookies.count(visit->cookie_after) == 0) && !serving.begins;
   serving.cookie = visit->cookie_after;
   serving.cookies.insert(visit->cookie_after);
   if (visit->shown.empty()) serving.taken_over.reset();
-  if (visit->takes_over) serving.taken_over = serving.met.value_or(visit->began);
+  if (visit->takes_over) {
+    serving.taken_over = serving.met.value_or(visit->began);
+    serving.taken_over_life = visit->life;
+  }
   serving.begins = false;
   serving.met.reset();
   if (visit->takes_over) Say("  takes it over");
   const bool answered = NoteAnswers(visit->server, visit->session);
   facts.last_event[visit->process] = visit->number;
-  if (visit->created) serving.answered = visit->began;  // nobody else can know it
+  if (visit->created) serving.answered = world_.NowOf(visit->server);  // nobody else can know it
   visit->blind = !answered && !visit->created;
   if (!visit->blind) serving.last_look = visit->number;
   serving.used = visit->began;
@@ -97,7 +100,8 @@ void Judge::JudgeUnasked(const Visit& visit, const Facts& facts, const Serving& 
   if (!serving.answered || visit.began - *serving.answered >= settings.local_trust) {
     Violated("G2: " + name + " shows its copy unasked although no node has answered within local_trust");
   }
-  if (serving.taken_over && visit.began - *serving.taken_over < settings.takeover_grace) {
+  if (serving.taken_over && serving.taken_over_life == visit.life &&
+      visit.began - *serving.taken_over < settings.takeover_grace) {
     Violated("G2: " + name + " shows its copy unasked within the takeover grace");
   }
 }
