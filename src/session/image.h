@@ -1,6 +1,6 @@
 // The image of a session in the local store: fingerprint, actor, life and version vector, then the payload. Layer:
 // session. The store keeps it as a payload of its own; the vector tells at a conflict what this server had seen. Only its
-// slots that are in use are kept: 21 bytes and 8 for each writer.
+// slots that are in use are kept: 29 bytes and 8 for each writer.
 #ifndef CLUSTERED_SESSION_SESSION_IMAGE_H_
 #define CLUSTERED_SESSION_SESSION_IMAGE_H_
 
@@ -16,7 +16,7 @@ namespace clustered_session {
 
 class Image {
  public:
-  static constexpr size_t kHeaderSizeMax = 21 + VersionVector::kBytes;
+  static constexpr size_t kHeaderSizeMax = 29 + VersionVector::kBytes;
 
   Image() : bytes_(kFixedSize, '\0') {}
 
@@ -25,7 +25,7 @@ class Image {
     char slots[VersionVector::kBytes] = {};
     std::memcpy(slots, bytes_.data() + kFixedSize, HeaderSize() - kFixedSize);
     VersionVector vector = VersionVector::Load(slots);
-    vector.set_dropped(LoadLittleEndian<uint32_t>(bytes_.data() + kDroppedAt));
+    vector.LoadDropped(bytes_.data() + kDroppedAt);
     return vector;
   }
   // Of the record that holds exactly this; 0 if there is none, as after a merge that is not written yet.
@@ -43,7 +43,7 @@ class Image {
     const size_t used = vector.used();
     bytes_.replace(kFixedSize, HeaderSize() - kFixedSize, slots, used * VersionVector::kSlotBytes);
     bytes_[kSlotsAt] = static_cast<char>(used);
-    StoreLittleEndian<uint32_t>(bytes_.data() + kDroppedAt, vector.dropped());
+    vector.StoreDropped(bytes_.data() + kDroppedAt);
     StoreLittleEndian<uint32_t>(bytes_.data() + 12, life);
     StoreLittleEndian<uint64_t>(bytes_.data(), fingerprint);
   }
@@ -61,8 +61,8 @@ class Image {
 
  private:
   static constexpr size_t kSlotsAt = 16;  // a byte: how many slots follow
-  static constexpr size_t kDroppedAt = 17;  // who has lost a slot: VersionVector::dropped()
-  static constexpr size_t kFixedSize = 21;
+  static constexpr size_t kDroppedAt = 17;  // who has lost a slot
+  static constexpr size_t kFixedSize = kDroppedAt + VersionVector::kDroppedBytes;
 
   size_t HeaderSize() const {
     return kFixedSize + static_cast<uint8_t>(bytes_[kSlotsAt]) * VersionVector::kSlotBytes;

@@ -194,6 +194,8 @@ bool Session::CatchUp(std::string_view* payload, std::string* merged) {
     loaded_.entry.grace_until_ns = before.grace_until_ns;
     loaded_.entry.flags |= before.flags & kEntryTakeoverPending;
   }
+  // No writer may use a version again that it has used in what this request had read.
+  if (!started_anew) loaded_.entry.version = std::max(current.version, before.version);
   loaded_.placement.clear();  // and with it the tokens, which the entry has newer
   ServeEntry();
   return true;

@@ -217,3 +217,26 @@ TEST_CASE_METHOD(SideBySideFixture, "A request writes under no name that others 
   CHECK(Holds(shown, "y|i:1;"));
   CHECK(Holds(shown, "z|i:1;"));
 }
+
+TEST_CASE_METHOD(SideBySideFixture, "What joins a session that was begun again counts on from the highest version",
+                 "[session]") {
+  Serve(&a, "", "n|i:1;");
+  Serve(&b, "n|i:1;", "n|i:2;");
+  for (int i = 2; i < 6; ++i) Serve(&b, "n|i:" + std::to_string(i) + ";", "n|i:" + std::to_string(i + 1) + ";");
+  Browser other = browser;
+  Request early(&a, &browser);
+  REQUIRE(early.Start().value() == "n|i:6;");
+  for (FakeMemcached* node : nodes) node->RestartEmpty();
+  REQUIRE(a.store().Erase(Key()));
+  Request anew(&a, &other);
+  REQUIRE(anew.Start().value().empty());
+  REQUIRE(anew.Finish("x|i:1;").ok());
+  REQUIRE(early.Finish("n|i:6;y|i:1;").ok());
+
+  other.affinity.reset();
+  Request next(&b, &other);
+  const std::string shown = next.Start().value();
+  CHECK(Holds(shown, "x|i:1;"));
+  REQUIRE(next.Finish(shown + "z|i:1;").ok());
+  CHECK(Holds(Shown(&a, &other), "z|i:1;"));
+}
