@@ -23,7 +23,7 @@ $flip = function (int $at) use ($good) { $good[$at] = chr(ord($good[$at]) ^ 0x41
 $records = [
   'empty' => '', 'one byte' => 'C', 'garbage' => random_bytes(300), 'text' => 'user|s:3:"ada";',
   'zeros' => str_repeat("\0", 300),
-  'truncated' => substr($good, 0, -10), 'header only' => substr($good, 0, 128), 'half a header' => substr($good, 0, 30),
+  'truncated' => substr($good, 0, -10), 'header only' => substr($good, 0, 192), 'half a header' => substr($good, 0, 30),
   'overlong' => "$good.", 'format 99' => substr_replace($good, chr(99), 4, 1), 'magic' => $flip(0), 'flags' => $flip(5),
   'version' => $flip(8), 'payload' => $flip(strlen($good) - 20), 'checksum' => $flip(45),
 ];

@@ -12,7 +12,7 @@ function header_of(string $record): array
 {
     $header = unpack('a4/Cformat/Cflags/vsize/Pversion/Pepoch/Pinstance/V2/Vlife', $record);
     $vector = [];
-    foreach (array_chunk(array_values(unpack('V16', $record, 48)), 2) as [$actor, $version]) {
+    foreach (array_chunk(array_values(unpack('V32', $record, 56)), 2) as [$actor, $version]) {
         $vector += $actor === 0 ? [] : [$actor => $version];
     }
     return ['life' => $header['life'], 'tombstone' => ($header['flags'] & 1) !== 0, 'version' => $header['version'],
@@ -26,7 +26,7 @@ function covers(array $new, array $old): bool
         return $new['life'] >= $old['life'];
     }
     // What a full vector has dropped is not above its lowest version.
-    $dropped = count($new['vector']) === 8 ? min($new['vector']) : -1;
+    $dropped = count($new['vector']) === 16 ? min($new['vector']) : -1;
     foreach ($old['vector'] as $actor => $version) {
         if ($version > ($new['vector'][$actor] ?? $dropped)) {
             return false;

@@ -12,21 +12,19 @@ namespace {
 constexpr char kMagic[4] = {'C', 'S', 'R', '1'};
 constexpr uint8_t kFormat = 1;
 constexpr size_t kDroppedOffset = 44;
-constexpr size_t kVectorOffset = 48;
+constexpr size_t kVectorOffset = kDroppedOffset + VersionVector::kDroppedBytes;
 constexpr size_t kChecksumOffset = kVectorOffset + VersionVector::kBytes;
-constexpr size_t kChecksumSize = 16;
+constexpr size_t kChecksumSize = 8;
 static_assert(kChecksumOffset + kChecksumSize == kRecordHeaderSize);
 
-void Checksum(const char* header, std::string_view storage_key, std::string_view payload, char* out) {
+uint64_t Checksum(const char* header, std::string_view storage_key, std::string_view payload) {
   XXH3_state_t state;
-  XXH3_128bits_reset(&state);
-  XXH3_128bits_update(&state, header, kChecksumOffset);
+  XXH3_64bits_reset(&state);
+  XXH3_64bits_update(&state, header, kChecksumOffset);
   // The key's length is fixed by its prefix and hash, and the payload's is in the header: no two splits look alike.
-  XXH3_128bits_update(&state, storage_key.data(), storage_key.size());
-  XXH3_128bits_update(&state, payload.data(), payload.size());
-  const XXH128_hash_t hash = XXH3_128bits_digest(&state);
-  StoreLittleEndian<uint64_t>(out, hash.low64);
-  StoreLittleEndian<uint64_t>(out + 8, hash.high64);
+  XXH3_64bits_update(&state, storage_key.data(), storage_key.size());
+  XXH3_64bits_update(&state, payload.data(), payload.size());
+  return XXH3_64bits_digest(&state);
 }
 
 Error Corrupt(const char* what) { return {ErrorCode::kCorrupt, what}; }
@@ -49,10 +47,10 @@ std::string EncodeRecord(Record* to_encode, std::string_view storage_key) {
   StoreLittleEndian<uint32_t>(header + 32, record.lifetime_s);
   StoreLittleEndian<uint32_t>(header + 36, static_cast<uint32_t>(record.payload.size()));
   StoreLittleEndian<uint32_t>(header + 40, record.life);
-  StoreLittleEndian<uint32_t>(header + kDroppedOffset, record.vector.dropped());
+  record.vector.StoreDropped(header + kDroppedOffset);
   record.vector.Store(header + kVectorOffset);
-  Checksum(header, storage_key, record.payload, header + kChecksumOffset);
-  record.fingerprint = LoadLittleEndian<uint64_t>(header + kChecksumOffset);
+  record.fingerprint = Checksum(header, storage_key, record.payload);
+  StoreLittleEndian<uint64_t>(header + kChecksumOffset, record.fingerprint);
   bytes.append(record.payload);
   return bytes;
 }
@@ -74,14 +72,12 @@ Result<Record> DecodeRecord(std::string_view bytes, std::string_view storage_key
   record.lifetime_s = LoadLittleEndian<uint32_t>(header + 32);
   record.life = LoadLittleEndian<uint32_t>(header + 40);
   record.vector = VersionVector::Load(header + kVectorOffset);
-  record.vector.set_dropped(LoadLittleEndian<uint32_t>(header + kDroppedOffset));
+  record.vector.LoadDropped(header + kDroppedOffset);
   record.fingerprint = LoadLittleEndian<uint64_t>(header + kChecksumOffset);
   record.payload = bytes.substr(kRecordHeaderSize);
   if (LoadLittleEndian<uint32_t>(header + 36) != record.payload.size()) return Corrupt("truncated or overlong payload");
 
-  char checksum[kChecksumSize];
-  Checksum(header, storage_key, record.payload, checksum);
-  if (std::memcmp(checksum, header + kChecksumOffset, kChecksumSize) != 0) return Corrupt("wrong checksum");
+  if (Checksum(header, storage_key, record.payload) != record.fingerprint) return Corrupt("wrong checksum");
   if ((record.flags & ~kRecordTombstone) != 0) {
     return Error(ErrorCode::kUnsupported, "a record flag that this version does not know");
   }

@@ -6,14 +6,14 @@
 //   magic "CSR1"                                               0..3
 //   format (1)                                                 4
 //   flags (RecordFlags)                                        5
-//   header size (128): where the payload begins                 6..7
+//   header size (192): where the payload begins                 6..7
 //   version, epoch, instance                                   8..31
 //   lifetime in seconds                                        32..35
 //   payload size in bytes                                      36..39
 //   life                                                       40..43
-//   writers dropped from the vector, a filter                  44..47
-//   version vector: 8 times (actor, version)                   48..111
-//   XXH3-128 over bytes 0..111, the storage key, the payload   112..127
+//   writers dropped from the vector, a filter                  44..55
+//   version vector: 16 times (actor, version)                  56..183
+//   XXH3-64 over bytes 0..183, the storage key, the payload    184..191
 #ifndef CLUSTERED_SESSION_RECORD_RECORD_H_
 #define CLUSTERED_SESSION_RECORD_RECORD_H_
 
@@ -28,7 +28,7 @@
 
 namespace clustered_session {
 
-inline constexpr size_t kRecordHeaderSize = 128;
+inline constexpr size_t kRecordHeaderSize = 192;
 inline constexpr size_t kRecordPayloadMax = 0x7fffffff;  // bytes
 
 enum RecordFlags : uint8_t {

@@ -6,14 +6,19 @@
 
 namespace clustered_session {
 
-namespace {
-
-uint32_t FilterBits(uint32_t actor) {
-  const uint32_t mixed = actor * 0x9e3779b1u;  // names are random but those of tests
-  return 1u << (mixed >> 27) | 1u << (mixed >> 22 & 31);
+// One bit in each word: the words' bits are independent, and few enough for twenty writers.
+void VersionVector::Add(uint32_t actor, Filter* filter) {
+  uint32_t mixed = actor * 0x9e3779b1u;  // names are random but those of tests
+  for (uint32_t& word : *filter) {
+    word |= 1u << (mixed >> 27);
+    mixed <<= 5;
+  }
 }
 
-}  // namespace
+bool VersionVector::Contains(const Filter& filter, const Filter& part) {
+  return std::equal(filter.begin(), filter.end(), part.begin(),
+                    [](uint32_t word, uint32_t bits) { return (bits & ~word) == 0; });
+}
 
 const VersionVector::Slot* VersionVector::Find(uint32_t actor) const {
   const auto found =
@@ -35,7 +40,7 @@ void VersionVector::Insert(Slot slot) {
     place = static_cast<size_t>(std::min_element(slots_.begin(), slots_.end(),
                                                  [](const Slot& a, const Slot& b) { return a.version < b.version; }) -
                                 slots_.begin());
-    dropped_ |= FilterBits(slots_[place].actor);
+    Add(slots_[place].actor, &dropped_);
   }
   std::move_backward(slots_.begin(), slots_.begin() + static_cast<ptrdiff_t>(place),
                      slots_.begin() + static_cast<ptrdiff_t>(place) + 1);
@@ -46,13 +51,13 @@ void VersionVector::Advance(uint32_t actor, uint64_t version) { Insert({actor, s
 
 void VersionVector::Absorb(const VersionVector& other) {
   const Slot last_writer = slots_[0];
-  dropped_ |= other.dropped_;
+  for (size_t i = 0; i < dropped_.size(); ++i) dropped_[i] |= other.dropped_[i];
   for (const Slot& slot : other.slots_) {
     if (slot.actor == 0) break;
     const Slot* mine = Find(slot.actor);
     if (mine != nullptr && mine->version >= slot.version) continue;
     if (mine == nullptr && full() && slot.version < LowestVersion()) {
-      dropped_ |= FilterBits(slot.actor);
+      Add(slot.actor, &dropped_);
       continue;
     }
     Insert(slot);
@@ -61,8 +66,9 @@ void VersionVector::Absorb(const VersionVector& other) {
 }
 
 bool VersionVector::MayHaveDropped(const Slot& slot) const {
-  const uint32_t bits = FilterBits(slot.actor);
-  return full() && slot.version <= LowestVersion() && (dropped_ & bits) == bits;
+  Filter bits{};
+  Add(slot.actor, &bits);
+  return full() && slot.version <= LowestVersion() && Contains(dropped_, bits);
 }
 
 size_t VersionVector::used() const {
@@ -73,9 +79,10 @@ size_t VersionVector::used() const {
 
 // False if `other` was made from the write of a dropped actor that has never been in here.
 bool VersionVector::MayCoverDropped(const VersionVector& other) const {
-  uint32_t known = dropped_;
-  for (const Slot& slot : slots_) known |= slot.actor != 0 ? FilterBits(slot.actor) : 0;
-  return (other.dropped_ & ~known) == 0;
+  if (other.dropped_ == Filter{}) return true;
+  Filter known = dropped_;
+  for (const Slot& slot : slots_) Add(slot.actor, &known);
+  return Contains(known, other.dropped_);
 }
 
 bool VersionVector::Covers(const VersionVector& other) const {
@@ -90,7 +97,7 @@ bool VersionVector::Covers(const VersionVector& other) const {
 }
 
 bool VersionVector::SurelyCovers(const VersionVector& other) const {
-  if (other.dropped_ != 0) return other == *this;
+  if (other.dropped_ != Filter{}) return other == *this;
   return std::all_of(other.slots_.begin(), other.slots_.begin() + static_cast<ptrdiff_t>(other.used()),
                      [this](const Slot& slot) {
                        const Slot* mine = Find(slot.actor);
@@ -104,6 +111,14 @@ void VersionVector::Store(char* to) const {
     StoreLittleEndian<uint32_t>(to + 4, slot.version);
     to += 8;
   }
+}
+
+void VersionVector::StoreDropped(char* to) const {
+  for (size_t i = 0; i < dropped_.size(); ++i) StoreLittleEndian<uint32_t>(to + 4 * i, dropped_[i]);
+}
+
+void VersionVector::LoadDropped(const char* from) {
+  for (size_t i = 0; i < dropped_.size(); ++i) dropped_[i] = LoadLittleEndian<uint32_t>(from + 4 * i);
 }
 
 VersionVector VersionVector::Load(const char* from) {

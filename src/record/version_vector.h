@@ -4,7 +4,7 @@
 // A plain counter cannot tell: a server that was cut off from a node writes version 5 elsewhere while another writes a
 // version 5 there, and the higher of the two that follow would silently win. One slot per writer (a server between two
 // starts), as in Dynamo (DeCandia et al., SOSP 2007), with few slots, as few servers write one session: when they are
-// used up, the one with the lowest version goes, and a Bloom filter of 32 bits keeps who has gone. A write below all slots
+// used up, the one with the lowest version goes, and a Bloom filter of 96 bits keeps who has gone. A write below all slots
 // counts as known if its writer is in there.
 #ifndef CLUSTERED_SESSION_RECORD_VERSION_VECTOR_H_
 #define CLUSTERED_SESSION_RECORD_VERSION_VECTOR_H_
@@ -17,9 +17,10 @@ namespace clustered_session {
 
 class VersionVector {
  public:
-  static constexpr size_t kSlots = 8;
+  static constexpr size_t kSlots = 16;
   static constexpr size_t kSlotBytes = 8;
   static constexpr size_t kBytes = kSlots * kSlotBytes;  // as stored, little-endian, the last writer first
+  static constexpr size_t kDroppedBytes = 12;
 
   // The writer's next write: its slot becomes `version`. `actor` is not 0.
   void Advance(uint32_t actor, uint64_t version);
@@ -34,9 +35,9 @@ class VersionVector {
   // dropped, nor one that `other` has.
   bool SurelyCovers(const VersionVector& other) const;
 
-  // A Bloom filter of the writers whose slots were dropped, two bits each; stored beside the slots.
-  uint32_t dropped() const { return dropped_; }
-  void set_dropped(uint32_t dropped) { dropped_ = dropped; }
+  // The Bloom filter of the writers whose slots were dropped, kDroppedBytes as stored beside the slots.
+  void StoreDropped(char* to) const;
+  void LoadDropped(const char* from);
 
   // How many slots are in use; they come first.
   size_t used() const;
@@ -54,6 +55,10 @@ class VersionVector {
     friend bool operator==(const Slot&, const Slot&) = default;
   };
 
+  using Filter = std::array<uint32_t, kDroppedBytes / 4>;
+
+  static void Add(uint32_t actor, Filter* filter);
+  static bool Contains(const Filter& filter, const Filter& part);
   const Slot* Find(uint32_t actor) const;
   bool full() const { return slots_[kSlots - 1].actor != 0; }
   bool MayHaveDropped(const Slot& slot) const;
@@ -62,7 +67,7 @@ class VersionVector {
   void Insert(Slot slot);
 
   std::array<Slot, kSlots> slots_{};
-  uint32_t dropped_ = 0;
+  Filter dropped_{};
 };
 
 }  // namespace clustered_session

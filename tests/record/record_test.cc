@@ -44,13 +44,13 @@ TEST_CASE("A record is read as it was written", "[record]") {
 
 TEST_CASE("A record's bytes are the documented layout", "[record]") {
   const std::string bytes = Encode(Sample());
-  CHECK(bytes.substr(0, 8) == std::string("CSR1\x01\x00\x80\x00", 8));
+  CHECK(bytes.substr(0, 8) == std::string("CSR1\x01\x00\xc0\x00", 8));
   CHECK(bytes.substr(8, 8) == std::string("\x07\0\0\0\0\0\0\0", 8));
   CHECK(bytes.substr(16, 8) == std::string("\x03\0\0\0\0\0\0\0", 8));
   CHECK(bytes.substr(24, 8) == std::string("\xef\xcd\xab\x89\x67\x45\x23\x01", 8));
   CHECK(bytes.substr(32, 8) == std::string("\xa0\x05\0\0\x08\0\0\0", 8));
   CHECK(bytes.substr(40, 8) == std::string("\x02\0\0\0\0\0\0\0", 8));
-  CHECK(bytes.substr(48, 8) == std::string("\xdd\xcc\xbb\xaa\x07\0\0\0", 8));
+  CHECK(bytes.substr(56, 8) == std::string("\xdd\xcc\xbb\xaa\x07\0\0\0", 8));
 }
 
 TEST_CASE("A record with any bit changed is not believed", "[record]") {
