@@ -119,18 +119,16 @@ std::vector<NodeReply> NodeSet::WriteAll(const std::vector<WriteTarget>& targets
 // that hung has used up the time, they are not, as none of them may be blamed for that.
 void NodeSet::ShowContested(const std::vector<WriteTarget>& targets, std::string_view key, std::string_view value,
                             TimePoint deadline, std::vector<NodeReply>* replies) {
+  const auto contested = [](const NodeReply& reply) { return reply.status == NodeStatus::kContested; };
+  if (std::none_of(replies->begin(), replies->end(), contested)) return;
   if (clock_->Now() + connect_time_min_ > deadline) return;
-  bool any = false;
   for (size_t i = 0; i < targets.size(); ++i) {
-    if ((*replies)[i].status != NodeStatus::kContested) continue;
-    members_[targets[i].node].node->StartRead(key, deadline);
-    any = true;
+    if (contested((*replies)[i])) members_[targets[i].node].node->StartRead(key, deadline);
   }
-  if (!any) return;
   counters_->node_waits.Add();
   for (size_t i = 0; i < targets.size(); ++i) {
     NodeReply& reply = (*replies)[i];
-    if (reply.status != NodeStatus::kContested) continue;
+    if (!contested(reply)) continue;
     reply = ContestedReply(members_[targets[i].node].node->FinishRead(), value);
     Report(targets[i].node, reply);
   }

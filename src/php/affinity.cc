@@ -15,7 +15,7 @@ using clustered_session::AffinityCookie;
 namespace {
 
 constexpr char kSuffix[] = "_AT";
-constexpr size_t kNameMax = 256;   // bytes; a longer session name gets no affinity cookie
+constexpr size_t kNameMax = 256;   // bytes with the zero at the end; a longer session name gets no affinity cookie
 constexpr size_t kValueMax = 128;  // bytes
 
 // PHP before 8.5 keeps these as C strings, later as zend_string.
@@ -27,6 +27,15 @@ constexpr size_t kValueMax = 128;  // bytes
 }
 [[maybe_unused]] const char* CString(const char* text) { return text; }
 [[maybe_unused]] const char* CString(const zend_string* text) { return ZSTR_VAL(text); }
+
+// The cookie's name in `name`, of kNameMax bytes; its length, or 0 for a session name that is too long.
+size_t CookieName(const char* session_name, char* name) {
+  const size_t length = strlen(session_name);
+  if (length + sizeof kSuffix > kNameMax) return 0;
+  memcpy(name, session_name, length);
+  memcpy(name + length, kSuffix, sizeof kSuffix);
+  return length + sizeof kSuffix - 1;
+}
 
 // A request that starts, regenerates or takes over more than once says only the last.
 void RemoveSentCookie(const char* name) {
@@ -65,8 +74,8 @@ void php_clustered_session_read_affinity(const char* session_name) {
     return;
   }
   char name[kNameMax];
-  const int length = snprintf(name, sizeof name, "%s%s", session_name, kSuffix);
-  if (length < 0 || static_cast<size_t>(length) >= sizeof name) return;
+  const size_t length = CookieName(session_name, name);
+  if (length == 0) return;
   const zval* cookie = zend_hash_str_find(Z_ARRVAL(PG(http_globals)[TRACK_VARS_COOKIE]), name, length);
   if (cookie == nullptr || Z_TYPE_P(cookie) != IS_STRING) return;
   Guarded([&] { CSG(request)->claim = clustered_session::ParseAffinity({Z_STRVAL_P(cookie), Z_STRLEN_P(cookie)}); });
@@ -77,10 +86,9 @@ void php_clustered_session_send_affinity(clustered_session::Session* session) {
   char value[kValueMax];
   char name[kNameMax];
   if (!PS(use_cookies) || SG(headers_sent)) return;
-  const int length = snprintf(name, sizeof name, "%s%s", CString(PS(session_name)), kSuffix);
-  if (length < 0 || static_cast<size_t>(length) >= sizeof name || strpbrk(name, "=,; \t\r\n\013\014") != nullptr)
-    return;
   if (!TakeCookie(session, value, sizeof value)) return;
+  const size_t length = CookieName(CString(PS(session_name)), name);
+  if (length == 0 || strpbrk(name, "=,; \t\r\n\013\014") != nullptr) return;
 
   RemoveSentCookie(name);
   const time_t expires = PS(cookie_lifetime) > 0 ? time(nullptr) + PS(cookie_lifetime) : 0;

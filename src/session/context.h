@@ -97,6 +97,7 @@ struct SessionContext {
   uint8_t pool = 0;  // where shared->pools keeps these settings; 0 = nowhere: only this pool's requests can write for it
   LockLeases* leases = nullptr;  // of this process; needed for LockMode::kCluster
   std::shared_ptr<const NodeAccess> access;
+  std::string* spare = nullptr;  // empty: memory for what this thread's next session reads; null: each makes its own
   SessionKey space;  // tells pools of one server apart that differ in save_path
 
   // From the key of a session on all servers to its key in the local store, and back.

@@ -18,29 +18,33 @@ class Image {
  public:
   static constexpr size_t kHeaderSizeMax = 29 + VersionVector::kBytes;
 
-  Image() : bytes_(kFixedSize, '\0') {}
+  // As one without a payload, of no record; takes no memory.
+  Image() = default;
 
-  std::string_view payload() const { return std::string_view(bytes_).substr(HeaderSize()); }
+  std::string_view payload() const {
+    return bytes_.empty() ? std::string_view() : std::string_view(bytes_).substr(HeaderSize());
+  }
   VersionVector vector() const {
     char slots[VersionVector::kBytes] = {};
-    std::memcpy(slots, bytes_.data() + kFixedSize, HeaderSize() - kFixedSize);
+    std::memcpy(slots, Header() + kFixedSize, HeaderSize() - kFixedSize);
     VersionVector vector = VersionVector::Load(slots);
-    vector.LoadDropped(bytes_.data() + kDroppedAt);
+    vector.LoadDropped(Header() + kDroppedAt);
     return vector;
   }
   // Of the record that holds exactly this; 0 if there is none, as after a merge that is not written yet.
-  uint64_t fingerprint() const { return LoadLittleEndian<uint64_t>(bytes_.data()); }
+  uint64_t fingerprint() const { return LoadLittleEndian<uint64_t>(Header()); }
 
   // The name under which this server writes the session in version vectors.
-  uint32_t actor() const { return LoadLittleEndian<uint32_t>(bytes_.data() + 8); }
-  uint32_t life() const { return LoadLittleEndian<uint32_t>(bytes_.data() + 12); }
-  void SetActor(uint32_t actor) { StoreLittleEndian<uint32_t>(bytes_.data() + 8, actor); }
+  uint32_t actor() const { return LoadLittleEndian<uint32_t>(Header() + 8); }
+  uint32_t life() const { return LoadLittleEndian<uint32_t>(Header() + 12); }
+  void SetActor(uint32_t actor) { StoreLittleEndian<uint32_t>(OwnHeader() + 8, actor); }
 
   // Views of the payload hold no longer than until here, as its place depends on the number of slots.
   void SetLineage(const VersionVector& vector, uint64_t fingerprint, uint32_t life) {
     char slots[VersionVector::kBytes];
     vector.Store(slots);
     const size_t used = vector.used();
+    OwnHeader();
     bytes_.replace(kFixedSize, HeaderSize() - kFixedSize, slots, used * VersionVector::kSlotBytes);
     bytes_[kSlotsAt] = static_cast<char>(used);
     vector.StoreDropped(bytes_.data() + kDroppedAt);
@@ -48,10 +52,18 @@ class Image {
     StoreLittleEndian<uint64_t>(bytes_.data(), fingerprint);
   }
   // `payload` may view into this image.
-  void SetPayload(std::string_view payload) { bytes_.replace(HeaderSize(), std::string::npos, payload); }
+  void SetPayload(std::string_view payload) {
+    OwnHeader();
+    bytes_.replace(HeaderSize(), std::string::npos, payload);
+  }
+  // As one that is new, but for the memory it has.
+  void Clear() { bytes_.clear(); }
 
   // What the store keeps, and the buffer it copies into.
-  const std::string& bytes() const { return bytes_; }
+  const std::string& bytes() {
+    OwnHeader();
+    return bytes_;
+  }
   std::string* buffer() { return &bytes_; }
   // Whether the buffer holds an image; call it after the store has written there.
   bool Valid() const {
@@ -64,11 +76,19 @@ class Image {
   static constexpr size_t kDroppedAt = 17;  // who has lost a slot
   static constexpr size_t kFixedSize = kDroppedAt + VersionVector::kDroppedBytes;
 
+  const char* Header() const {
+    static constexpr char kNone[kFixedSize] = {};
+    return bytes_.empty() ? kNone : bytes_.data();
+  }
+  char* OwnHeader() {
+    if (bytes_.empty()) bytes_.assign(kFixedSize, '\0');
+    return bytes_.data();
+  }
   size_t HeaderSize() const {
-    return kFixedSize + static_cast<uint8_t>(bytes_[kSlotsAt]) * VersionVector::kSlotBytes;
+    return kFixedSize + static_cast<uint8_t>(Header()[kSlotsAt]) * VersionVector::kSlotBytes;
   }
 
-  std::string bytes_;
+  std::string bytes_;  // empty: kFixedSize zeros
 };
 
 }  // namespace clustered_session

@@ -92,7 +92,7 @@ Status Session::Load(std::string_view id, uint32_t lifetime_s) {
                      "\" is not one: only A-Z, a-z, 0-9, \"-\" and \",\" are allowed, at most 256 of them");
   }
   if (loaded_.id != id) {
-    Reset();
+    if (!loaded_.id.empty()) Reset();
     SetLoaded(id, lifetime_s);
   } else {
     SessionLock lock = std::exchange(loaded_.lock, {});
@@ -120,7 +120,7 @@ Status Session::LoadLocked(TimePoint now) {
       context_.store->Lookup(loaded_.key, now, &loaded_.entry, loaded_.image.buffer()) && loaded_.image.Valid();
   if (!have) {
     loaded_.entry = Entry();
-    loaded_.image = Image();
+    loaded_.image.Clear();
     loaded_.image.SetActor(Created(loaded_.id) ? ServerActor() : NewActor());
     if (SingleServer() || Created(loaded_.id)) return Status::Ok();  // empty and new
     return LoadFromNodes(now);

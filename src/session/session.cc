@@ -7,9 +7,22 @@
 
 namespace clustered_session {
 
-Session::Session(const SessionContext& context, RequestScope* request) : context_(context), request_(request) {}
+namespace {
 
-Session::~Session() { Close(); }
+constexpr size_t kSpareMax = 64 << 10;  // bytes of memory that a worker keeps between its requests
+
+}  // namespace
+
+Session::Session(const SessionContext& context, RequestScope* request) : context_(context), request_(request) {
+  if (context_.spare != nullptr) loaded_.image.buffer()->swap(*context_.spare);
+}
+
+Session::~Session() {
+  Close();
+  if (context_.spare != nullptr && loaded_.image.buffer()->capacity() <= kSpareMax) {
+    context_.spare->swap(*loaded_.image.buffer());
+  }
+}
 
 std::string Session::CreateId(std::string_view random_part, uint64_t random) {
   std::string id(random_part);
@@ -39,6 +52,7 @@ bool Session::Created(std::string_view id) const {
 bool Session::ReadCompleted(std::string_view id) const { return loaded_.complete && loaded_.id == id; }
 
 void Session::Close() {
+  if (loaded_.id.empty()) return;  // nothing is loaded, or locked
   const bool pending = (loaded_.entry.flags & kEntryTakeoverPending) != 0;
   if (loaded_.complete && loaded_.exists && (pending || loaded_.must_write)) {
     // Durable within its own request: else the old server's late write would meet no conflict.
@@ -51,7 +65,10 @@ void Session::Close() {
 
 void Session::Reset() {
   ReleaseLocks();
+  Image image = std::move(loaded_.image);
+  image.Clear();
   loaded_ = Loaded();
+  loaded_.image = std::move(image);
 }
 
 std::optional<AffinityCookie> Session::TakeAffinityToSend() {

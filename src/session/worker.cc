@@ -39,6 +39,7 @@ Result<const SessionContext*> Worker::ContextFor(std::string_view save_path, con
     pool->context.nodes = pool->nodes.get();
     pool->context.clock = clock_;
     pool->context.shared = shared();
+    pool->context.spare = &spare_;
     pool->context.access = std::make_shared<NodeAccess>(NodeAccess{std::string(save_path), settings});
     pool->context.space = HashSessionId({}, "local", save_path);
     pool->generation = ~generation;

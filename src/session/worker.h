@@ -46,6 +46,7 @@ class Worker {
   const Clock* clock_;
   LockLeases* leases_ = nullptr;
   std::vector<std::unique_ptr<Pool>> pools_;  // the last used first
+  std::string spare_;
 };
 
 }  // namespace clustered_session
