@@ -1,26 +1,48 @@
-/* The floor of every figure: a session save handler, "bare", that does nothing but keep a few payloads in this
-   process and hand back a copy. No lock, no system call. Built and loaded by scripts/bench only. */
+/* The floor of every figure: a session save handler, "bare", that does nothing but keep payloads in memory that all
+   workers share and hand back a copy. No lock, no system call. With bare_handler.node, a port on 127.0.0.1, a changed
+   session is also written there by one memcached_set(), and that is all. Built and loaded by scripts/bench only. */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <libmemcached/memcached.h>
+#include <sys/mman.h>
+
 #include "php.h"
+#include "php_ini.h"
 #include "ext/session/php_session.h"
 
-enum { SLOTS = 8, ID_MAX = 64 };
-static struct {
+enum { SLOTS = 256, ID_MAX = 64, BYTES_MAX = 1 << 20, EXPIRATION_S = 1440 };
+struct slot {
   char id[ID_MAX];
-  zend_string *payload;
-} slots[SLOTS];
-static int used;
+  size_t size;
+  char bytes[BYTES_MAX];
+};
+static struct slot *slots;
+static zend_long node_port;
+static memcached_st *node;
 
-/* This ID's slot; the last one for all that have none. */
-static int slot_of(const zend_string *id) {
-  for (int i = 0; i < used; ++i) {
-    if (strcmp(slots[i].id, ZSTR_VAL(id)) == 0) return i;
+/* This ID's slot; the one after the last it could have for all that have none. */
+static struct slot *slot_of(const zend_string *id) {
+  const zend_ulong from = zend_string_hash_val((zend_string *)id);
+  for (int i = 0; i < SLOTS; ++i) {
+    struct slot *slot = &slots[(from + i) % SLOTS];
+    if (slot->id[0] == '\0') strncpy(slot->id, ZSTR_VAL(id), ID_MAX - 1);
+    if (strcmp(slot->id, ZSTR_VAL(id)) == 0) return slot;
   }
-  if (used < SLOTS) ++used;
-  strncpy(slots[used - 1].id, ZSTR_VAL(id), ID_MAX - 1);
-  return used - 1;
+  return &slots[SLOTS];
+}
+
+static bool set_on_node(const zend_string *id, const zend_string *value) {
+  if (node == NULL) {
+    node = memcached_create(NULL);
+    memcached_behavior_set(node, MEMCACHED_BEHAVIOR_TCP_NODELAY, 1);
+    memcached_server_add(node, "127.0.0.1", (in_port_t)node_port);
+  }
+  return memcached_set(node, ZSTR_VAL(id), ZSTR_LEN(id), ZSTR_VAL(value), ZSTR_LEN(value), EXPIRATION_S, 0) ==
+         MEMCACHED_SUCCESS;
 }
 
 PS_OPEN_FUNC(bare) {
@@ -32,18 +54,16 @@ PS_CLOSE_FUNC(bare) {
   return SUCCESS;
 }
 PS_READ_FUNC(bare) {
-  zend_string *payload = slots[slot_of(key)].payload;
-  *val = payload == NULL ? ZSTR_EMPTY_ALLOC() : zend_string_init(ZSTR_VAL(payload), ZSTR_LEN(payload), 0);
+  const struct slot *slot = slot_of(key);
+  *val = slot->size == 0 ? ZSTR_EMPTY_ALLOC() : zend_string_init(slot->bytes, slot->size, 0);
   return SUCCESS;
 }
 PS_WRITE_FUNC(bare) {
-  zend_string **payload = &slots[slot_of(key)].payload;
-  if (*payload == NULL || ZSTR_LEN(*payload) != ZSTR_LEN(val)) {
-    if (*payload != NULL) pefree(*payload, 1);
-    *payload = zend_string_alloc(ZSTR_LEN(val), 1);
-  }
-  memcpy(ZSTR_VAL(*payload), ZSTR_VAL(val), ZSTR_LEN(val) + 1);
-  return SUCCESS;
+  struct slot *slot = slot_of(key);
+  if (ZSTR_LEN(val) > BYTES_MAX) return FAILURE;
+  slot->size = ZSTR_LEN(val);
+  memcpy(slot->bytes, ZSTR_VAL(val), slot->size);
+  return node_port == 0 || set_on_node(key, val) ? SUCCESS : FAILURE;
 }
 PS_DESTROY_FUNC(bare) { return SUCCESS; }
 PS_GC_FUNC(bare) { return 0; }
@@ -53,7 +73,21 @@ PS_UPDATE_TIMESTAMP_FUNC(bare) { return SUCCESS; }
 
 static const ps_module handler = {PS_MOD_UPDATE_TIMESTAMP(bare)};
 
+static PHP_INI_MH(set_node) {
+  node_port = ZEND_STRTOL(ZSTR_VAL(new_value), NULL, 10);
+  return SUCCESS;
+}
+
+PHP_INI_BEGIN()
+  PHP_INI_ENTRY("bare_handler.node", "0", PHP_INI_SYSTEM, set_node)
+PHP_INI_END()
+
 static PHP_MINIT_FUNCTION(bare_handler) {
+  REGISTER_INI_ENTRIES();
+  /* Pages that nobody touches take no memory. */
+  slots = mmap(NULL, (SLOTS + 1) * sizeof *slots, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE,
+               -1, 0);
+  if (slots == MAP_FAILED) return FAILURE;
   php_session_register_module(&handler);
   return SUCCESS;
 }

@@ -16,9 +16,9 @@ function floor_of(string $id): ?array
         str_starts_with($id, 'cycle/slow/') => floor_slow($names[2], $names[3]),
         $id === 'nodes/read' => floor_operation('read', 'get'),
         $id === 'nodes/write' => floor_operation('write', 'set'),
-        $id === 'http/unchanged' => floor_http('unchanged', 'ours_1', 'none', 0),
-        $id === 'http/changed_1' => floor_http('changed', 'ours_1', 'redis_best', 1),
-        $id === 'http/changed_2' => floor_http('changed', 'ours_2', 'redis_best', 2),
+        $id === 'http/unchanged' => floor_http('unchanged', 'ours_1', 'none'),
+        $id === 'http/changed_1' => floor_http('changed', 'ours_1', 'redis_best'),
+        $id === 'http/changed_2' => floor_http('changed', 'ours_2', 'redis_best'),
         $id === 'parallel/locked' => floor_parallel(),
         $id === 'takeover/read' => floor_takeover(),
         default => null,
@@ -117,27 +117,32 @@ function floor_operation(string $ours, string $bare): array
         : 'A read of ours also learns the token of the next write.', 'parts' => $parts];
 }
 
-// The processor time of a request, which $sets sets are part of.
-function floor_http(string $mode, string $name, string $peer, int $sets): array
+// The processor time of a request, all of it measured through nginx and php-fpm.
+function floor_http(string $mode, string $name, string $peer): array
 {
-    $cpu = fn(string $name, string $mode = 'changed') => at('http', $mode, $name, 'cpu_us');
+    $cpu = fn(string $name, string $mode) => at('http', $mode, $name, 'cpu_us');
     $none = $cpu('none', 'unchanged');
-    $cycle = at('cycle', 'loopback', "$mode/4096", 'bare', 'cpu_us');
-    $set = at('cycle', 'loopback', 'changed/4096', 'bare_set', 'cpu_us');
-    $all_sets = $set === null ? null : $sets * $set;
-    $parts = [us('no session at all', $none), us('a cycle of a handler that does nothing, in a process alone', $cycle)];
-    if ($sets > 0) {
-        $parts[] = us(($sets === 1 ? 'a bare set' : "$sets bare sets") . ', in a process alone', $all_sets);
+    $bare = $cpu('bare', $mode);
+    $parts = [us('the same page without a session', $none),
+        us('what a handler that does nothing adds, which is PHP\'s own session module', rest($bare, $none))];
+    $floor = $bare;
+    $ours = 'looking it up, checking every byte, copying it, the session lock, the affinity cookie';
+    if ($mode === 'changed') {
+        $floor = $cpu('bare_set', 'changed');
+        $parts[] = us('what one bare libmemcached set adds, without a lock, a local copy or a version',
+            rest($floor, $bare));
+        $ours .= '; the record, the answer that shows what is stored'
+            . ($name === 'ours_2' ? ', and the second node' : '');
     }
-    $least = $sets > 0 ? sum($none, $cycle, $all_sets) : sum($none, $cycle);
-    $parts[] = us('the rest: the affinity cookie, the local copy, the lock, records, colder caches than in a process '
-        . 'alone', rest($cpu($name, $mode), $least));
+    $parts[] = us("clustered: $ours", rest($cpu($name, $mode), $floor));
     $parts[] = us('all of it', $cpu($name, $mode));
+    $of = $peer === 'none' ? $none : $cpu($peer, $mode);
     if ($peer !== 'none') {
-        $parts[] = us("$peer, all of it", $cpu($peer, $mode));
+        $parts[] = us("$peer, all of it", $of);
     }
-    return ['bound' => share($least, $cpu($peer, $peer === 'none' ? 'unchanged' : $mode)),
-        'why' => 'The floor is what the parts below, all but the rest, cost by themselves.', 'parts' => $parts];
+    return ['bound' => share($floor, $of), 'why' => $mode === 'changed'
+        ? 'The floor is a handler that does nothing but one bare libmemcached set, in the same workers.'
+        : 'The floor is a handler that does nothing, in the same workers.', 'parts' => $parts];
 }
 
 function floor_parallel(): array

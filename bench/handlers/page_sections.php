@@ -102,7 +102,9 @@ function http(array $http): void
     prose('4 KB sessions, 64 of them in turn, 4 workers of php-fpm, opcache on, cookies as browsers send them.',
         'Processor time and requests per second: 4 connections of wrk, as fast as they can. nginx and wrk are busy',
         'before a cheap handler is; the processor time of the workers per request tells handlers apart where',
-        'requests per second cannot.');
+        'requests per second cannot. "No session at all" is the same page with an array in the place of the session,',
+        'sent without cookies; "one bare libmemcached set" is a handler that does nothing but that, for a changed',
+        'session.');
     if ($rate !== null) {
         prose("Latencies: $rate requests per second for every handler,", round(100 * HTTP_RATE_SHARE) . '% of what the',
             'slowest one can do, from a client that asks at that rate whatever the answers do. While something is',

@@ -9,10 +9,13 @@ const HTTP_WORKERS = 4;
 
 function section_http(bool $quick): array
 {
-    $peers = ['none' => null] + store_peers(Stores::get());
-    unset($peers['bare']);
+    $stores = Stores::get();
+    $peers = ['none' => null] + store_peers($stores);
+    $peers['bare_set'] = new Peer('bare_set', 'one bare libmemcached set', $peers['bare']->extensions,
+        $peers['bare']->settings + ['bare_handler.node' => $stores->nodes[0]], locks: false);
     if ($quick) {
-        $peers = array_intersect_key($peers, array_flip(['none', 'files_shm', 'redis_best', 'ours_1', 'ours_2']));
+        $peers = array_intersect_key($peers,
+            array_flip(['none', 'bare', 'bare_set', 'files_shm', 'redis_best', 'ours_1', 'ours_2']));
     }
     $fpms = $urls = $sessions = [];
     foreach ($peers as $name => $peer) {

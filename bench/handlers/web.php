@@ -3,25 +3,29 @@
 // sections.
 declare(strict_types=1);
 
+// ?new=bytes makes a session, ?change changes it, ?sleep=us holds it.
+const PAGE_BEGIN = <<<'END'
+    <?php
+    $failed = false;
+    set_error_handler(function () use (&$failed) { $failed = true; return false; });
+
+    END;
+const PAGE_REST = <<<'END'
+    if (isset($_GET['new'])) {
+      $_SESSION = ['user' => 4711, 'name' => 'somebody', 'changes' => 0,
+        'data' => substr(bin2hex(random_bytes(intdiv($_GET['new'], 2) + 1)), 0, (int) $_GET['new'])];
+    }
+    if (isset($_GET['change'])) ++$_SESSION['changes'];
+    if (isset($_GET['key'])) $_SESSION['key' . $_GET['key']] = 1;
+    if (isset($_GET['sleep'])) usleep((int) $_GET['sleep']);
+    if ($failed || !isset($_SESSION['changes'])) http_response_code(500);
+    echo $_SESSION['changes'] ?? 'no session', ' ',
+      count(array_filter(array_keys($_SESSION), fn($name) => str_starts_with($name, 'key'))), "\n";
+    END;
 const PAGES = [
-    // What every handler is asked for. ?new=bytes makes a session, ?change changes it, ?sleep=us holds it.
-    'page' => <<<'END'
-        <?php
-        $failed = false;
-        set_error_handler(function () use (&$failed) { $failed = true; return false; });
-        if (!session_start()) $failed = true;
-        if (isset($_GET['new'])) {
-          $_SESSION = ['user' => 4711, 'name' => 'somebody', 'changes' => 0,
-            'data' => substr(bin2hex(random_bytes(intdiv($_GET['new'], 2) + 1)), 0, (int) $_GET['new'])];
-        }
-        if (isset($_GET['change'])) ++$_SESSION['changes'];
-        if (isset($_GET['key'])) $_SESSION['key' . $_GET['key']] = 1;
-        if (isset($_GET['sleep'])) usleep((int) $_GET['sleep']);
-        if ($failed || !isset($_SESSION['changes'])) http_response_code(500);
-        echo $_SESSION['changes'] ?? 'no session', ' ',
-          count(array_filter(array_keys($_SESSION), fn($name) => str_starts_with($name, 'key'))), "\n";
-        END,
-    'none' => "<?php echo 'hello', \"\\n\";\n",
+    // What every handler is asked for; and the same without a session.
+    'page' => PAGE_BEGIN . "if (!session_start()) \$failed = true;\n" . PAGE_REST,
+    'none' => PAGE_BEGIN . "\$_SESSION = ['user' => 4711, 'name' => 'somebody', 'changes' => 0, 'data' => ''];\n" . PAGE_REST,
     'status' => '<?php echo json_encode(clustered_session_status());',
     // How long the two halves of a session take: by the clock, and of processor time.
     'start' => <<<'END'
