@@ -72,6 +72,7 @@ class NodeSet {
 
   // One line per node that changed its state through this worker since the last call: for the log.
   std::vector<std::string> TakeEvents();
+  bool HasEvents() const { return !events_.empty(); }
 
  private:
   void ShowContested(const std::vector<WriteTarget>& targets, std::string_view key, std::string_view value,

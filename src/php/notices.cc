@@ -15,6 +15,7 @@ void php_clustered_session_keep_message(const std::string& text) noexcept {
 }
 
 void php_clustered_session_keep_notices(Session* session) noexcept {
+  if (!session->HasNotices()) return;
   try {
     for (Notice& notice : session->TakeNotices()) CSG(notices)->push_back(std::move(notice));
   } catch (const std::exception&) {

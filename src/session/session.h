@@ -84,6 +84,7 @@ class Session {
   std::optional<AffinityCookie> TakeAffinityToSend();
 
   std::vector<Notice> TakeNotices();
+  bool HasNotices() const { return !notices_.empty() || context_.nodes->HasEvents(); }
 
  private:
   // The lock that all servers respect, from its claim to its release.
