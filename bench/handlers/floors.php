@@ -125,23 +125,26 @@ function floor_http(string $mode, string $name, string $peer): array
     $bare = $cpu('bare', $mode);
     $parts = [us('the same page without a session', $none),
         us('what a handler that does nothing adds, which is PHP\'s own session module', rest($bare, $none))];
-    $floor = $bare;
-    $ours = 'looking it up, checking every byte, copying it, the session lock, the affinity cookie';
+    $read = rest($cpu($name, 'unchanged'), $cpu('bare', 'unchanged'));
+    $set = rest($cpu('bare_set', 'changed'), $cpu('bare', 'changed'));
     if ($mode === 'changed') {
-        $floor = $cpu('bare_set', 'changed');
-        $parts[] = us('what one bare libmemcached set adds, without a lock, a local copy or a version',
-            rest($floor, $bare));
-        $ours .= '; the record, the answer that shows what is stored'
-            . ($name === 'ours_2' ? ', and the second node' : '');
+        $parts[] = us('what one bare libmemcached set adds to that', $set);
     }
-    $parts[] = us("clustered: $ours", rest($cpu($name, $mode), $floor));
+    $parts[] = us('clustered, as for an unchanged session: looking it up, checking every byte, copying it, the session '
+        . 'lock, the affinity cookie', $read);
+    if ($mode === 'changed') {
+        $parts[] = us('clustered, beyond the bare set: the record, the local copy, an answer that shows what is stored'
+            . ($name === 'ours_2' ? ', the second node' : ''), rest($cpu($name, $mode), $bare, $set, $read));
+    }
+    $floor = $mode === 'changed' ? sum($bare, $set, $read) : $bare;
     $parts[] = us('all of it', $cpu($name, $mode));
     $of = $peer === 'none' ? $none : $cpu($peer, $mode);
     if ($peer !== 'none') {
         $parts[] = us("$peer, all of it", $of);
     }
     return ['bound' => share($floor, $of), 'why' => $mode === 'changed'
-        ? 'The floor is a handler that does nothing but one bare libmemcached set, in the same workers.'
+        ? 'The floor is a handler that does nothing but one bare libmemcached set, in the same workers, and what an '
+            . 'unchanged session takes.'
         : 'The floor is a handler that does nothing, in the same workers.', 'parts' => $parts];
 }
 
