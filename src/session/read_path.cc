@@ -164,14 +164,18 @@ void Session::ServeEntry() {
 }
 
 // One round trip to the nodes that should hold the session and to the one that stands in if one of them fails, as a
-// write of another server may have gone there. The rest is asked only if one of these has lost something.
+// write of another server may have gone there. The rest is asked only if one of these has lost something; but at once
+// where a destroyed session may be started anew: its new life has to follow on all that have ended, and tombstones are
+// on all nodes.
 Status Session::ValidateEntry(TimePoint now) {
   const std::vector<uint32_t> holders = Holders();
+  const bool all = (loaded_.entry.flags & kEntryTombstone) != 0;
   std::vector<uint32_t> asked = holders;
   std::vector<uint32_t> others;
   for (const uint32_t node : Placement()) {
     if (std::find(holders.begin(), holders.end(), node) != holders.end()) continue;
-    (asked.size() == holders.size() && context_.nodes->WorthAsking(node) ? asked : others).push_back(node);
+    const bool is_spare = asked.size() == holders.size() && context_.nodes->WorthAsking(node);
+    (all || is_spare ? asked : others).push_back(node);
   }
   Survey survey;
   Ask(asked, StoreDeadline(now), &survey);

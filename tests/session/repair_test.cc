@@ -96,3 +96,25 @@ TEST_CASE_METHOD(RepairFixture, "A full node's old record never comes back, as t
     CHECK(HeldBy(placed[0], browser.session_id) == "n|i:2;");
   }
 }
+
+TEST_CASE_METHOD(RepairFixture, "A session that is started anew follows on every life that has ended", "[session]") {
+  const auto destroy = [&](WebServer* server) {
+    Request request(server, &browser);
+    REQUIRE(request.Start().ok());
+    REQUIRE(request.Destroy().ok());
+  };
+  a.context().settings.copies = b.context().settings.copies = 1;
+  Serve(&a, "", "n|i:1;");
+  View(&b, "n|i:1;");
+  destroy(&b);
+  Serve(&a, "", "n|i:2;");
+  destroy(&a);
+  // The first node has lost the second end, the next one hangs, and b has seen the first one only.
+  const std::vector<FakeMemcached*> placed = Placed(browser.session_id);
+  placed[0]->RestartEmpty();
+  placed[1]->set_hung(&clock);
+  Serve(&b, "", "n|i:3;");
+  placed[1]->set_hung(nullptr);
+  clock.Advance(std::chrono::seconds(3));
+  View(&a, "n|i:3;");
+}

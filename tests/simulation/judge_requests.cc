@@ -208,10 +208,11 @@ void Judge::Finished(const Visit& visit, const Change& change, const Status& sta
   if (lives) JudgeKept(visit, change, facts);
 }
 
-// G3: a request that has changed the session while another server took it over has met that server's record.
+// G3: a request that has changed the session while another server took it over has met that server's record, unless
+// one of them still leaves a node alone that is back.
 void Judge::JudgeLateWrite(const Visit& visit, const Facts& facts) {
   const bool overtaken = facts.last_takeover_began > visit.number && facts.taken_over_by != visit.process;
-  if (!overtaken || plan_.behind() || visit.shown.empty() || !world_.WholeSince(visit.looked_at)) return;
+  if (!overtaken || plan_.behind() || visit.shown.empty() || !world_.WholeSince(visit.looked_at - seconds(3))) return;
   if (world_.web(visit.server).counters().conflicts.Get() == visit.conflicts) {
     Violated("G3: a request has written over another server's takeover and counted no conflict");
   }
