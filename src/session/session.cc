@@ -19,6 +19,7 @@ Session::Session(const SessionContext& context, RequestScope* request) : context
 
 Session::~Session() {
   Close();
+  loaded_.image.Clear();  // the next session sees nothing of this one
   if (context_.spare != nullptr && loaded_.image.buffer()->capacity() <= kSpareMax) {
     context_.spare->swap(*loaded_.image.buffer());
   }

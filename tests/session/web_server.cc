@@ -49,6 +49,7 @@ void WebServer::Build() {
   context_.shared = shared;
   context_.pool = 1;
   context_.leases = leases_.get();
+  context_.spare = &spare_;
   if (!shared->Init()) std::abort();
 }
 

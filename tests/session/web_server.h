@@ -66,6 +66,7 @@ class WebServer {
   std::vector<FakeNode*> renewing_connections_;  // the thread has its own
   std::unique_ptr<NodeSet> renewing_nodes_;
   std::unique_ptr<LockLeases> leases_;
+  std::string spare_;
   SessionContext context_;
 };
 
