@@ -42,7 +42,8 @@ const SessionContext* CurrentContext() {
       return;
     }
     Result<const SessionContext*> context =
-        php_clustered_session_worker()->ContextFor(save_path == nullptr ? "" : save_path, *CSG(settings), CSG(settings_generation));
+        php_clustered_session_worker()->ContextFor(save_path == nullptr ? "" : save_path, *CSG(settings),
+                                                   CSG(settings_generation));
     if (context.ok()) {
       current = *context;
     } else {

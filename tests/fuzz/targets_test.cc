@@ -131,7 +131,7 @@ TEST_CASE("whatever a node holds under our key, it is not believed or it is what
   tombstone.flags = kRecordTombstone;
   tombstone.payload = {};
   constexpr std::string_view kKey = "cs:AAAAAAAAAAAAAAAAAAAAAA";
-  RunTarget(FuzzRecord, {"", "garbage", "CSR1\1\0\x38\0"s, EncodeRecord(&record, kKey), EncodeRecord(&tombstone, kKey)});
+  RunTarget(FuzzRecord, {"", "garbage", "CSR1\1\0\xc0\0"s, EncodeRecord(&record, kKey), EncodeRecord(&tombstone, kKey)});
 }
 
 TEST_CASE("whatever a node answers, it is judged within its bytes, and what is whole stays so") {
