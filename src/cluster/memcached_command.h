@@ -45,11 +45,10 @@ struct MemcachedReply {
   std::string message;
 };
 
-// The reply to one command at the start of what has been received; more may follow it.
-struct ReplyScan {
-  AnswerState state = AnswerState::kGarbage;
-  size_t size = 0;      // of the reply; kIncomplete: at least so many bytes are needed
-  std::string message;  // of kRefused, and of a store that is CommandResult::kRefused
+// The reply to one command at the start of what has been received; more may follow it. `size`: of
+// the reply; kIncomplete: at least so many bytes are needed. `message`: of kRefused, and of a store that is
+// CommandResult::kRefused.
+struct ReplyScan : AnswerScan {
   CommandResult result = CommandResult::kMiss;
   std::string_view value;  // into the bytes
   uint64_t cas = 0;

@@ -229,9 +229,9 @@ std::string MemcachedConnection::ErrorOf(const WaitResult& wait) const {
   return "answered something else than memcached's protocol or what was asked for";
 }
 
-void MemcachedConnection::SetError(const WaitResult& wait, MemcachedAnswer* answer) const {
-  answer->error = ErrorOf(wait);
-  answer->lost = wait.outcome == WaitOutcome::kClosed && wait.received == 0;
+void MemcachedConnection::SetError(const WaitResult& wait, FlightResult* result) const {
+  result->error = ErrorOf(wait);
+  result->lost = wait.outcome == WaitOutcome::kClosed && wait.received == 0;
 }
 
 // libmemcached would read it with a timeout per poll(), which a node that drips it byte by byte never meets. So it is

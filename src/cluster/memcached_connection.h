@@ -54,18 +54,15 @@ struct MemcachedItem {
   uint64_t cas = 0;
 };
 
-struct MemcachedAnswer {
-  bool ok = false;
-  std::vector<MemcachedItem> items;  // of the keys asked for, those that exist
-  std::string error;                 // if not ok: what happened, without the node's name
-  bool lost = false;                 // not ok: the node closed the connection before it answered anything
-};
-
-// What a flight of commands has brought.
+// What a flight has brought.
 struct FlightResult {
   bool ok = false;
-  std::string error;  // as in MemcachedAnswer
-  bool lost = false;
+  std::string error;  // if not ok: what happened, without the node's name
+  bool lost = false;  // not ok: the node closed the connection before it answered anything
+};
+
+struct MemcachedAnswer : FlightResult {
+  std::vector<MemcachedItem> items;  // of the keys asked for, those that exist
 };
 
 class MemcachedConnection {
@@ -150,7 +147,7 @@ class MemcachedConnection {
   void ReceiveLarge(Keys keys, TimePoint deadline, MemcachedAnswer* answer);
   WaitResult TakeReplies(Commands commands, std::span<MemcachedReply> replies, Received* received);
   std::string ErrorOf(const WaitResult& wait) const;
-  void SetError(const WaitResult& wait, MemcachedAnswer* answer) const;
+  void SetError(const WaitResult& wait, FlightResult* result) const;
   void FetchAll(MemcachedAnswer* answer);
   bool Send(Verb verb, std::string_view key, std::string_view value, int64_t expiration, uint64_t cas,
             TimePoint deadline);

@@ -66,7 +66,25 @@ struct MemcachedConnection::Received {
   size_t size = 0;     // of input_, what was received
   size_t skipped = 0;  // of input_, replies to what was sent before this flight
   size_t wanted = 1;   // of that, at least, to get on; a byte more than that, to see what must not be there
+
+  std::string_view Rest(const std::string& input) const { return {input.data() + offset, size - offset}; }
+  bool Pass(const AnswerScan& scan, WaitResult* wait);
 };
+
+// Goes past a reply that is whole. False: it is not, and the wait goes on, or ends with what is said of it.
+bool MemcachedConnection::Received::Pass(const AnswerScan& scan, WaitResult* wait) {
+  if (scan.state == AnswerState::kComplete) {
+    offset += scan.size;
+    return true;
+  }
+  if (scan.state == AnswerState::kIncomplete) {
+    wanted = offset + scan.size + 1;
+    return false;
+  }
+  wait->outcome = OutcomeOf(scan.state);
+  wait->message = scan.message;
+  return false;
+}
 
 // Goes past the replies that are owed for what was sent before a flight of so many `commands`.
 WaitResult MemcachedConnection::SkipOwed(size_t commands, Received* received) {
@@ -74,18 +92,7 @@ WaitResult MemcachedConnection::SkipOwed(size_t commands, Received* received) {
   result.outcome = WaitOutcome::kComplete;
   while (owed_ > 0) {
     const auto number = static_cast<uint32_t>(sent_ - commands - owed_ + 1);
-    const std::string_view bytes(input_.data() + received->offset, received->size - received->offset);
-    const AnswerScan scan = ScanBinaryOwed(bytes, number);
-    if (scan.state == AnswerState::kIncomplete) {
-      received->wanted = received->offset + scan.size + 1;
-      return result;
-    }
-    if (scan.state != AnswerState::kComplete) {
-      result.outcome = OutcomeOf(scan.state);
-      result.message = scan.message;
-      return result;
-    }
-    received->offset += scan.size;
+    if (!received->Pass(ScanBinaryOwed(received->Rest(input_), number), &result)) return result;
     received->skipped = received->offset;
     --owed_;
   }
@@ -103,20 +110,11 @@ WaitResult MemcachedConnection::TakeReplies(Commands commands, std::span<Memcach
       continue;
     }
     const auto number = static_cast<uint32_t>(sent_ - commands.size() + 1 + index);
-    const std::string_view bytes(input_.data() + received->offset, received->size - received->offset);
+    const std::string_view bytes = received->Rest(input_);
     const ReplyScan reply = protocol_ == Protocol::kBinary ? ScanBinaryReply(bytes, commands[index], number)
                                                            : ScanMetaReply(bytes, commands[index], number);
-    if (reply.state == AnswerState::kIncomplete) {
-      received->wanted = received->offset + reply.size + 1;
-      return result;
-    }
-    if (reply.state != AnswerState::kComplete) {
-      result.outcome = OutcomeOf(reply.state);
-      result.message = reply.message;
-      return result;
-    }
+    if (!received->Pass(reply, &result)) return result;
     replies[index] = {reply.result, std::string(reply.value), reply.cas, reply.message};
-    received->offset += reply.size;
     ++received->replies;
   }
   if (received->offset != received->size) result.outcome = WaitOutcome::kGarbage;  // more than was asked for
@@ -145,8 +143,7 @@ FlightResult MemcachedConnection::ReceiveReplies(Commands commands, std::span<Me
     const bool late = !result.ok && std::chrono::steady_clock::now() >= deadline;
     if (late && wait.outcome == WaitOutcome::kComplete) wait.outcome = WaitOutcome::kTimeout;
   } while (!result.ok && wait.outcome == WaitOutcome::kComplete);
-  if (!result.ok) result.error = ErrorOf(wait);
-  result.lost = !result.ok && wait.outcome == WaitOutcome::kClosed && wait.received == 0;
+  if (!result.ok) SetError(wait, &result);
   if (input_.size() > kInputSizeKept) input_ = std::string();
   return result;
 }

@@ -200,9 +200,9 @@ FlightResult MemcachedNode::AskSentinelPlain() {
   connection_.BeginFlight();
   if (!connection_.SendGets(keys, operation_.deadline)) return {false, "cannot send: " + connection_.LastError(), false};
   connection_.EndFlight();
-  MemcachedAnswer answer = connection_.Receive(keys, operation_.deadline);
+  const MemcachedAnswer answer = connection_.Receive(keys, operation_.deadline);
   if (answer.ok) process_.Learn(answer.items.empty() ? nullptr : &answer.items.front().value);
-  return {answer.ok, std::move(answer.error), answer.lost};
+  return answer;
 }
 
 FlightResult MemcachedNode::AskSentinelNumbered() {
@@ -234,7 +234,7 @@ FlightResult MemcachedNode::Receive() {
       if (result.ok) TakeReplies();
     } else {
       MemcachedAnswer answer = connection_.Receive(AskedKeys(), operation_.deadline);
-      result = {answer.ok, std::move(answer.error), answer.lost};
+      result = answer;
       if (result.ok) TakeAnswer(std::move(answer.items));
       if (connection_.numbered()) connection_.ReadPatiently(timeouts_.operation);
     }
