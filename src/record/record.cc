@@ -109,8 +109,7 @@ Lineage LineageOf(const Record& record, const Ancestry& known) {
     return record.order() <= known.order ? Lineage::kAncestor : Lineage::kDescendant;
   }
   const bool ancestor = known.vector.Covers(record.vector);
-  const bool descendant =
-      known.only_here ? record.vector.SurelyCovers(known.vector) : record.vector.Covers(known.vector);
+  const bool descendant = record.vector.Covers(known.vector, known.only_here);
   // Equal vectors and other bytes: two workers of one server have written at once. A merge that has no record yet
   // (fingerprint 0) covers all it was made of.
   if (ancestor && descendant && known.fingerprint != 0) return Lineage::kBranch;

@@ -35,6 +35,12 @@ class VersionVector {
   // dropped, nor one that `other` has.
   bool SurelyCovers(const VersionVector& other) const;
 
+  // The one that is right for `other`: what only this server has, as no node has acknowledged it, must not count as known
+  // by mistake.
+  bool Covers(const VersionVector& other, bool only_here) const {
+    return only_here ? SurelyCovers(other) : Covers(other);
+  }
+
   // The Bloom filter of the writers whose slots were dropped, kDroppedBytes as stored beside the slots.
   void StoreDropped(char* to) const;
   void LoadDropped(const char* from);

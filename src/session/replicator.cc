@@ -187,8 +187,7 @@ bool Replicator::ResolveContests() {
 // Three-way where theirs was made from what this request had read; else both are branches with no base that is known,
 // and every key of either stays.
 void Replicator::MergeWith(const Record& theirs) {
-  const bool from_base =
-      base_.only_here ? theirs.vector.SurelyCovers(base_.vector) : theirs.vector.Covers(base_.vector);
+  const bool from_base = theirs.vector.Covers(base_.vector, base_.only_here);
   std::optional<std::string> resolved =
       ResolveConflict(context_, from_base ? base_.payload : std::string_view(), record_.payload, theirs.payload);
   if (resolved) {

@@ -188,6 +188,7 @@ class Session {
   void ForgetCreated();
   Status CommitHere(std::string_view payload);
   Status FinishCommit(WriteOutcome outcome, std::string_view payload, std::chrono::seconds ttl);
+  void BeginGrace(TimePoint now);
   Status PutEntry(TimePoint now);
   uint32_t HomeNode();
   void SaveTokens();

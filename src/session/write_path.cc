@@ -150,10 +150,7 @@ bool Session::CatchUp(std::string_view* payload, std::string* merged) {
   if (!context_.store->Lookup(loaded_.key, context_.clock->Now(), &current, image.buffer()) || !image.Valid()) {
     // What was committed since is not known here any more, nor whether a takeover was.
     loaded_.image.SetActor(NewActor());
-    if (!Created(loaded_.id)) {
-      loaded_.entry.confirmed_at_ns = 0;
-      loaded_.entry.grace_until_ns = ToNanos(context_.clock->Now() + context_.settings.takeover_grace);
-    }
+    if (!Created(loaded_.id)) BeginGrace(context_.clock->Now());
     return true;
   }
   const bool same_record = image.fingerprint() != 0 && image.fingerprint() == loaded_.image.fingerprint();
@@ -169,22 +166,23 @@ bool Session::CatchUp(std::string_view* payload, std::string* merged) {
     return false;
   }
   // Versions alone do not tell: a read that has merged branches has taken in more without a version of its own.
-  if (!started_anew && loaded_.image.vector().SurelyCovers(image.vector())) {
-    loaded_.image.SetActor(loaded_.image.vector() == image.vector() ? image.actor() : NewActor());
+  const VersionVector read = loaded_.image.vector();
+  const VersionVector now_here = image.vector();
+  if (!started_anew && read.SurelyCovers(now_here)) {
+    loaded_.image.SetActor(read == now_here ? image.actor() : NewActor());
     return true;
   }
   counters().conflicts.Add();
   const bool only_here = (loaded_.entry.flags & kEntryUnreplicated) != 0;
-  const bool from_base = only_here ? image.vector().SurelyCovers(loaded_.image.vector())
-                                   : image.vector().Covers(loaded_.image.vector());
+  const bool from_base = now_here.Covers(read, only_here);
   std::optional<std::string> resolved =
       ResolveConflict(context_, from_base ? loaded_.image.payload() : std::string_view(), *payload, image.payload());
   // Mine, where that stands, may be a view of what is replaced below.
   *merged = resolved ? std::move(*resolved) : std::string(*payload);
   *payload = *merged;
   if (!from_base) {  // read anew since, from the nodes: what this request had read is a branch of it
-    VersionVector both = image.vector();
-    if (!started_anew) both.Absorb(loaded_.image.vector());
+    VersionVector both = now_here;
+    if (!started_anew) both.Absorb(read);
     image.SetLineage(both, 0, image.life());
   }
   loaded_.image = std::move(image);
@@ -312,8 +310,7 @@ Status Session::FinishCommit(WriteOutcome outcome, std::string_view payload, std
     counters().unreplicated.Add();
     if (outcome.ownership_lost) {  // but only this server has what both have written: it takes the session back
       ++entry.epoch;
-      entry.confirmed_at_ns = 0;
-      entry.grace_until_ns = ToNanos(now + context_.settings.takeover_grace);
+      BeginGrace(now);
       counters().takeovers.Add();
     }
   } else {
@@ -369,6 +366,12 @@ Status Session::CommitHere(std::string_view payload) {
                                             status.error().message() + ") and there is no node to hold it");
   }
   return Status::Ok();
+}
+
+// From now on another server may still be writing: whoever reads the entry asks the nodes first.
+void Session::BeginGrace(TimePoint now) {
+  loaded_.entry.confirmed_at_ns = 0;
+  loaded_.entry.grace_until_ns = ToNanos(now + context_.settings.takeover_grace);
 }
 
 Status Session::PutEntry(TimePoint now) {
