@@ -19,10 +19,9 @@ pid_t finished_in = 0;
 const SessionSettings* settings_at_start = nullptr;
 
 BackgroundFlusher* FlusherOfThisProcess(const SessionSettings& own) {
-  BackgroundFlusher* seen = current.load();
-  if (seen != nullptr && seen->Mine()) return seen;
-  auto made = std::make_unique<BackgroundFlusher>(php_clustered_session_store(), php_clustered_session_clock(), own);
-  return current.compare_exchange_strong(seen, made.get()) ? made.release() : seen;
+  return OfThisProcess(&current, [&] {
+    return std::make_unique<BackgroundFlusher>(php_clustered_session_store(), php_clustered_session_clock(), own);
+  });
 }
 
 bool SomethingPending() {

@@ -15,7 +15,9 @@ extern "C" {
 #include "ext/session/php_session.h"
 }
 
+#include <atomic>
 #include <exception>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -76,6 +78,16 @@ void php_clustered_session_stop_flusher() noexcept;         // in MSHUTDOWN, whi
 // renewal.cc
 clustered_session::Worker* php_clustered_session_worker();  // of this thread; a first phase, may throw
 void php_clustered_session_stop_renewal() noexcept;         // in MSHUTDOWN
+
+// The object of this process in `current`: where that is none, or its parent's, whose locks may be anybody's, `make`'s,
+// unless another thread was first. Never deleted.
+template <typename T, typename Make>
+T* OfThisProcess(std::atomic<T*>* current, const Make& make) {
+  T* seen = current->load();
+  if (seen != nullptr && seen->Mine()) return seen;
+  std::unique_ptr<T> made = make();
+  return current->compare_exchange_strong(seen, made.get()) ? made.release() : seen;
+}
 
 // Runs the first phase. False if it threw, which is out of memory in practice; the message says so.
 template <typename Phase>

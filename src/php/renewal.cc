@@ -15,13 +15,11 @@ namespace {
 std::atomic<LockKeeper*> current{nullptr};
 
 LockLeases* LeasesOfThisProcess() {
-  LockKeeper* seen = current.load();
-  if (seen == nullptr || !seen->Mine()) {
-    auto made = std::make_unique<LockKeeper>(php_clustered_session_store(), php_clustered_session_clock(),
-                                             clustered_session::kLockLease);
-    if (current.compare_exchange_strong(seen, made.get())) seen = made.release();
-  }
-  return seen->leases();
+  const auto make = [] {
+    return std::make_unique<LockKeeper>(php_clustered_session_store(), php_clustered_session_clock(),
+                                        clustered_session::kLockLease);
+  };
+  return OfThisProcess(&current, make)->leases();
 }
 
 }  // namespace
