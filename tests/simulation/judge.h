@@ -102,8 +102,7 @@ class Judge {
     std::optional<TimePoint> answered;    // by a node
     std::optional<TimePoint> taken_over;  // from another process
     int taken_over_life = 0;
-    std::string cookie;             // that it gave to clients last
-    std::set<std::string> cookies;  // and all of them
+    std::set<std::string> cookies;  // that it gave to clients
     uint64_t last_look = 0;  // at the nodes, when a request started
     uint64_t evicted = 0;
     bool begins = false;     // a request has begun the session here, and none has read it since

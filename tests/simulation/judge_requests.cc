@@ -38,7 +38,6 @@ void Judge::Started(Visit* visit, const Result<std::string>& read) {
   Say("  reads " + Join(visit->shown) + (visit->asked ? "" : ", asks nobody") +
       (visit->life < facts.life ? ", of the life before" : ""));
 
-  const bool first_here = facts.serving.count(visit->process) == 0;
   Serving& serving = facts.serving[visit->process];
   if (Expired(serving, visit->server)) {
     serving.local = false;
@@ -52,8 +51,7 @@ void Judge::Started(Visit* visit, const Result<std::string>& read) {
   JudgeLocal(*visit, facts);
   // Who could ask and does not takes nothing over: the cookie of an earlier takeover may be back after a request beside it.
   visit->takes_over = (visit->asked || !visit->may_ask) && !visit->created && !visit->shown.empty() &&
-                      (first_here || serving.cookies.count(visit->cookie_after) == 0) && !serving.begins;
-  serving.cookie = visit->cookie_after;
+                      serving.cookies.count(visit->cookie_after) == 0 && !serving.begins;
   serving.cookies.insert(visit->cookie_after);
   if (visit->shown.empty()) serving.taken_over.reset();
   if (visit->takes_over) {
