@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/cluster/reply_cases.h"
 #include "tests/support/binary_client.h"
 
 namespace clustered_session {
@@ -64,20 +65,13 @@ TEST_CASE("commands are said as the binary protocol has them") {
 }
 
 TEST_CASE("a binary reply is whole, incomplete, a refusal, or garbage") {
-  struct Case {
-    const MemcachedCommand& command;
-    std::string bytes;
-    AnswerState state;
-    CommandResult result = CommandResult::kMiss;
-    uint64_t cas = 0;
-  };
   const auto complete = AnswerState::kComplete;
   const auto incomplete = AnswerState::kIncomplete;
   const auto garbage = AnswerState::kGarbage;
   const auto refused = AnswerState::kRefused;
   const auto denied = AnswerState::kDenied;
   const uint64_t large = ~uint64_t{0};
-  const std::vector<Case> cases = {
+  const std::vector<ReplyCase> cases = {
       {kGetK, Hit("v", 7), complete, CommandResult::kHit, 7},
       {kGetK, Hit("", large), complete, CommandResult::kHit, large},
       {kGetK, Hit("\x81\0\r\n"s, 7), complete, CommandResult::kHit, 7},
@@ -128,23 +122,9 @@ TEST_CASE("a binary reply is whole, incomplete, a refusal, or garbage") {
       {kOfferK, Reply(kAdd, 0x20, "Auth failure."), denied},
       {kOfferK, Reply(kGet, 0, "", 8), garbage},
   };
-  for (const Case& each : cases) {
-    INFO(&each - cases.data());
-    const ReplyScan reply = ScanBinaryReply(each.bytes, each.command, kNumber);
-    CHECK(reply.state == each.state);
-    if (each.state != complete) continue;
-    CHECK(reply.size == each.bytes.size());
-    CHECK(reply.result == each.result);
-    CHECK(reply.cas == each.cas);
-    // What follows is another's; and no part of it is a whole reply.
-    CHECK(ScanBinaryReply(each.bytes + Hit("v", 9), each.command, kNumber).size == each.bytes.size());
-    for (size_t size = 0; size < each.bytes.size(); ++size) {
-      const ReplyScan part = ScanBinaryReply(std::string_view(each.bytes).substr(0, size), each.command, kNumber);
-      CHECK(part.state == incomplete);
-      CHECK(part.size > size);
-      CHECK(part.size <= each.bytes.size());
-    }
-  }
+  CheckReplies(cases, Hit("v", 9), [](std::string_view bytes, const MemcachedCommand& command) {
+    return ScanBinaryReply(bytes, command, kNumber);
+  });
   CHECK(ScanBinaryReply(Hit("v\0w"s, 7), kGetK, kNumber).value == "v\0w"s);
   CHECK(ScanBinaryReply(Reply(kGet, 0x82, "Out\nof" + std::string(200, '!')), kGetK, kNumber).message ==
         "Out?of" + std::string(94, '!'));

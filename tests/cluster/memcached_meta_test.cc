@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tests/cluster/node_fixture.h"
+#include "tests/cluster/reply_cases.h"
 #include "tests/support/fault_proxy.h"
 #include "tests/support/memcached_process.h"
 
@@ -34,18 +35,11 @@ TEST_CASE("commands are said as memcached's protocol has them, a store with what
 }
 
 TEST_CASE("a reply is whole, incomplete, an error line, or garbage") {
-  struct Case {
-    const MemcachedCommand& command;
-    std::string bytes;
-    AnswerState state;
-    CommandResult result = CommandResult::kMiss;
-    uint64_t cas = 0;
-  };
   const auto complete = AnswerState::kComplete;
   const auto incomplete = AnswerState::kIncomplete;
   const auto garbage = AnswerState::kGarbage;
   const auto refused = AnswerState::kRefused;
-  const std::vector<Case> cases = {
+  const std::vector<ReplyCase> cases = {
       {kGetK, "VA 1 c7 O9\r\nv\r\n", complete, CommandResult::kHit, 7},
       {kGetK, "VA 0 O9 c18446744073709551615\r\n\r\n", complete, CommandResult::kHit, 18446744073709551615u},
       {kGetK, "VA 6 c7 O9\r\n\r\nEN\r\n\r\n", complete, CommandResult::kHit, 7},
@@ -87,23 +81,9 @@ TEST_CASE("a reply is whole, incomplete, an error line, or garbage") {
       {kStoreK, "CLIENT_ERROR bad data chunk\r\n", refused},
       {kStoreK, "EXISTS\r\nERROR\r\n", refused},
   };
-  for (const Case& each : cases) {
-    INFO(each.bytes);
-    const ReplyScan reply = ScanMetaReply(each.bytes, each.command, 9);
-    CHECK(reply.state == each.state);
-    if (each.state != complete) continue;
-    CHECK(reply.size == each.bytes.size());
-    CHECK(reply.result == each.result);
-    CHECK(reply.cas == each.cas);
-    // What follows is another's; and no part of it is a whole reply.
-    CHECK(ScanMetaReply(each.bytes + "VA 1 c9 O9\r\n", each.command, 9).size == each.bytes.size());
-    for (size_t size = 0; size < each.bytes.size(); ++size) {
-      const ReplyScan part = ScanMetaReply(std::string_view(each.bytes).substr(0, size), each.command, 9);
-      CHECK(part.state == incomplete);
-      CHECK(part.size > size);
-      CHECK(part.size <= each.bytes.size());
-    }
-  }
+  CheckReplies(cases, "VA 1 c9 O9\r\n", [](std::string_view bytes, const MemcachedCommand& command) {
+    return ScanMetaReply(bytes, command, 9);
+  });
 }
 
 TEST_CASE("a greeting is what was asked for before the first answer, and nothing else") {
@@ -156,23 +136,18 @@ TEST_CASE("a lock is claimed in the flight of a read, seen by others, and releas
   if (GENERATE(true, false)) proxy.HideMeta();
   TestNode one(TcpAddress(proxy.port()));
   TestNode other(TcpAddress(proxy.port()));
-  const auto claim = [](TestNode* client, std::string_view owner) {
-    const LockClaim lock{"k:lock", owner, seconds(100)};
-    client->node->StartRead("k", Now() + seconds(10), &lock);
-    return client->node->FinishRead();
-  };
   for (int round = 0; round < 3; ++round) {  // the first on fresh connections
     const size_t trips = proxy.round_trips();
-    const NodeReply mine = claim(&one, "one");
+    const NodeReply mine = one.Claim("one");
     CHECK(proxy.round_trips() == trips + 1);
     REQUIRE(mine.status == NodeStatus::kHit);
     CHECK(mine.value == "v");
     CHECK(mine.lock_owner == "one");
     REQUIRE(mine.lock_token.known());
-    const NodeReply theirs = claim(&other, "other");
+    const NodeReply theirs = other.Claim("other");
     CHECK(theirs.value == "v");
     CHECK(theirs.lock_owner == "one");
-    CHECK(claim(&one, "one").lock_owner == "one");  // asked again: still whose it was
+    CHECK(one.Claim("one").lock_owner == "one");  // asked again: still whose it was
     // With a token that is not the lock's, nothing is released.
     other.node->Release("k:lock", {mine.lock_token.cas + 1000, mine.lock_token.incarnation}, Now() + seconds(5));
     CHECK(other.Read("k").status == NodeStatus::kHit);

@@ -207,19 +207,14 @@ TEST_CASE("with SASL a lock is claimed in the flight of a read, and released by 
   FaultProxy proxy(server.port());
   TestNode one(TcpAddress(proxy.port()), kUser);
   TestNode other(TcpAddress(proxy.port()), kUser);
-  const auto claim = [](TestNode* client, std::string_view owner) {
-    const LockClaim lock{"k:lock", owner, seconds(100)};
-    client->node->StartRead("k", Now() + seconds(10), &lock);
-    return client->node->FinishRead();
-  };
   for (int round = 0; round < 3; ++round) {  // the first on fresh connections
-    const NodeReply mine = claim(&one, "one");
+    const NodeReply mine = one.Claim("one");
     INFO(mine.error);
     REQUIRE(mine.status == NodeStatus::kHit);
     CHECK(mine.value == "v");
     CHECK(mine.lock_owner == "one");
     REQUIRE(mine.lock_token.known());
-    const NodeReply theirs = claim(&other, "other");
+    const NodeReply theirs = other.Claim("other");
     CHECK(theirs.value == "v");
     CHECK(theirs.lock_owner == "one");
     // With a token that is not the lock's, nothing is released. What the node says to this is in nobody's way, neither
@@ -238,7 +233,7 @@ TEST_CASE("with SASL a lock is claimed in the flight of a read, and released by 
   }
   CHECK(other.counters.node_connects.Get() == 1);
   // A connection that is lost after a release was answered is no more than another one.
-  const NodeReply mine = claim(&one, "one");
+  const NodeReply mine = one.Claim("one");
   one.node->Release("k:lock", mine.lock_token, Now() + seconds(5));
   REQUIRE(WaitUntil([&] { return server.Get("k:lock").empty(); }));
   proxy.CloseConnections();

@@ -65,6 +65,13 @@ struct TestNode {
     return reply.status == NodeStatus::kContested ? ContestedReply(Read(key, timeout), value) : reply;
   }
 
+  // Reads "k" and asks for its lock.
+  NodeReply Claim(std::string_view owner) {
+    const LockClaim lock{"k:lock", owner, seconds(100)};
+    node->StartRead("k", Now() + seconds(10), &lock);
+    return node->FinishRead();
+  }
+
   NodeHealth health{};
   Counters counters;
   std::unique_ptr<Node> node;

@@ -1,10 +1,6 @@
 // The thread that writes what requests have left behind: started, handed over, ended, with real nodes. Layer: tests.
 #include "src/session/background_flusher.h"
 
-#include <signal.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
 #include <string>
 
@@ -12,6 +8,7 @@
 #include "src/session/worker.h"
 #include "tests/support/child_process.h"
 #include "tests/support/memcached_process.h"
+#include "tests/support/signal_watch.h"
 
 using namespace clustered_session;
 
@@ -57,9 +54,6 @@ struct Server {
   SessionSettings settings;
   std::atomic<uint64_t> sessions{0};
 };
-
-std::atomic<pid_t> handled_in{0};
-std::atomic<int> handled{0};
 
 }  // namespace
 
@@ -205,20 +199,13 @@ TEST_CASE("A child made by fork leaves its parent's thread alone and writes by i
 TEST_CASE("The thread handles no signal of the process", "[session]") {
   Server server;
   ChildProcess process([&] {
-    struct sigaction action = {};
-    action.sa_handler = [](int) {
-      handled_in = static_cast<pid_t>(syscall(SYS_gettid));
-      ++handled;
-    };
-    sigaction(SIGUSR1, &action, nullptr);
+    SignalWatch signals;
     Worker worker(server.store.get(), &server.clock);
     BackgroundFlusher flusher(server.store.get(), &server.clock, server.settings);
     for (int i = 0; i < 50; ++i) {
       if (!server.Write(&worker, 2)) return 1;
       flusher.Wake();
-      const int before = handled;
-      kill(getpid(), SIGUSR1);
-      if (!WaitUntil([&] { return handled > before; }) || handled_in != getpid()) return 2;
+      if (!signals.FirstThreadHandlesOne()) return 2;
     }
     return WaitUntil([&] { return server.NothingLeft(); }) ? 0 : 3;
   });

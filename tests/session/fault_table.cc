@@ -26,10 +26,7 @@ constexpr Duration kSlack = milliseconds(1500);
 
 std::string RandomPart() {
   static std::mt19937_64 random(11);
-  char text[33];
-  snprintf(text, sizeof text, "%016llx%016llx", static_cast<unsigned long long>(random()),
-           static_cast<unsigned long long>(random()));
-  return text;
+  return RandomPartOf(&random);
 }
 
 // Timeouts that a fault uses up are short, and long enough for a node that is well on a busy machine.

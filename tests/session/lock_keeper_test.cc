@@ -2,10 +2,6 @@
 // rest. Layer: tests.
 #include "src/session/lock_keeper.h"
 
-#include <signal.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
 #include <memory>
 #include <thread>
@@ -17,6 +13,7 @@
 #include "tests/support/child_process.h"
 #include "tests/support/fake_node.h"
 #include "tests/support/memcached_process.h"
+#include "tests/support/signal_watch.h"
 
 using namespace clustered_session;
 using namespace std::chrono_literals;
@@ -60,9 +57,6 @@ bool Create(Server* server) {
   Session session(server->context(), &scope);
   return session.Read(kId, 1440).ok() && session.Write(kId, "n|i:1;", 1440).ok();
 }
-
-std::atomic<pid_t> handled_in{0};
-std::atomic<int> handled{0};
 
 }  // namespace
 
@@ -148,20 +142,13 @@ TEST_CASE("A child made by fork gives none of its parent's locks back, and has a
 TEST_CASE("The renewing thread handles no signal of the process", "[session]") {
   MemcachedProcess node;
   ChildProcess process([&] {
-    struct sigaction action = {};
-    action.sa_handler = [](int) {
-      handled_in = static_cast<pid_t>(syscall(SYS_gettid));
-      ++handled;
-    };
-    sigaction(SIGUSR1, &action, nullptr);
+    SignalWatch signals;
     Server a(PathOf(node));
     RequestScope scope;
     Session session(a.context(), &scope);
     if (!session.Read(kId, 1440).ok() || !a.keeper.running()) return 1;
     for (int i = 0; i < 50; ++i) {
-      const int before = handled;
-      kill(getpid(), SIGUSR1);
-      if (!WaitUntil([&] { return handled > before; }) || handled_in != getpid()) return 2;
+      if (!signals.FirstThreadHandlesOne()) return 2;
     }
     return 0;
   });

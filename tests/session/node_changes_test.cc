@@ -15,10 +15,7 @@ constexpr int kSessions = 40;
 
 std::string RandomPart() {
   static std::mt19937_64 random(4);
-  char text[33];
-  snprintf(text, sizeof text, "%016llx%016llx", static_cast<unsigned long long>(random()),
-           static_cast<unsigned long long>(random()));
-  return text;
+  return RandomPartOf(&random);
 }
 
 struct NodeChanges {

@@ -20,6 +20,14 @@ std::string RandomPart() {
 
 }  // namespace
 
+std::string RandomPartOf(std::mt19937_64* random) {
+  const auto low = static_cast<unsigned long long>((*random)());
+  const auto high = static_cast<unsigned long long>((*random)());
+  char text[33];
+  snprintf(text, sizeof text, "%016llx%016llx", high, low);
+  return text;
+}
+
 void SeedWebServers(uint64_t seed) {
   numbers = seed << 20;
   seeded = true;

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,9 @@ struct Browser {
   std::string session_id;
   std::optional<AffinityCookie> affinity;
 };
+
+// The random part of a session ID, of numbers that a test has seeded.
+std::string RandomPartOf(std::mt19937_64* random);
 
 // One web server of the cluster: its shared memory, its connections and its settings.
 class WebServer {
