@@ -21,18 +21,24 @@ constexpr char kHeader[] = "Set-Cookie: ";
 constexpr char kForbiddenInName[] = "=,;.[ \t\r\n\013\014";  // as in a session.name that PHP sends no cookie for
 constexpr char kDateFormat[] = "D, d M Y H:i:s \\G\\M\\T";
 
-// A response has one cookie of a name: the last that was sent.
-void RemoveSentCookie(const char* name) {
+// The cookie's value and attributes, if the header sets the cookie `name`; else null.
+const char* AfterName(const sapi_header_struct& header, const char* name) {
   constexpr size_t kHeaderSize = sizeof kHeader - 1;
   const size_t size = strlen(name);
+  if (header.header_len <= kHeaderSize + size || strncmp(header.header, kHeader, kHeaderSize) != 0 ||
+      strncmp(header.header + kHeaderSize, name, size) != 0 || header.header[kHeaderSize + size] != '=') {
+    return nullptr;
+  }
+  return header.header + kHeaderSize + size + 1;
+}
+
+// A response has one cookie of a name: the last that was sent.
+void RemoveSentCookie(const char* name) {
   zend_llist* headers = &SG(sapi_headers).headers;
   for (zend_llist_element *element = headers->head, *next = nullptr; element != nullptr; element = next) {
     next = element->next;
     auto* header = reinterpret_cast<sapi_header_struct*>(element->data);
-    if (header->header_len <= kHeaderSize + size || strncmp(header->header, kHeader, kHeaderSize) != 0 ||
-        strncmp(header->header + kHeaderSize, name, size) != 0 || header->header[kHeaderSize + size] != '=') {
-      continue;
-    }
+    if (AfterName(*header, name) == nullptr) continue;
     (element->prev != nullptr ? element->prev->next : headers->head) = element->next;
     (element->next != nullptr ? element->next->prev : headers->tail) = element->prev;
     sapi_free_header(header);
@@ -85,6 +91,15 @@ bool MaySend(const char* name) {
 }
 
 }  // namespace
+
+std::optional<std::string_view> php_clustered_session_sent_cookie(const char* name) noexcept {
+  for (zend_llist_element* element = SG(sapi_headers).headers.tail; element != nullptr; element = element->prev) {
+    if (const char* value = AfterName(*reinterpret_cast<sapi_header_struct*>(element->data), name)) {
+      return std::string_view(value, strcspn(value, ";"));
+    }
+  }
+  return std::nullopt;
+}
 
 void php_clustered_session_send_cookie(const char* name, const char* value) {
   if (!MaySend(name)) return;

@@ -64,9 +64,9 @@ class Session {
   // The next Read of the loaded session reads anew, under the lock it holds (session_reset).
   void ReadAnew() { loaded_.complete = false; }
 
-  // Writes a changed payload through. `id` is loaded first if it is not. `empty`: the caller knows that there is nothing
-  // in the session, whatever bytes its serialize handler has for that.
-  // Errors: kTooLarge (the old record stays), kNoMemory (no node took it and there is no room here), kUnavailable.
+  // Writes a changed payload through. `id` is loaded first if it is not. `empty`: the caller knows that there is
+  // nothing in the session, whatever bytes its serialize handler has for that. Errors: kTooLarge (the old record
+  // stays), kNoMemory (no node took it and there is no room here), kUnavailable.
   Status Write(std::string_view id, std::string_view payload, uint32_t lifetime_s, bool empty = false);
 
   // An unchanged session was used: keeps it alive here, and on the nodes when their records are about to expire.
@@ -112,17 +112,17 @@ class Session {
   // The lock that all servers respect, from its claim to its release.
   struct ClusterLock {
     enum class Outcome : uint8_t {
-      kNoClaim,     // none was sent: not needed, or there is no node that could take it
-      kToSend,      // goes with the next flight
+      kNoClaim,  // none was sent: not needed, or there is no node that could take it
+      kToSend,   // goes with the next flight
       kHeld,
       kTaken,       // somebody else has it, `other`
       kUnanswered,  // its node did not answer, or does not take it
     };
     Outcome outcome = Outcome::kNoClaim;
     std::string key;
-    uint64_t realm = 0;  // of this server's workers: LockHolder
-    std::string holder;  // our claim
-    std::string other;   // whose it is, for messages
+    uint64_t realm = 0;             // of this server's workers: LockHolder
+    std::string holder;             // our claim
+    std::string other;              // whose it is, for messages
     bool any_answer = false;        // a node was reached by the last try
     std::vector<uint32_t> refused;  // nodes that answer and take no lock
     uint32_t node = 0;
@@ -146,7 +146,7 @@ class Session {
     bool exists = false;      // there is a record or an entry, not destroyed
     bool must_write = false;  // a node lags behind, or branches were merged: write even if unchanged
     uint32_t lifetime_s = 0;
-    int64_t read_at_ns = 0;  // when what follows was true at the latest
+    int64_t read_at_ns = 0;           // when what follows was true at the latest
     uint64_t version = 0;             // of what was read; 0 = nothing known anywhere
     uint64_t epoch = 1;               // under which this server serves it
     Entry entry;                      // as the local store holds it; flags 0 and version 0 if it does not
