@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "src/base/protocol_fault.h"
+#include "src/cluster/node_code.h"
 #include "src/cluster/placement.h"
 #include "src/session/conflict.h"
 #include "src/session/session.h"
@@ -79,7 +80,7 @@ Result<bool> Session::Validate(std::string_view id, uint32_t lifetime_s) {
 void Session::SetLoaded(std::string_view id, uint32_t lifetime_s) {
   loaded_.id = id;
   loaded_.lifetime_s = lifetime_s;
-  loaded_.home = NodeNameOf(id);
+  loaded_.home = NodeNamedBy(context_.nodes->addresses(), id);
   loaded_.placement_key = HashSessionId({}, context_.settings.prefix, id);
   loaded_.key = context_.InSpace(loaded_.placement_key);
 }

@@ -30,7 +30,8 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  // A session ID made of `random_part` and the name of the node that will hold it. Asks no node.
+  // A session ID made of `random_part`, as long as that, that names the node which is to hold it. The node is drawn by
+  // weight with `random`, 64 bits that have nothing to do with `random_part`. Asks no node.
   std::string CreateId(std::string_view random_part, uint64_t random);
 
   // Whether a session of this ID exists (strict mode). Loads and locks it: the Read that follows asks nobody again.
