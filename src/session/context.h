@@ -70,6 +70,7 @@ struct Notice {
 struct DeferredDestroy {
   std::string session_id;
   uint32_t lifetime_s = 0;
+  bool only_here = false;  // when it was read, nobody but this server could know of it
 };
 
 // What outlives an open and close of the handler within one request.

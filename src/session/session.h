@@ -59,8 +59,9 @@ class Session {
   // `compared`: the caller knows that `payload` is what Read gave it; else it is looked at here.
   Status UpdateTimestamp(std::string_view id, std::string_view payload, uint32_t lifetime_s, bool compared = false);
 
-  // Destroys the session everywhere. Destroying one that does not exist succeeds.
-  Status Destroy(std::string_view id, uint32_t lifetime_s);
+  // Destroys the session everywhere. Destroying one that does not exist succeeds. No node is told of one that only this
+  // server knows. `only_here`: that this was so when an earlier open of this request read it.
+  Status Destroy(std::string_view id, uint32_t lifetime_s, bool only_here = false);
 
   // Destroys it after the next successful Write of this request, or at the request's end (FlushDeferred).
   void DestroyLater(std::string_view id, uint32_t lifetime_s);
@@ -124,6 +125,7 @@ class Session {
     bool complete = false;    // the load ended well
     bool exists = false;      // there is a record or an entry, not destroyed
     bool must_write = false;  // a node lags behind, or branches were merged: write even if unchanged
+    bool client_stayed = false;  // no other server has served its client since the entry was written
     uint32_t lifetime_s = 0;
     int64_t read_at_ns = 0;  // when what follows was true at the latest
     uint64_t version = 0;             // of what was read; 0 = nothing known anywhere
@@ -152,6 +154,7 @@ class Session {
   // read_path.cc
   Status Load(std::string_view id, uint32_t lifetime_s);
   Status LoadLocked(TimePoint now);
+  bool ClientStayed(const Entry& entry) const;
   bool EntryTrusted(const Entry& entry, TimePoint now) const;
   void ServeEntry();
   Status ValidateEntry(TimePoint now);
@@ -199,6 +202,8 @@ class Session {
   void GiveUpReplication(const Error& error);
 
   // destroy_path.cc
+  bool OnlyHere() const;
+  bool EraseUnlessWritten();
   void WriteTombstone();
   void RepeatTombstone();
   void ReplicateTombstone(uint64_t version, uint64_t epoch, uint32_t actor);
