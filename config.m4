@@ -143,6 +143,7 @@ struct Value {
     src/cluster/memcached_sasl.cc
     src/cluster/memcached_socket.cc
     src/cluster/node.cc
+    src/cluster/node_code.cc
     src/cluster/node_process.cc
     src/cluster/node_set.cc
     src/cluster/owned_sockets.cc

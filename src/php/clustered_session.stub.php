@@ -13,7 +13,7 @@
  *   server_id: string,
  *   instance: string,
  *   error?: string,
- *   nodes: array<string, array{address: string, weight: int, state: string, operations: int, failures: int, retry_in_ms: int}>,
+ *   nodes: array<string, array{address: string, code: string, weight: int, state: string, operations: int, failures: int, retry_in_ms: int}>,
  *   counters: array<string, int>,
  *   memory: array{bytes: int, payload_bytes: int, payload_used: int, entries: int, entries_max: int, unreplicated: int},
  *   flush: array{pending: bool, longest_lag_ms: float},

@@ -5,6 +5,8 @@
 // ends no request. So the state is kept in CSG(open) as well, and given up at the next open or at the request's end.
 // Whatever lets PHP warn runs the user's error handler, which may close the session: a callback does not touch its
 // state after that.
+#include <sodium.h>
+
 #include <cstring>
 
 #include "src/base/session_id.h"
@@ -322,12 +324,11 @@ PS_CREATE_SID_FUNC(clustered) {
   zend_string* random_part = php_session_create_id(nullptr);
   HandlerState* state = mod_data == nullptr ? nullptr : StateOf(mod_data);
   if (random_part == nullptr || state == nullptr) return random_part;
-  // The node is chosen by the ID's own randomness.
-  uint64_t random = 0;
-  memcpy(&random, ZSTR_VAL(random_part), ZSTR_LEN(random_part) < sizeof random ? ZSTR_LEN(random_part) : sizeof random);
   char id[clustered_session::kSessionIdLengthMax + 1];
   size_t size = 0;
   const bool ok = Guarded([&] {
+    uint64_t random = 0;
+    randombytes_buf(&random, sizeof random);
     const std::string created = state->session.CreateId(View(random_part), random);
     size = created.size() < sizeof id ? created.size() : 0;
     memcpy(id, created.data(), size);

@@ -1,6 +1,7 @@
 // clustered_session_status() and the phpinfo() section: the same facts, for programs and for people. Layer: php.
 #include <cinttypes>
 
+#include "src/cluster/node_code.h"
 #include "src/php/php_clustered_session.h"
 
 extern "C" {
@@ -21,6 +22,7 @@ namespace {
 struct NodeFacts {
   char name[32];
   char address[256];
+  char code[clustered_session::kNodeCodeLength + 1];
   zend_long weight;
   const char* state;
   zend_long operations;
@@ -59,6 +61,7 @@ NodeFacts FactsOf(const NodeSet::Member& member) {
   NodeFacts facts = {};
   snprintf(facts.name, sizeof facts.name, "%s", member.node->name().c_str());
   snprintf(facts.address, sizeof facts.address, "%s", member.node->address().c_str());
+  snprintf(facts.code, sizeof facts.code, "%s", clustered_session::NodeCode(member.address.name).c_str());
   facts.weight = member.address.weight;
   const NodeHealth& health = *member.health;
   facts.operations = static_cast<zend_long>(health.operations.load(std::memory_order_relaxed));
@@ -85,6 +88,7 @@ void AddNodes(zval* to, const SessionContext* context) {
     zval node;
     array_init(&node);
     add_assoc_string(&node, "address", facts.address);
+    add_assoc_string(&node, "code", facts.code);
     add_assoc_long(&node, "weight", facts.weight);
     add_assoc_string(&node, "state", facts.state);
     add_assoc_long(&node, "operations", facts.operations);
@@ -183,11 +187,11 @@ PHP_MINFO_FUNCTION(clustered_session) {
 
   if (context != nullptr && !context->nodes->empty()) {
     php_info_print_table_start();
-    php_info_print_table_header(4, "Node", "Address", "State", "Operations (failed)");
+    php_info_print_table_header(5, "Node", "Address", "Code in IDs", "State", "Operations (failed)");
     for (uint32_t i = 0; i < context->nodes->size(); ++i) {
       const NodeFacts facts = FactsOf(context->nodes->member(i));
       snprintf(text, sizeof text, ZEND_LONG_FMT " (" ZEND_LONG_FMT ")", facts.operations, facts.failures);
-      php_info_print_table_row(4, facts.name, facts.address, facts.state, text);
+      php_info_print_table_row(5, facts.name, facts.address, facts.code, facts.state, text);
     }
     php_info_print_table_end();
   }

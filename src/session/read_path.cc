@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "src/base/protocol_fault.h"
+#include "src/cluster/node_code.h"
 #include "src/cluster/placement.h"
 #include "src/session/conflict.h"
 #include "src/session/session.h"
@@ -79,7 +80,7 @@ Result<bool> Session::Validate(std::string_view id, uint32_t lifetime_s) {
 void Session::SetLoaded(std::string_view id, uint32_t lifetime_s) {
   loaded_.id = id;
   loaded_.lifetime_s = lifetime_s;
-  loaded_.home = NodeNameOf(id);
+  loaded_.home = NodeNamedBy(context_.nodes->addresses(), id);
   loaded_.placement_key = HashSessionId({}, context_.settings.prefix, id);
   loaded_.key = context_.InSpace(loaded_.placement_key);
 }
@@ -130,6 +131,7 @@ Status Session::LoadLocked(TimePoint now) {
     counters().local_hits.Add();
     return Status::Ok();
   }
+  loaded_.client_stayed = context_.settings.affinity == AffinityMode::kCookie && ClientStayed(loaded_.entry);
   if (EntryTrusted(loaded_.entry, now)) {
     ServeEntry();
     counters().local_hits.Add();
@@ -138,15 +140,18 @@ Status Session::LoadLocked(TimePoint now) {
   return ValidateEntry(now);
 }
 
-// G2: without asking a node only if the client shows this server's cookie of this epoch, a node has confirmed it
-// lately, and no request of the server before can still be writing.
+// The client shows this server's cookie of this epoch; or the operator vouches for it.
+bool Session::ClientStayed(const Entry& entry) const {
+  if (context_.settings.affinity == AffinityMode::kBalancer || HasFault(ProtocolFault::kCookieUnchecked)) return true;
+  if (!claim_ || claim_->server_id != context_.settings.server_id) return false;
+  return claim_->epoch == entry.epoch || HasFault(ProtocolFault::kEpochUnchecked);
+}
+
+// G2: without asking a node only if the client was served by no other server, a node has confirmed the entry lately, and
+// no request of the server before can still be writing.
 bool Session::EntryTrusted(const Entry& entry, TimePoint now) const {
   // Where all servers take turns, the one before may have been another.
-  if (context_.settings.lock == LockMode::kCluster) return false;
-  if (context_.settings.affinity == AffinityMode::kCookie && !HasFault(ProtocolFault::kCookieUnchecked)) {
-    if (!claim_ || claim_->server_id != context_.settings.server_id) return false;
-    if (claim_->epoch != entry.epoch && !HasFault(ProtocolFault::kEpochUnchecked)) return false;
-  }
+  if (context_.settings.lock == LockMode::kCluster || !ClientStayed(entry)) return false;
   const int64_t trust_ns = std::chrono::nanoseconds(context_.settings.local_trust).count();
   const bool confirmed = entry.confirmed_at_ns != 0 && (ToNanos(now) - entry.confirmed_at_ns < trust_ns ||
                                                         HasFault(ProtocolFault::kTrustedForever));
@@ -372,6 +377,7 @@ uint32_t Session::NewActor() {
 
 // A node has vouched for the entry just now.
 void Session::ConfirmEntry(TimePoint now) {
+  if (context_.settings.affinity == AffinityMode::kBalancer) loaded_.client_stayed = true;  // or nodes would know
   const Entry before = loaded_.entry;
   loaded_.entry.confirmed_at_ns = ToNanos(now);
   SaveTokens();

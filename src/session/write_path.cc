@@ -116,7 +116,7 @@ Status Session::KeepEmpty() {
   }
   loaded_.entry = Entry();
   loaded_.entry.epoch = loaded_.epoch;
-  loaded_.entry.flags = kEntryLocalOnly;
+  loaded_.entry.flags = kEntryLocalOnly | (Created(loaded_.id) ? kEntryMadeHere : 0u);
   loaded_.entry.lifetime_s = loaded_.lifetime_s;
   loaded_.entry.expires_at_ns = SecondsAfter(now, loaded_.lifetime_s);
   loaded_.entry.confirmed_at_ns = loaded_.read_at_ns;

@@ -134,5 +134,5 @@ TEST_CASE_METHOD(ClusterFixture, "Single-server mode has no nodes to wait for an
   CHECK(Serve(&alone, "n|i:1;", "n|i:2;") == 0);
   CHECK(View(&alone, "n|i:2;") == 0);
   CHECK_FALSE(browser.affinity.has_value());
-  CHECK(NodeNameOf(browser.session_id).empty());
+  CHECK(NodeInId() == nullptr);
 }
