@@ -71,17 +71,15 @@ TEST_CASE_METHOD(DestroyFixture, "A late write does not end what was started ane
   REQUIRE(slow.Start().ok());
   LogoutWithout(placed[0], &b);
   // It is started anew just when the late write is to be taken back.
-  placed[0]->AfterWrite([&] {
-    placed[0]->BeforeWrite([&] { Serve(&b, "", "new|i:1;"); });
-  });
+  placed[0]->AfterWrite([&] { placed[0]->BeforeWrite([&] { Serve(&b, "", "new|i:1;"); }); });
   REQUIRE(slow.Finish("n|i:2;").ok());
   CHECK(HeldBy(placed[0], id) == "new|i:1;");
   b.Restart();
   View(&b, "new|i:1;");
 }
 
-TEST_CASE_METHOD(DestroyFixture, "A node that missed a destruction is told of it by the next request on the same server",
-                 "[session]") {
+TEST_CASE_METHOD(DestroyFixture,
+                 "A node that missed a destruction is told of it by the next request on the same server", "[session]") {
   FakeMemcached* const missed = placed[GENERATE(0u, 1u)];
   LogoutWithout(missed, &a);
   CHECK(View(&a, "") > 0);

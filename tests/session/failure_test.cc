@@ -145,9 +145,7 @@ TEST_CASE_METHOD(ClusterFixture, "However many nodes hang in turn, a write waits
   const std::vector<FakeMemcached*> placed = Placed(old.session_id);
   placed[0]->set_hung(&clock);
   for (size_t i : {1, 2}) {
-    placed[i]->AfterWrite([this, node = placed[i]] {
-      node->BeforeWrite([this, node] { node->set_hung(&clock); });
-    });
+    placed[i]->AfterWrite([this, node = placed[i]] { node->BeforeWrite([this, node] { node->set_hung(&clock); }); });
   }
   const TimePoint before = clock.Now();
   REQUIRE(slow.Finish("x|i:2;").ok());

@@ -174,7 +174,8 @@ TEST_CASE_METHOD(FlushFixture, "write=behind waits for no node, and the nodes ha
   CHECK(a.counters().unreplicated.Get() == 0);  // no write of a request has failed
 }
 
-TEST_CASE_METHOD(FlushFixture, "write=behind puts each session where its ID says, as a write through does", "[session]") {
+TEST_CASE_METHOD(FlushFixture, "write=behind puts each session where its ID says, as a write through does",
+                 "[session]") {
   a.context().settings.write = WriteMode::kBehind;
   a.context().settings.copies = GENERATE(1u, 2u);
   for (int i = 0; i < 20; ++i) {

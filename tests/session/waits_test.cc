@@ -46,7 +46,8 @@ TEST_CASE_METHOD(ClusterFixture, "affinity=balancer vouches for sticky routing: 
   CHECK(View(&a, "cart|i:1;") == 0);
 }
 
-TEST_CASE_METHOD(ClusterFixture, "The affinity cookie is sent once, also if the request opens its session again", "[session]") {
+TEST_CASE_METHOD(ClusterFixture, "The affinity cookie is sent once, also if the request opens its session again",
+                 "[session]") {
   Serve(&a, "", "cart|i:1;");
   const AffinityCookie shown = *browser.affinity;
   RequestScope scope;
