@@ -8,7 +8,7 @@ PHP_ARG_ENABLE([clustered-session],
 
 if test "$PHP_CLUSTERED_SESSION" != "no"; then
   dnl -- PHP ------------------------------------------------------------------------------------------------------------
-  AC_MSG_CHECKING([for PHP 8.1 or later, with sessions])
+  AC_MSG_CHECKING([for PHP 8.2 or later, with sessions])
   if test -n "$PHP_CONFIG"; then
     clustered_session_php_version=`$PHP_CONFIG --version`
     clustered_session_php_vernum=`$PHP_CONFIG --vernum`
@@ -16,15 +16,18 @@ if test "$PHP_CLUSTERED_SESSION" != "no"; then
     clustered_session_php_version=$PHP_VERSION
     clustered_session_php_vernum=$PHP_VERSION_ID
   fi
-  if test -z "$clustered_session_php_vernum" || test "$clustered_session_php_vernum" -lt 80100; then
+  if test -z "$clustered_session_php_vernum" || test "$clustered_session_php_vernum" -lt 80200; then
     AC_MSG_RESULT([no])
-    AC_MSG_ERROR([clustered_session needs PHP 8.1 or later; this is PHP ${clustered_session_php_version:-of unknown version}. Use another phpize, or --with-php-config=PATH.])
+    AC_MSG_ERROR([clustered_session needs PHP 8.2 to 8.6; this is PHP ${clustered_session_php_version:-of unknown version}. Use another phpize, or --with-php-config=PATH.])
   fi
   if test -n "$PHP_CONFIG" && test ! -f "$phpincludedir/ext/session/php_session.h"; then
     AC_MSG_RESULT([no])
     AC_MSG_ERROR([clustered_session needs PHP's session module; PHP $clustered_session_php_version at $prefix was built without it.])
   fi
   AC_MSG_RESULT([yes, $clustered_session_php_version])
+  if test "$clustered_session_php_vernum" -ge 80700; then
+    AC_MSG_WARN([clustered_session is made for PHP 8.2 to 8.6; nobody has tried it with $clustered_session_php_version.])
+  fi
 
   dnl -- Libraries ------------------------------------------------------------------------------------------------------
   if test -z "$PKG_CONFIG" || test "$PKG_CONFIG" = "no"; then

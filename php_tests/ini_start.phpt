@@ -76,7 +76,7 @@ Warning: session_start(): there is no shared memory for local copies, see the wa
 Warning: session_start(): Failed to initialize storage module: clustered (path: ) in Command line
 1
 Warning: Undefined array key "memory" in Command line
-Warning: Trying to access array offset on value of type null in Command line
+Warning: Trying to access array offset on %Snull in Command line
 0M
 0 held
 1 1M

@@ -12,7 +12,7 @@ need_nodes();
 --FILE--
 <?php
 require __DIR__ . '/support.inc';
-foreach (['-I 1024 -o slab_chunk_max=512' => [2000, 300_000], '-I 128k -o slab_chunk_max=16384' => [140_000, 2_000_000]]
+foreach (['-I 1024 -o slab_chunk_max=1' => [2000, 300_000], '-I 128k -o slab_chunk_max=16' => [140_000, 2_000_000]]
          as $arguments => $sizes) {
   $node = new Node($arguments);
   $path = save_path($node);

@@ -186,9 +186,8 @@ Status Session::ValidateEntry(TimePoint now) {
   if (!loaded_.cluster_lock.settled()) return Status::Ok();
   counters().node_reads.Add();
   const bool known_to_nodes = loaded_.entry.version != 0;
-  if (survey.answers.empty() || (known_to_nodes && HasLaggard(survey, holders))) {
-    Ask(others, StoreDeadline(now), &survey);
-  }
+  const bool lost = known_to_nodes && HasLaggard(survey, holders) && !HasFault(ProtocolFault::kLossAsksNobody);
+  if (survey.answers.empty() || lost) Ask(others, StoreDeadline(now), &survey);
 
   ServeEntry();
   if (survey.answers.empty())

@@ -236,3 +236,25 @@ TEST_CASE("Credentials are in no shared memory, and who has others writes nothin
   BackgroundFlusher own(server.store.get(), &server.clock, server.settings);
   REQUIRE(own.FlushAll(server.clock.Now() + std::chrono::seconds(20)) == 0);
 }
+
+TEST_CASE("An orderly end does not wait for what only other processes can write", "[session]") {
+  // Time passes by itself, so that whoever waits for it comes to an end.
+  struct : Clock {
+    TimePoint Now() const override { return now += std::chrono::milliseconds(10); }
+    void Pause(Duration duration) const override { now += duration; }
+    mutable TimePoint now{std::chrono::seconds(20)};
+  } clock;
+  Server server;
+  constexpr uint8_t kUnknownPool = 9;
+  Entry entry;
+  entry.version = 1;
+  entry.flags = kEntryUnreplicated;
+  entry.pool = kUnknownPool;
+  entry.lifetime_s = 1440;
+  entry.expires_at_ns = ToNanos(clock.Now() + std::chrono::seconds(1440));
+  REQUIRE(server.store->Put(SessionKey{}, entry, "x", clock.Now()).ok());
+  BackgroundFlusher flusher(server.store.get(), &clock, server.settings);
+  const TimePoint before = clock.Now();
+  CHECK(flusher.FlushAll(before + std::chrono::seconds(3)) == 1);
+  CHECK(clock.Now() - before < std::chrono::seconds(1));
+}

@@ -174,6 +174,25 @@ TEST_CASE_METHOD(FlushFixture, "write=behind waits for no node, and the nodes ha
   CHECK(a.counters().unreplicated.Get() == 0);  // no write of a request has failed
 }
 
+TEST_CASE_METHOD(FlushFixture, "write=behind puts each session where its ID says, as a write through does",
+                 "[session]") {
+  a.context().settings.write = WriteMode::kBehind;
+  a.context().settings.copies = GENERATE(1u, 2u);
+  for (int i = 0; i < 20; ++i) {
+    browser = Browser();
+    Serve(&a, "", "n|i:1;");
+    CHECK(Flush().written == 1);
+    const std::vector<FakeMemcached*> placed = Placed(browser.session_id);
+    for (size_t node = 0; node < placed.size(); ++node) {
+      const bool wanted = node < a.context().settings.copies;
+      CHECK(HeldBy(placed[node], browser.session_id) == (wanted ? "n|i:1;" : "nothing"));
+    }
+    Serve(&a, "n|i:1;", "n|i:2;");
+    CHECK(Flush().written == 1);
+    CHECK(HeldBy(placed[0], browser.session_id) == "n|i:2;");
+  }
+}
+
 TEST_CASE_METHOD(FlushFixture, "write=behind waits from behind_max on", "[session]") {
   a.context().settings.write = WriteMode::kBehind;
   a.context().settings.behind_max = 2;

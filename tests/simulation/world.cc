@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "src/cluster/placement.h"
+
 namespace clustered_session {
 
 using std::chrono::seconds;
@@ -48,6 +50,16 @@ std::optional<Record> World::RecordOn(int index, const std::string& storage_key)
   Result<Record> record = DecodeRecord(found->second.value, storage_key);
   if (!record.ok()) return std::nullopt;
   return *record;
+}
+
+std::vector<int> World::Placed(const std::string& session) {
+  const SessionContext& context = web(0).context();
+  const SessionKey key = HashSessionId({}, context.settings.prefix, session);
+  std::vector<int> placed;
+  for (const uint32_t node : PlaceSession(context.nodes->addresses(), key, NodeNameOf(session))) {
+    placed.push_back(static_cast<int>(node));
+  }
+  return placed;
 }
 
 TimePoint World::ExpiryOn(int index, const std::string& storage_key) {
