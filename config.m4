@@ -170,6 +170,7 @@ struct Value {
     src/php/renewal.cc
     src/php/save_handler.cc
     src/php/status.cc
+    src/php/store.cc
     src/record/merge.cc
     src/record/payload_split.cc
     src/record/record.cc

@@ -44,6 +44,9 @@ class SharedStore final : public LocalStore {
   // A sentence about the first thing that is wrong, or empty. Holds all mutexes for long: for tests.
   std::string CheckInvariants();
 
+  // Makes a new segment usable. REQUIRES: nobody else sees it yet, and it is as MapSegment() left it.
+  void MakeEmpty() const;
+
   // Rebuilds everything from the entries that are whole. False: a mutex cannot be had.
   bool Repair() const;
 

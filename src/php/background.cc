@@ -25,7 +25,7 @@ BackgroundFlusher* FlusherOfThisProcess(const SessionSettings& own) {
 }
 
 bool SomethingPending() {
-  LocalStore* store = php_clustered_session_store();
+  LocalStore* store = php_clustered_session_made_store();
   return store != nullptr && static_cast<SharedState*>(store->Extra())->flush.pending.load() != 0;
 }
 
@@ -67,7 +67,12 @@ const AtExit at_exit;
 }  // namespace
 
 void php_clustered_session_keep_start_settings() noexcept {
-  Guarded([] { settings_at_start = new SessionSettings(*CSG(settings)); });
+  finished_in = 0;  // Apache's parent starts anew at each restart
+  Guarded([] {
+    delete settings_at_start;
+    settings_at_start = nullptr;
+    settings_at_start = new SessionSettings(*CSG(settings));
+  });
 }
 
 void php_clustered_session_wake_flusher() noexcept {
@@ -85,8 +90,7 @@ void php_clustered_session_wake_flusher() noexcept {
 
 void php_clustered_session_stop_flusher() noexcept {
   char line[PHP_CLUSTERED_SESSION_MESSAGE_MAX];
-  if (!Finish(*CSG(settings), line, sizeof line)) return;
-  char text[PHP_CLUSTERED_SESSION_MESSAGE_MAX + sizeof "clustered_session: "];
-  snprintf(text, sizeof text, "clustered_session: %s", line);
-  php_log_err(text);
+  const bool said = Finish(*CSG(settings), line, sizeof line);
+  DropObjectOfThisProcess(&current);  // it is of these settings and this store, and the next start may have others
+  if (said) php_clustered_session_log("%s", line);
 }

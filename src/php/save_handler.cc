@@ -9,6 +9,7 @@ extern "C" {
 #include "zend_exceptions.h"
 }
 
+using clustered_session::LocalStore;
 using clustered_session::Result;
 using clustered_session::Session;
 using clustered_session::SessionContext;
@@ -37,10 +38,7 @@ uint32_t Lifetime(zend_long maxlifetime) {
 bool Open(void** mod_data, const char* save_path) {
   bool opened = false;
   Guarded([&] {
-    if (php_clustered_session_store() == nullptr) {
-      php_clustered_session_keep_message("there is no shared memory for local copies, see the warning at PHP's start");
-      return;
-    }
+    if (php_clustered_session_store() == nullptr) return;
     if (CSG(request) == nullptr) CSG(request) = new clustered_session::RequestScope();
     if (HandlerState* state = StateOf(mod_data); state != nullptr) {  // session_reset(): opened again without a close
       state->session.ReadAnew();
@@ -244,8 +242,8 @@ PS_GC_FUNC(clustered) {
   (void)maxlifetime;
   constexpr size_t kEntriesMax = 1000;
   size_t removed = 0;
-  if (php_clustered_session_store() != nullptr) {
-    removed = php_clustered_session_store()->RemoveExpired(std::chrono::steady_clock::now(), kEntriesMax);
+  if (LocalStore* store = php_clustered_session_made_store(); store != nullptr) {
+    removed = store->RemoveExpired(std::chrono::steady_clock::now(), kEntriesMax);
   }
   *nrdels = static_cast<zend_long>(removed);
   return *nrdels;

@@ -37,10 +37,7 @@ const SessionContext* CurrentContext() {
   const SessionContext* current = nullptr;
   const char* save_path = zend_ini_string(const_cast<char*>("session.save_path"), sizeof("session.save_path") - 1, 0);
   Guarded([&] {
-    if (php_clustered_session_store() == nullptr) {
-      php_clustered_session_keep_message("no shared memory");
-      return;
-    }
+    if (php_clustered_session_store() == nullptr) return;
     Result<const SessionContext*> context =
         php_clustered_session_worker()->ContextFor(save_path == nullptr ? "" : save_path, *CSG(settings),
                                                    CSG(settings_generation));
