@@ -1,5 +1,5 @@
 // LocalStore: this server's copies of sessions, in shared memory for all its workers. Layer: local.
-// Created once in the parent process (MINIT) before the workers are forked; usable by every process and thread after.
+// Created once in the parent process before the workers are forked; usable by every process and thread after.
 // No call blocks on I/O; a mutex is held for microseconds, never over an allocation of the caller's or an engine call.
 // A worker that dies in the middle of a call leaves a shard that the next caller repairs: no hang, no torn payload.
 #ifndef CLUSTERED_SESSION_LOCAL_LOCAL_STORE_H_
