@@ -180,6 +180,7 @@ struct Value {
     src/session/conflict.cc
     src/session/destroy_path.cc
     src/session/flush_path.cc
+    src/session/flush_seat.cc
     src/session/flusher.cc
     src/session/lock_keeper.cc
     src/session/lock_leases.cc

@@ -5,6 +5,7 @@
 #ifndef CLUSTERED_SESSION_LOCAL_LOCAL_STORE_H_
 #define CLUSTERED_SESSION_LOCAL_LOCAL_STORE_H_
 
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -67,6 +68,9 @@ class LocalStore {
     uint8_t pool = 0;
   };
   virtual std::vector<Unreplicated> ListUnreplicated(size_t limit) = 0;
+  // Which values of Entry::pool unreplicated entries have: a set bit each; all bits where that cannot be told. Looks at
+  // each of them.
+  virtual std::bitset<256> PoolsInUse() = 0;
   virtual size_t UnreplicatedCount() const = 0;  // without a lock: may be off by what others do just now
 
   // Removes up to `limit` expired entries; returns how many.

@@ -30,6 +30,7 @@ class SharedStore final : public LocalStore {
   bool Update(const SessionKey& key, const Entry& expected, const Entry& entry) override;
   bool Erase(const SessionKey& key) override;
   std::vector<Unreplicated> ListUnreplicated(size_t limit) override;
+  std::bitset<256> PoolsInUse() override;
   size_t UnreplicatedCount() const override;
   size_t RemoveExpired(TimePoint now, size_t limit) override;
   size_t PayloadMax() const override;

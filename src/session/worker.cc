@@ -8,6 +8,7 @@ namespace {
 
 // One process serves few pools (virtual hosts under one Apache); more than this and the least used connect anew.
 constexpr size_t kPoolsMax = 16;
+constexpr Duration kNumberRetry = std::chrono::seconds(1);
 
 NodeCredentials CredentialsOf(const SessionSettings& settings) {
   return {settings.username, settings.password, settings.authentication};
@@ -53,10 +54,25 @@ Result<const SessionContext*> Worker::ContextFor(std::string_view save_path, con
   pool.context.leases = leases_;
   if (pool.generation != generation) {
     pool.context.settings = settings;
-    pool.context.pool = pool.nodes->empty() ? 0 : shared()->pools.NumberOf(save_path, settings);
+    pool.context.pool = 0;
+    pool.number_at = TimePoint();
     pool.generation = generation;
   }
+  RenewNumber(&pool);
   return static_cast<const SessionContext*>(&pool.context);
+}
+
+// Another pool may have been given this one's number since. Where there was no room, it is not asked for all the time.
+void Worker::RenewNumber(Pool* pool) {
+  if (pool->nodes->empty()) return;
+  SessionContext& context = pool->context;
+  if (context.pool != 0 && shared()->pools.Holds({context.pool, context.pool_hash})) return;
+  const TimePoint now = clock_->Now();
+  if (context.pool == 0 && now < pool->number_at) return;
+  const SharedPoolTable::Number number = shared()->pools.NumberOf(pool->save_path, context.settings, store_, now);
+  context.pool = number.number;
+  context.pool_hash = number.hash;
+  pool->number_at = now + kNumberRetry;
 }
 
 Result<std::unique_ptr<NodeSet>> Worker::MakeNodes(std::string_view save_path, const SessionSettings& settings) {

@@ -35,11 +35,13 @@ class Worker {
     NodeCredentials credentials;
     Duration retry_interval;
     uint64_t generation = 0;
+    TimePoint number_at;  // when a number is asked for again, if there is none
     std::unique_ptr<NodeSet> nodes;
     SessionContext context;
   };
 
   SharedState* shared() { return static_cast<SharedState*>(store_->Extra()); }
+  void RenewNumber(Pool* pool);
   Result<std::unique_ptr<NodeSet>> MakeNodes(std::string_view save_path, const SessionSettings& settings);
 
   LocalStore* store_;
