@@ -174,6 +174,7 @@ struct Value {
     src/php/renewal.cc
     src/php/save_handler.cc
     src/php/status.cc
+    src/php/store.cc
     src/record/merge.cc
     src/record/payload_split.cc
     src/record/record.cc
@@ -183,6 +184,7 @@ struct Value {
     src/session/conflict.cc
     src/session/destroy_path.cc
     src/session/flush_path.cc
+    src/session/flush_seat.cc
     src/session/flusher.cc
     src/session/lock_keeper.cc
     src/session/lock_leases.cc

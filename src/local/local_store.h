@@ -1,10 +1,11 @@
 // LocalStore: this server's copies of sessions, in shared memory for all its workers. Layer: local.
-// Created once in the parent process (MINIT) before the workers are forked; usable by every process and thread after.
+// Created once in the parent process before the workers are forked; usable by every process and thread after.
 // No call blocks on I/O; a mutex is held for microseconds, never over an allocation of the caller's or an engine call.
 // A worker that dies in the middle of a call leaves a shard that the next caller repairs: no hang, no torn payload.
 #ifndef CLUSTERED_SESSION_LOCAL_LOCAL_STORE_H_
 #define CLUSTERED_SESSION_LOCAL_LOCAL_STORE_H_
 
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -67,6 +68,9 @@ class LocalStore {
     uint8_t pool = 0;
   };
   virtual std::vector<Unreplicated> ListUnreplicated(size_t limit) = 0;
+  // Which values of Entry::pool unreplicated entries have: a set bit each; all bits where that cannot be told. Looks at
+  // each of them.
+  virtual std::bitset<256> PoolsInUse() = 0;
   virtual size_t UnreplicatedCount() const = 0;  // without a lock: may be off by what others do just now
 
   // Removes up to `limit` expired entries; returns how many.

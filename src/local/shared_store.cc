@@ -47,8 +47,7 @@ Result<std::unique_ptr<LocalStore>> LocalStore::Create(size_t memory, size_t sha
     segment->header()->instance = instance;
   }
   auto store = std::make_unique<SharedStore>(*segment, seed);
-  // An empty segment is one whose arena has not been built yet.
-  if (!store->Repair()) return Error(ErrorCode::kInternal, "a new segment cannot be locked");
+  store->MakeEmpty();
   segment->header()->magic = kSegmentMagic;
   return std::unique_ptr<LocalStore>(std::move(store));
 }

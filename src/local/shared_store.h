@@ -30,6 +30,7 @@ class SharedStore final : public LocalStore {
   bool Update(const SessionKey& key, const Entry& expected, const Entry& entry) override;
   bool Erase(const SessionKey& key) override;
   std::vector<Unreplicated> ListUnreplicated(size_t limit) override;
+  std::bitset<256> PoolsInUse() override;
   size_t UnreplicatedCount() const override;
   size_t RemoveExpired(TimePoint now, size_t limit) override;
   size_t PayloadMax() const override;
@@ -43,6 +44,9 @@ class SharedStore final : public LocalStore {
 
   // A sentence about the first thing that is wrong, or empty. Holds all mutexes for long: for tests.
   std::string CheckInvariants();
+
+  // Makes a new segment usable. REQUIRES: nobody else sees it yet, and it is as MapSegment() left it.
+  void MakeEmpty() const;
 
   // Rebuilds everything from the entries that are whole. False: a mutex cannot be had.
   bool Repair() const;

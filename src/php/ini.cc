@@ -198,6 +198,16 @@ const char* Parse(std::string_view name, std::string_view text) {
 
 }  // namespace
 
+// A script is warned of what it sets itself. All else is for the log: what PHP shows before a script runs would be in the
+// output of a cron job.
+static void Refuse(int stage, const char* line) {
+  if (stage == ZEND_INI_STAGE_RUNTIME) {
+    zend_error(E_WARNING, "%s", line);
+  } else {
+    php_clustered_session_log("%s", line);
+  }
+}
+
 static PHP_INI_MH(OnUpdateSetting) {
   (void)mh_arg1;
   (void)mh_arg2;
@@ -206,7 +216,7 @@ static PHP_INI_MH(OnUpdateSetting) {
   const std::string_view text =
       new_value == nullptr ? std::string_view() : std::string_view(ZSTR_VAL(new_value), ZSTR_LEN(new_value));
   if (name == "clustered_session.local_memory" && stage != ZEND_INI_STAGE_STARTUP && stage != ZEND_INI_STAGE_SHUTDOWN) {
-    zend_error(E_WARNING, "clustered_session.local_memory can only be set in php.ini: all pools of a server share it");
+    Refuse(stage, "clustered_session.local_memory can only be set in php.ini: all pools of a server share it");
     return FAILURE;
   }
   const char* wrong = Parse(name, text);
@@ -214,13 +224,14 @@ static PHP_INI_MH(OnUpdateSetting) {
     ++CSG(settings_generation);
     return SUCCESS;
   }
-  const int level = stage == ZEND_INI_STAGE_STARTUP ? E_CORE_WARNING : E_WARNING;
+  char line[PHP_CLUSTERED_SESSION_MESSAGE_MAX];
   if (name == kPasswordName) {
-    zend_error(level, "%s %s", ZSTR_VAL(entry->name), wrong);
+    snprintf(line, sizeof line, "%s %s", ZSTR_VAL(entry->name), wrong);
   } else {
-    zend_error(level, "%s %s, \"%.64s\" does not do", ZSTR_VAL(entry->name), wrong,
-               text.data() == nullptr ? "" : text.data());
+    snprintf(line, sizeof line, "%s %s, \"%.64s\" does not do", ZSTR_VAL(entry->name), wrong,
+             text.data() == nullptr ? "" : text.data());
   }
+  Refuse(stage, line);
   return FAILURE;
 }
 

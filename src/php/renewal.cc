@@ -40,11 +40,5 @@ clustered_session::Worker* php_clustered_session_worker() {
   return CSG(worker);
 }
 
-// The module's code may be unmapped after this.
-void php_clustered_session_stop_renewal() noexcept {
-  try {
-    if (LockKeeper* keeper = current.load(); keeper != nullptr) keeper->Stop();
-  } catch (const std::exception&) {
-    // Nothing to be done about a thread that cannot be joined.
-  }
-}
+// No request runs any more. The next start makes another keeper, perhaps of another store.
+void php_clustered_session_stop_renewal() noexcept { DropObjectOfThisProcess(&current); }

@@ -18,6 +18,7 @@ extern "C" {
 }
 
 using clustered_session::ReplacedSession;
+using clustered_session::LocalStore;
 using clustered_session::Result;
 using clustered_session::Session;
 using clustered_session::SessionContext;
@@ -80,10 +81,7 @@ bool Open(void** mod_data, const char* save_path) {
   bool opened = false;
   Guarded([&] {
     CSG(used) = true;
-    if (php_clustered_session_store() == nullptr) {
-      php_clustered_session_keep_message("there is no shared memory for local copies, see the warning at PHP's start");
-      return;
-    }
+    if (php_clustered_session_store() == nullptr) return;
     if (Reopens(mod_data)) {
       opened = true;
       return;
@@ -313,8 +311,8 @@ PS_GC_FUNC(clustered) {
   (void)maxlifetime;
   constexpr size_t kEntriesMax = 1000;
   size_t removed = 0;
-  if (php_clustered_session_store() != nullptr) {
-    removed = php_clustered_session_store()->RemoveExpired(std::chrono::steady_clock::now(), kEntriesMax);
+  if (LocalStore* store = php_clustered_session_made_store(); store != nullptr) {
+    removed = store->RemoveExpired(std::chrono::steady_clock::now(), kEntriesMax);
   }
   *nrdels = static_cast<zend_long>(removed);
   return *nrdels;

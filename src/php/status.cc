@@ -41,10 +41,7 @@ const SessionContext* CurrentContext() {
   Guarded([&] {
     CSG(used) = true;
     CSG(shown)->reset();
-    if (php_clustered_session_store() == nullptr) {
-      php_clustered_session_keep_message("no shared memory");
-      return;
-    }
+    if (php_clustered_session_store() == nullptr) return;
     Result<std::shared_ptr<const SessionContext>> context =
         php_clustered_session_worker()->ContextFor(save_path == nullptr ? "" : save_path, *CSG(settings),
                                                    CSG(settings_generation));
@@ -140,12 +137,12 @@ PHP_FUNCTION(clustered_session_status) {
   add_assoc_long(&memory, "unreplicated", static_cast<zend_long>(usage.unreplicated));
   add_assoc_zval(return_value, "memory", &memory);
 
-  const clustered_session::FlushSeat& seat = static_cast<clustered_session::SharedState*>(store->Extra())->flush;
+  const auto* shared = static_cast<const clustered_session::SharedState*>(store->Extra());
   zval flush;
   array_init(&flush);
-  add_assoc_bool(&flush, "pending", seat.pending.load(std::memory_order_relaxed) != 0);
+  add_assoc_bool(&flush, "pending", shared->Pending());
   add_assoc_double(&flush, "longest_lag_ms",
-                   static_cast<double>(seat.longest_lag_ns.load(std::memory_order_relaxed)) / 1e6);
+                   static_cast<double>(shared->longest_lag_ns.load(std::memory_order_relaxed)) / 1e6);
   add_assoc_zval(return_value, "flush", &flush);
 
   const SessionLocks::Usage lock_usage = store->locks().GetUsage();

@@ -82,6 +82,7 @@ struct SessionContext {
   const Clock* clock = nullptr;
   SharedState* shared = nullptr;
   uint8_t pool = 0;  // where shared->pools keeps these settings; 0 = nowhere: only this pool's requests can write for it
+  uint64_t pool_hash = 0;  // of the settings, which tells whether `pool` still is theirs; 0 = it is for ever
   LockLeases* leases = nullptr;  // of this process; needed for LockMode::kCluster
   std::function<bool()> session_open;  // see Worker::SetSessionOpen(); empty: always
   std::shared_ptr<const NodeAccess> access;

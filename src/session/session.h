@@ -95,15 +95,16 @@ class Session {
   // Releases the lock and forgets the session: for one that PHP left open. Writes nothing and destroys nothing.
   void Abandon();
 
-  // Writes an entry of the local store that no node has acknowledged, for no request: see flush_path.cc. Without
-  // waiting for the session's lock. The session lives no longer for it.
+  // Writes an entry of the local store that no node has acknowledged, for no request: see flush_path.cc. `pool` is the
+  // number that it was listed with, and this context's; an entry of another one by now is left alone. Without waiting for
+  // the session's lock. The session lives no longer for it.
   enum class FlushOutcome : uint8_t {
     kWritten,
     kGone,    // written by somebody else, expired or destroyed meanwhile; or no node takes it, with a notice
     kBusy,    // a request has it, and will write it
     kNoNode,  // no node answers
   };
-  FlushOutcome Flush(const SessionKey& local_key);
+  FlushOutcome Flush(const SessionKey& local_key, uint8_t pool);
 
   // The affinity cookie that the client of the loaded session should have; none where none is used.
   std::optional<AffinityCookie> Affinity() const;
@@ -219,6 +220,7 @@ class Session {
   Status CommitHere(std::string_view payload);
   Status FinishCommit(WriteOutcome outcome, std::string_view payload, std::chrono::seconds ttl);
   void BeginGrace(TimePoint now);
+  bool PoolIsKept(uint8_t pool) const;
   Status PutEntry(TimePoint now);
   uint32_t HomeNode();
   void SaveTokens();

@@ -17,6 +17,8 @@ std::chrono::seconds RefreshMargin(uint32_t lifetime_s) {
   return std::chrono::seconds(std::max<uint32_t>(60, lifetime_s / 4));
 }
 
+constexpr int kNumberTries = 3;  // of an entry whose pool has lost its number, which others may take again at once
+
 int64_t SecondsAfter(TimePoint now, uint32_t seconds) { return ToNanos(now + std::chrono::seconds(seconds)); }
 
 }  // namespace
@@ -278,7 +280,7 @@ bool Session::MayWriteBehind(std::string_view payload) const {
   return context_.store->UnreplicatedCount() < context_.settings.behind_max;
 }
 
-// False: there is no room here.
+// False: there is no room here, or the pool has lost its number.
 bool Session::CommitBehind(std::string_view payload) {
   const TimePoint now = context_.clock->Now();
   Entry entry = loaded_.entry;
@@ -296,6 +298,8 @@ bool Session::CommitBehind(std::string_view payload) {
   image.SetActor(loaded_.image.actor());
   image.SetPayload(payload);
   if (!context_.store->Put(loaded_.key, entry, image.bytes(), now).ok()) return false;
+  // Nobody could write it for this pool any more: the nodes are told now.
+  if (!PoolIsKept(entry.pool)) return false;
   ForgetCreated();
   loaded_.image = std::move(image);
   loaded_.entry = entry;
@@ -306,7 +310,7 @@ bool Session::CommitBehind(std::string_view payload) {
 }
 
 void Session::NoteUnreplicated() {
-  if (context_.shared != nullptr) context_.shared->NotePending();
+  if (context_.shared != nullptr) context_.shared->NotePending(loaded_.entry.pool);
 }
 
 // From here on others may know the ID.
@@ -397,7 +401,20 @@ Status Session::PutEntry(TimePoint now) {
   SaveTokens();
   loaded_.entry.pool = context_.pool;
   loaded_.entry.home_node = HomeNode();
-  return context_.store->Put(loaded_.key, loaded_.entry, loaded_.image.bytes(), now);
+  Status stored = context_.store->Put(loaded_.key, loaded_.entry, loaded_.image.bytes(), now);
+  if (!stored.ok() || (loaded_.entry.flags & kEntryUnreplicated) == 0) return stored;
+  for (int i = 0; i < kNumberTries && !PoolIsKept(loaded_.entry.pool); ++i) {
+    const Entry before = loaded_.entry;
+    loaded_.entry.pool =
+        context_.shared->pools.NumberOf(context_.access->save_path, context_.settings, context_.store, now).number;
+    context_.store->Update(loaded_.key, before, loaded_.entry);
+  }
+  return stored;
+}
+
+// Whether whoever flushes will find this pool's settings under the number of an entry that is stored now.
+bool Session::PoolIsKept(uint8_t pool) const {
+  return pool == 0 || context_.pool_hash == 0 || context_.shared->pools.Holds({pool, context_.pool_hash});
 }
 
 // The hash that tells a flush which node the ID named: the entry does not hold the ID.

@@ -135,7 +135,7 @@ TEST_CASE_METHOD(Clocks, "An outage ends on each server by its own clock", "[ses
   CHECK(flusher.Run(100, clock_of_a.Now() + seconds(1)).no_node == 1);
   clock.Advance(seconds(3));
   CHECK(flusher.Run(100, clock_of_a.Now() + seconds(1)).written == 1);
-  CHECK(early.context().shared->flush.longest_lag_ns.load() == 3'000'000'000);
+  CHECK(early.context().shared->longest_lag_ns.load() == 3'000'000'000);
   View(&late, "n|i:2;");
 }
 

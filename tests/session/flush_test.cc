@@ -163,7 +163,7 @@ TEST_CASE_METHOD(FlushFixture, "write=behind waits for no node, and the nodes ha
   CHECK(Serve(&a, "", "n|i:1;") == 0);
   CHECK(Holders() == 0);
   CHECK(a.counters().deferred_writes.Get() == 1);
-  CHECK(a.context().shared->flush.pending.load() == 1);
+  CHECK(a.context().shared->pools.seats[0].pending.load() == 1);
   CHECK(Flush().written == 1);
   CHECK(Holders() == 2);
   CHECK(Serve(&a, "n|i:1;", "n|i:2;") == 0);
