@@ -21,10 +21,11 @@ struct alignas(64) NodeHealth {
   std::atomic<uint64_t> failures;      // operations that failed
   std::atomic<uint64_t> operations;    // operations asked; counted by who asks (NodeSet)
   std::atomic<uint32_t> incarnation;   // the node process seen last
-  std::atomic<uint32_t> reserved;
+  std::atomic<uint32_t> classic;       // the incarnation that was found to know no meta commands; 0 = none
   std::atomic<uint64_t> item_size_max; // bytes, of `incarnation`; 0 = not asked yet
   std::atomic<uint64_t> address[2];    // of its host name, see resolver.h
   std::atomic<uint64_t> address_sum;
+  std::atomic<int64_t> forgotten_at_ns;  // when a connection was found that something on the way had forgotten; 0 = never
 };
 static_assert(sizeof(NodeHealth) == 128);
 

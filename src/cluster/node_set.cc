@@ -4,6 +4,8 @@
 #include <numeric>
 #include <utility>
 
+#include "src/cluster/flight.h"
+
 namespace clustered_session {
 
 NodeSet::NodeSet(std::vector<Member> members, Duration retry_interval, const Clock* clock, Counters* counters,
@@ -68,6 +70,16 @@ std::vector<size_t> NodeSet::StartOrder(const std::vector<uint32_t>& nodes) cons
   return order;
 }
 
+// Waits for the operations under way, all at once. Those of an engine that waits by itself are left to Finish.
+void NodeSet::Await(const std::vector<bool>& asked) {
+  std::vector<Pollable*> pollables;
+  for (size_t i = 0; i < asked.size(); ++i) {
+    if (!asked[i]) continue;
+    if (Pollable* const pollable = members_[i].node->pollable(); pollable != nullptr) pollables.push_back(pollable);
+  }
+  DriveFlight(pollables);
+}
+
 std::vector<NodeSet::Read> NodeSet::ReadAll(const std::vector<uint32_t>& nodes, std::string_view key,
                                             TimePoint deadline, const Claim* claim) {
   std::vector<Read> reads(nodes.size());
@@ -83,6 +95,7 @@ std::vector<NodeSet::Read> NodeSet::ReadAll(const std::vector<uint32_t>& nodes, 
   }
   if (std::find(asked.begin(), asked.end(), true) == asked.end()) return reads;
   counters_->node_waits.Add();
+  Await(asked);
   for (Read& read : reads) {
     if (read.reply.status == NodeStatus::kSkipped) continue;
     read.reply = members_[read.node].node->FinishRead();
@@ -106,6 +119,7 @@ std::vector<NodeReply> NodeSet::WriteAll(const std::vector<WriteTarget>& targets
   }
   if (std::find(asked.begin(), asked.end(), true) == asked.end()) return replies;
   counters_->node_waits.Add();
+  Await(asked);
   for (size_t i = 0; i < targets.size(); ++i) {
     if (replies[i].status == NodeStatus::kSkipped) continue;
     replies[i] = members_[targets[i].node].node->FinishWrite();
@@ -122,10 +136,14 @@ void NodeSet::ShowContested(const std::vector<WriteTarget>& targets, std::string
   const auto contested = [](const NodeReply& reply) { return reply.status == NodeStatus::kContested; };
   if (std::none_of(replies->begin(), replies->end(), contested)) return;
   if (clock_->Now() + connect_time_min_ > deadline) return;
+  std::vector<bool> asked(members_.size(), false);
   for (size_t i = 0; i < targets.size(); ++i) {
-    if (contested((*replies)[i])) members_[targets[i].node].node->StartRead(key, deadline);
+    if (!contested((*replies)[i])) continue;
+    members_[targets[i].node].node->StartRead(key, deadline);
+    asked[targets[i].node] = true;
   }
   counters_->node_waits.Add();
+  Await(asked);
   for (size_t i = 0; i < targets.size(); ++i) {
     NodeReply& reply = (*replies)[i];
     if (!contested(reply)) continue;

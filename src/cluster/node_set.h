@@ -77,6 +77,7 @@ class NodeSet {
  private:
   void ShowContested(const std::vector<WriteTarget>& targets, std::string_view key, std::string_view value,
                      TimePoint deadline, std::vector<NodeReply>* replies);
+  void Await(const std::vector<bool>& asked);
   bool MayAsk(uint32_t index, TimePoint deadline);
   std::vector<size_t> StartOrder(const std::vector<uint32_t>& nodes) const;
   void Report(uint32_t index, const NodeReply& reply);

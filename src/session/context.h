@@ -13,7 +13,7 @@
 #include "src/base/clock.h"
 #include "src/base/session_id.h"
 #include "src/base/session_key.h"
-#include "src/cluster/memcached_node.h"
+#include "src/cluster/node_settings.h"
 #include "src/cluster/node_set.h"
 #include "src/local/local_store.h"
 #include "src/record/merge.h"

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "src/cluster/memcached_node.h"
+
 namespace clustered_session {
 namespace {
 
