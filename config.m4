@@ -132,6 +132,7 @@ struct Value {
     src/base/session_id.cc
     src/base/session_key.cc
     src/base/units.cc
+    src/cluster/classic_node.cc
     src/cluster/health.cc
     src/cluster/memcached_answer.cc
     src/cluster/memcached_binary.cc
