@@ -14,28 +14,9 @@
 #include "src/base/save_path.h"
 #include "src/cluster/health.h"
 #include "src/cluster/node.h"
+#include "src/cluster/node_settings.h"
 
 namespace clustered_session {
-
-struct NodeTimeouts {
-  Duration connect = std::chrono::milliseconds(100);
-  Duration operation = std::chrono::milliseconds(250);
-};
-
-// How a node is told the user name and the password.
-enum class Authentication : uint8_t {
-  kText,  // memcached -Y
-  kSasl,  // memcached -S: SASL PLAIN, and the binary protocol
-};
-
-// An empty user name: none are sent. REQUIRES: not empty for kSasl
-struct NodeCredentials {
-  std::string username;
-  std::string password;
-  Authentication method = Authentication::kText;
-
-  friend bool operator==(const NodeCredentials&, const NodeCredentials&) = default;
-};
 
 // `counters` and `health` live in shared memory and outlive the node; `health` supplies and receives the incarnation
 // and item_size_max, and may be null (the decision to ask at all is the caller's, see cluster/node_set.h).

@@ -51,6 +51,21 @@ enum class NodeStatus : uint8_t {
   kSkipped,  // health says not to ask this node now
 };
 
+// What an operation with kError has failed at. NodeSet charges the node's health by it: not all of them are the node's.
+enum class NodeFailure : uint8_t {
+  kNone,            // no failure, or none that the engine can tell
+  kConnectRefused,  // nobody listens there, or the way there is reported closed
+  kConnectTimeout,  // no connection within connect_timeout
+  kPermission,      // this process may not open the node's unix socket
+  kResolve,         // the node's name has no address
+  kCredentials,     // the node refuses the user name or the password, or asks for them
+  kTimeout,         // no whole answer within operation_timeout
+  kClosed,          // the node closed or reset the connection
+  kErrorAnswer,     // the node answered with an error line, such as SERVER_ERROR
+  kGarbage,         // the answer is not memcached's protocol
+  kLocal,           // this process could not ask: no descriptor, another process's connection, not a key
+};
+
 struct NodeReply {
   NodeStatus status = NodeStatus::kSkipped;
   std::string value;
@@ -58,6 +73,7 @@ struct NodeReply {
   uint64_t size_max = 0;  // bytes, with kTooLarge
   std::string lock_owner;  // of a read with a claim: who has the lock now; empty: nobody, the node refused it
   NodeToken lock_token;    // of the lock's item
+  NodeFailure failure = NodeFailure::kNone;  // with kError
   std::string error;      // one line, with kError: names the node; no key, no payload
 };
 
