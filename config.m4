@@ -128,11 +128,14 @@ struct Value {
   dnl -- Sources --------------------------------------------------------------------------------------------------------
   dnl sources: begin (scripts/check_sources --write)
   CLUSTERED_SESSION_SOURCES="
+    src/base/process_number.cc
     src/base/save_path.cc
     src/base/session_id.cc
     src/base/session_key.cc
     src/base/units.cc
+    src/cluster/classic_connection.cc
     src/cluster/classic_node.cc
+    src/cluster/classic_operation.cc
     src/cluster/health.cc
     src/cluster/memcached_answer.cc
     src/cluster/memcached_binary.cc
@@ -144,11 +147,13 @@ struct Value {
     src/cluster/memcached_sasl.cc
     src/cluster/memcached_socket.cc
     src/cluster/node.cc
+    src/cluster/node_item.cc
     src/cluster/node_process.cc
     src/cluster/node_set.cc
     src/cluster/owned_sockets.cc
     src/cluster/placement.cc
     src/cluster/resolver.cc
+    src/cluster/signal_block.cc
     src/local/arena.cc
     src/local/entry_head.cc
     src/local/lock_queues.cc

@@ -3,7 +3,6 @@
 
 #include <libmemcached/memcached.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -52,15 +51,6 @@ memcached_st* Create(const NodeAddress& address, const std::string& host, TimePo
 }
 
 }  // namespace
-
-SignalBlock::SignalBlock() {
-  sigset_t all;
-  sigfillset(&all);
-  for (int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS}) sigdelset(&all, fault);
-  pthread_sigmask(SIG_SETMASK, &all, &before_);
-}
-
-SignalBlock::~SignalBlock() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
 Status MemcachedConnection::Open(const NodeAddress& address, const std::vector<std::string>& hosts,
                                  const NodeCredentials& credentials, bool plain, TimePoint deadline,
@@ -311,22 +301,6 @@ std::string MemcachedConnection::LastError() const {
   const int system_error = memcached_last_error_errno(memcached_);
   if (system_error > 0) return std::generic_category().message(system_error);
   return memcached_strerror(memcached_, memcached_last_error(memcached_));
-}
-
-bool LibmemcachedUsable(const char** version) {
-  const char* const loaded = memcached_lib_version();
-  if (version != nullptr) *version = loaded;
-  // Earlier ones may return another key's value after a timeout.
-  constexpr int kOldest[] = {1, 1, 4};
-  const char* rest = loaded;
-  for (int oldest : kOldest) {
-    char* end = nullptr;
-    const long part = std::strtol(rest, &end, 10);
-    if (end == rest) return false;
-    if (part != oldest) return part > oldest;
-    rest = *end == '.' ? end + 1 : end;
-  }
-  return true;
 }
 
 }  // namespace clustered_session

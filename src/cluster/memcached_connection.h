@@ -5,7 +5,6 @@
 #ifndef CLUSTERED_SESSION_CLUSTER_MEMCACHED_CONNECTION_H_
 #define CLUSTERED_SESSION_CLUSTER_MEMCACHED_CONNECTION_H_
 
-#include <signal.h>
 #include <sys/types.h>
 
 #include <cstdint>
@@ -20,27 +19,13 @@
 #include "src/base/save_path.h"
 #include "src/cluster/memcached_command.h"
 #include "src/cluster/memcached_socket.h"
+#include "src/cluster/signal_block.h"
 
 struct memcached_st;
 
 namespace clustered_session {
 
 struct NodeCredentials;
-
-// Blocks every signal that is not a fault of the thread itself. libmemcached 1.1.4 subtracts the time it has waited
-// anew at each interruption, so that two signals in one wait may make it endless. What arrives is delivered when this
-// ends. Needed around what may wait in libmemcached, which is Open(), Drop(), and sending more than kSentUnblockedMax
-// bytes: less than that finds room, as nothing is sent before the last answer has come, which says that all was read.
-class SignalBlock {
- public:
-  SignalBlock();
-  ~SignalBlock();
-  SignalBlock(const SignalBlock&) = delete;
-  SignalBlock& operator=(const SignalBlock&) = delete;
-
- private:
-  sigset_t before_;
-};
 
 // An expiration, a time of 1970, that makes an item which is gone at once. (-1 would, too, but is not in the grammar of
 // some proxies.)

@@ -23,10 +23,6 @@ namespace clustered_session {
 std::unique_ptr<Node> MakeMemcachedNode(const NodeAddress& address, const NodeTimeouts& timeouts, NodeHealth* health,
                                         Counters* counters, const NodeCredentials& credentials = {});
 
-// Whether the libmemcached that is loaded is one whose timeouts can be trusted (>= 1.1.4); `version` receives its
-// version.
-bool LibmemcachedUsable(const char** version);
-
 }  // namespace clustered_session
 
 #endif  // CLUSTERED_SESSION_CLUSTER_MEMCACHED_NODE_H_

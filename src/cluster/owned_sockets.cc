@@ -1,7 +1,6 @@
 #include "src/cluster/owned_sockets.h"
 
 #include <poll.h>
-#include <pthread.h>
 
 #include <atomic>
 #include <chrono>
@@ -11,11 +10,6 @@ namespace {
 
 std::set<ino_t>* owned_sockets = nullptr;  // never destroyed: connections may be closed by static destructors
 
-std::atomic<uint64_t> forks{0};
-// When the program or module is loaded, not at the first use: see resolver.cc.
-[[maybe_unused]] const int watched =
-    pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1, std::memory_order_relaxed); });
-
 std::atomic<uint64_t> open_owner{0};
 
 }  // namespace
@@ -24,8 +18,6 @@ std::set<ino_t>& OwnedSockets() {
   if (owned_sockets == nullptr) owned_sockets = new std::set<ino_t>;
   return *owned_sockets;
 }
-
-uint64_t ProcessNumber() { return forks.load(std::memory_order_relaxed); }
 
 OpenLock::OpenLock(TimePoint deadline) {
   while (!(held_ = Try()) && std::chrono::steady_clock::now() < deadline) poll(nullptr, 0, 1);

@@ -9,11 +9,9 @@
 #include <set>
 
 #include "src/base/clock.h"
+#include "src/base/process_number.h"
 
 namespace clustered_session {
-
-// Another number in each forked child, without asking the kernel at each operation.
-uint64_t ProcessNumber();
 
 // Guards OwnedSockets(), and the time from choosing a descriptor to finding it, for the sake of threads (ZTS, and the
 // one that writes in the background). Held for the time of a connect, so it is waited for no longer than the deadline. A
