@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
-#include <cstring>
 #include <system_error>
 #include <utility>
 
@@ -70,10 +69,6 @@ uint64_t MillisLeft(TimePoint deadline) {
   return static_cast<uint64_t>(std::clamp<int64_t>(left.count(), 1, 3600 * 1000));
 }
 
-void SetPollTimeout(memcached_st* memcached, TimePoint deadline) {
-  memcached_behavior_set(memcached, MEMCACHED_BEHAVIOR_POLL_TIMEOUT, MillisLeft(deadline));
-}
-
 // The node's own words within libmemcached's last message, "(0x...) SERVER ERROR, <words>,  host: ... -> <file>", printable.
 std::string WordsOf(const memcached_st* memcached, int code) {
   std::string_view text(memcached_last_error_message(memcached));
@@ -102,9 +97,30 @@ ClassicStatus Refused(const NodeCredentials& credentials) {
 
 }  // namespace
 
+ClassicConnection::ClassicConnection() = default;
+
+ClassicConnection::~ClassicConnection() { Drop(); }
+
+void ClassicConnection::SetPollTimeout(TimePoint deadline) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_POLL_TIMEOUT, interrupted_ ? 0 : MillisLeft(deadline));
+}
+
+// libmemcached looks at its timeout before each poll, and takes 0 for one that is over. It is the one thing that a second
+// thread ever does to a handle: a number of 32 bits, stored at once.
+void ClassicConnection::Interrupt() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  interrupted_ = true;
+  if (memcached_ != nullptr) std::atomic_ref<int32_t>(memcached_->poll_timeout).store(0, std::memory_order_relaxed);
+}
+
 bool ClassicConnection::Create(const NodeAddress& address, const std::string& host, bool binary) {
-  memcached_ = memcached_create(nullptr);
-  if (memcached_ == nullptr) return false;
+  memcached_st* const memcached = memcached_create(nullptr);
+  if (memcached == nullptr) return false;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    memcached_ = memcached;
+  }
   process_ = ProcessNumber();
   result_ = std::make_unique<GuardedResult>();
   memcached_set_memory_allocators(memcached_, Allocate, Free, Reallocate, AllocateZeroed, result_.get());
@@ -128,7 +144,7 @@ int ClassicConnection::LogIn(const NodeCredentials& credentials, std::string_vie
   if (authenticates_ && credentials.method == Authentication::kText) {
     ++login_waits_;
     const std::string secret = credentials.username + ' ' + credentials.password;
-    SetPollTimeout(memcached_, deadline);
+    SetPollTimeout(deadline);
     const int code = memcached_set(memcached_, kCredentialsKey.data(), kCredentialsKey.size(), secret.data(),
                                    secret.size(), kNodeItemGoneAtOnce, 0);
     if (code != MEMCACHED_SUCCESS) return code;
@@ -190,7 +206,7 @@ bool ClassicConnection::OpenHere() const { return open() && process_ == ProcessN
 
 int ClassicConnection::Send(Verb verb, std::string_view key, std::string_view value, int64_t expiration, uint64_t cas,
                             TimePoint deadline) {
-  SetPollTimeout(memcached_, deadline);
+  SetPollTimeout(deadline);
   memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_NOREPLY, 1);
   const int code =
       verb == Verb::kAdd
@@ -218,7 +234,7 @@ ClassicStatus ClassicConnection::SendGets(std::span<const std::string_view> keys
     data[i] = keys[i].data();
     sizes[i] = keys[i].size();
   }
-  SetPollTimeout(memcached_, deadline);
+  SetPollTimeout(deadline);
   return StatusOf(memcached_mget(memcached_, data.data(), sizes.data(), count), true);
 }
 
@@ -227,7 +243,7 @@ ClassicStatus ClassicConnection::Fetch(std::span<const std::string_view> keys, T
   const ClassicStatus garbage = {NodeFailure::kGarbage,
                                  "answered something else than memcached's protocol or what was asked for"};
   memcached_result_st* const result = &result_->result;
-  SetPollTimeout(memcached_, deadline);
+  SetPollTimeout(deadline);
   memcached_return_t code = MEMCACHED_SUCCESS;
   while (memcached_fetch_result(memcached_, result, &code) != nullptr) {
     if (memcached_result_key_length(result) > kNodeItemKeyLengthMax) {
@@ -278,29 +294,29 @@ ClassicStatus ClassicConnection::ErrorAnswer() const {
 
 uint64_t ClassicConnection::AskItemSizeMax(TimePoint deadline) {
   uint64_t item_size_max = 0;
-  SetPollTimeout(memcached_, deadline);
+  SetPollTimeout(deadline);
   // It returns success whatever happens; but a node that has told the setting has answered.
   (void)memcached_stat_execute(memcached_, "settings", TakeSetting, &item_size_max);
   return memcached_last_error(memcached_) == MEMCACHED_SUCCESS ? item_size_max : 0;
 }
 
-bool ClassicConnection::SendRemove(std::string_view key, uint64_t cas) {
+void ClassicConnection::SendRemove(std::string_view key, uint64_t cas) {
   const SignalBlock block;
   // Nothing is under way, so that there is room for a command as short as this.
-  if (Send(Verb::kCas, key, {}, kNodeItemGoneAtOnce, cas, std::chrono::steady_clock::now()) == MEMCACHED_SUCCESS) {
-    return true;
-  }
-  Drop();
-  return false;
+  if (Send(Verb::kCas, key, {}, kNodeItemGoneAtOnce, cas, std::chrono::steady_clock::now()) != MEMCACHED_SUCCESS) Drop();
 }
 
 void ClassicConnection::Drop() {
   if (memcached_ == nullptr) return;
-  memcached_st* const memcached = std::exchange(memcached_, nullptr);
   if (process_ != ProcessNumber()) {
-    LeaveToParent(memcached);
+    LeaveToParent(std::exchange(memcached_, nullptr));
     (void)result_.release();  // the handle's allocators know it
     return;
+  }
+  memcached_st* memcached = nullptr;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    memcached = std::exchange(memcached_, nullptr);
   }
   const SignalBlock block;
   // "quit" is said if there is room for it, and not waited for.

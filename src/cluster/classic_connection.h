@@ -3,8 +3,9 @@
 //
 // A connection is used by one thread at a time. Its calls wait: each poll of libmemcached's ends at the deadline at the
 // latest, but a node that sends a byte now and then keeps a call for longer. So all that wait run on a thread that
-// handles no signals and that nobody has to wait for (see classic_node.h). After anything that failed the connection is
-// to be dropped: libmemcached would open another one by itself. After fork() the child may only drop it.
+// handles no signals and that nobody has to wait for (see classic_node.h); another thread may interrupt it. After
+// anything that failed the connection is to be dropped: libmemcached would open another one by itself. After fork() the
+// child may only drop it.
 //
 // libmemcached trusts the node: see docs/security.md for what a node that lies can do.
 #ifndef CLUSTERED_SESSION_CLUSTER_CLASSIC_CONNECTION_H_
@@ -13,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -42,8 +44,8 @@ struct ClassicItem {
 
 class ClassicConnection {
  public:
-  ClassicConnection() = default;
-  ~ClassicConnection() { Drop(); }
+  ClassicConnection();
+  ~ClassicConnection();
   ClassicConnection(const ClassicConnection&) = delete;
   ClassicConnection& operator=(const ClassicConnection&) = delete;
 
@@ -69,8 +71,12 @@ class ClassicConnection {
   // The node's item_size_max in bytes. 0: it has not told it, and the connection is to be dropped.
   uint64_t AskItemSizeMax(TimePoint deadline);
 
-  // Removes an item if it is the one that `cas` names, without an answer. May be called with signals. False: dropped.
-  bool SendRemove(std::string_view key, uint64_t cas);
+  // Removes an item if it is the one that `cas` names, without an answer. May be called with signals.
+  void SendRemove(std::string_view key, uint64_t cas);
+
+  // From any thread: the call that is under way waits for what it is waiting for, and for nothing after that, as no call
+  // on this connection does any more.
+  void Interrupt();
 
   // Closes. In a forked child it does not touch the parent's connection. May be called with signals, and at any time.
   void Drop();
@@ -82,8 +88,9 @@ class ClassicConnection {
   struct GuardedResult;
 
  private:
-  enum class Verb : uint8_t { kSet, kAdd, kCas };
+  enum class Verb : uint8_t { kAdd, kCas };
 
+  void SetPollTimeout(TimePoint deadline);
   bool Create(const NodeAddress& address, const std::string& host, bool binary);
   int Send(Verb verb, std::string_view key, std::string_view value, int64_t expiration, uint64_t cas,
            TimePoint deadline);
@@ -92,6 +99,8 @@ class ClassicConnection {
   ClassicStatus StatusOf(int code, bool sending) const;
   ClassicStatus ErrorAnswer() const;
 
+  std::mutex mutex_;  // guards, where another thread may interrupt: interrupted_, and the life of memcached_
+  bool interrupted_ = false;
   memcached_st* memcached_ = nullptr;
   std::unique_ptr<GuardedResult> result_;
   uint64_t process_ = 0;  // that opened it, by its number among forks

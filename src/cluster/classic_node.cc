@@ -9,7 +9,6 @@
 #include <string>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include "src/base/process_number.h"
 #include "src/base/quiet_thread.h"
@@ -74,7 +73,7 @@ class ClassicNode final : public Node {
   void Launch(std::shared_ptr<Task> task);
   void GiveUp();
   NodeReply Finish(ClassicOperation::Kind kind);
-  NodeReply Collect(std::shared_ptr<Task> task);
+  NodeReply Collect();
   NodeReply Failed(NodeFailure failure, const std::string& what) const;
 
   const std::shared_ptr<const ClassicTarget> target_;
@@ -82,18 +81,17 @@ class ClassicNode final : public Node {
   NodeHealth* const health_;
   NodeProcess process_;
   Counters* const counters_;
-  std::unique_ptr<ClassicConnection> connection_;  // of no operation; null: none
-  std::string sentinel_;                           // seen on it
+  std::unique_ptr<ClassicConnection> connection_ = std::make_unique<ClassicConnection>();  // null while it is a task's
+  std::string sentinel_;                                                                   // seen on it
   TimePoint started_;
-  std::shared_ptr<Task> task_;               // under way; null: none
-  std::optional<NodeReply> failed_;          // in its place: no thread could be started
-  std::vector<std::shared_ptr<Task>> left_;  // given up, and perhaps still under way
+  std::shared_ptr<Task> task_;       // under way; null: none
+  std::optional<NodeReply> failed_;  // in its place: no thread could be started
 };
 
 std::shared_ptr<Task> ClassicNode::NewTask(TimePoint deadline) {
   // An answer nobody waited for must not be taken for the next one.
   GiveUp();
-  if (connection_ != nullptr && !connection_->OpenHere()) connection_.reset();
+  if (!connection_->OpenHere()) connection_->Drop();
   started_ = std::chrono::steady_clock::now();
   auto task = std::make_shared<Task>(target_, std::move(connection_), std::move(sentinel_), health_);
   task->operation.SetDeadline(std::min(deadline, started_ + target_->timeouts.connect + target_->timeouts.operation));
@@ -114,14 +112,6 @@ void ClassicNode::StartWrite(std::string_view key, std::string_view value, std::
 }
 
 void ClassicNode::Launch(std::shared_ptr<Task> task) {
-  std::erase_if(left_, [](const std::shared_ptr<Task>& left) {
-    const std::lock_guard<std::mutex> lock(left->mutex);
-    return left->done;
-  });
-  if (left_.size() >= kClassicLeftMax) {
-    failed_ = Failed(NodeFailure::kTimeout, "earlier operations still wait for it");
-    return;
-  }
   std::optional<std::thread> thread = StartQuietThread([task] {
     task->operation.Run();
     const std::lock_guard<std::mutex> lock(task->mutex);
@@ -129,6 +119,7 @@ void ClassicNode::Launch(std::shared_ptr<Task> task) {
     task->ended.notify_all();
   });
   if (!thread) {
+    connection_ = task->operation.TakeConnection();
     failed_ = Failed(NodeFailure::kLocal, "no thread can be started");
     return;
   }
@@ -136,16 +127,18 @@ void ClassicNode::Launch(std::shared_ptr<Task> task) {
   task_ = std::move(task);
 }
 
-// Leaves an operation that nobody waits for any more to its thread. In a forked child there is no such thread: what was
-// under way is the parent's.
+// Leaves an operation that nobody waits for any more to its thread. A forked child does not have that thread: what is
+// under way there is the parent's.
 void ClassicNode::GiveUp() {
   failed_.reset();
-  if (task_ != nullptr) left_.push_back(std::move(task_));
-  task_ = nullptr;
-  for (std::shared_ptr<Task>& task : left_) {
-    if (task->process != ProcessNumber()) LeaveToParent(std::move(task));
+  if (task_ == nullptr) return;
+  if (task_->process != ProcessNumber()) {
+    LeaveToParent(std::move(task_));
+  } else {
+    task_->operation.Interrupt();
   }
-  std::erase(left_, nullptr);
+  task_ = nullptr;
+  connection_ = std::make_unique<ClassicConnection>();
 }
 
 NodeReply ClassicNode::Failed(NodeFailure failure, const std::string& what) const {
@@ -171,22 +164,23 @@ NodeReply ClassicNode::Finish(ClassicOperation::Kind kind) {
     GiveUp();
     reply = Failed(NodeFailure::kLocal, "the connection belongs to another process");
   } else {
-    reply = Collect(std::move(task_));
+    reply = Collect();
   }
   if (reply.status == NodeStatus::kError) counters_->node_errors.Add();
   return reply;
 }
 
-NodeReply ClassicNode::Collect(std::shared_ptr<Task> task) {
-  ClassicOperation& operation = task->operation;
-  {
-    std::unique_lock<std::mutex> lock(task->mutex);
-    const TimePoint end = std::max(operation.deadline(), std::chrono::steady_clock::now()) + kClassicAllowance;
-    if (!task->ended.wait_until(lock, end, [&] { return task->done; })) {
-      left_.push_back(task);
-      return Failed(NodeFailure::kTimeout, "no complete answer");
-    }
+NodeReply ClassicNode::Collect() {
+  ClassicOperation& operation = task_->operation;
+  std::unique_lock<std::mutex> lock(task_->mutex);
+  const TimePoint end = std::max(operation.deadline(), std::chrono::steady_clock::now()) + kClassicAllowance;
+  const bool done = task_->ended.wait_until(lock, end, [&] { return task_->done; });
+  lock.unlock();
+  if (!done) {
+    GiveUp();
+    return Failed(NodeFailure::kTimeout, "no complete answer");
   }
+  const std::shared_ptr<Task> task = std::move(task_);
   counters_->node_waits.Add(operation.waits());
   counters_->node_connects.Add(operation.connects());
   connection_ = operation.TakeConnection();
@@ -202,7 +196,7 @@ NodeReply ClassicNode::Collect(std::shared_ptr<Task> task) {
 
 void ClassicNode::Release(std::string_view key, const NodeToken& held, TimePoint) {
   if (!Connected() || !held.known() || held.incarnation != process_.incarnation()) return;
-  if (!connection_->SendRemove(key, held.cas)) connection_.reset();
+  connection_->SendRemove(key, held.cas);
 }
 
 }  // namespace

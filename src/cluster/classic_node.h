@@ -6,15 +6,14 @@
 // for ever. So each operation runs on a thread of its own, which lives as long as the operation, handles no signals, and
 // that nobody waits for beyond the deadline. Starting an operation waits for nothing, not even for a connection.
 // Finishing it takes until the deadline, which is at most connect_timeout + operation_timeout after the start, and
-// kClassicAllowance: for an answer that is being read when the deadline passes. A thread whose node keeps it longer is
-// left to itself with its connection; after kClassicLeftMax of those the node is an error until one of them has ended.
+// kClassicAllowance: for an answer that is being read when the deadline passes. A thread that is not done by then is left
+// to itself with its connection, and ends with the poll that it is in: no later than another such time after that.
 //
 // The node belongs to one thread and process, as each does. After fork() the child opens a connection of its own.
 #ifndef CLUSTERED_SESSION_CLUSTER_CLASSIC_NODE_H_
 #define CLUSTERED_SESSION_CLUSTER_CLASSIC_NODE_H_
 
 #include <chrono>
-#include <cstddef>
 #include <memory>
 
 #include "src/base/clock.h"
@@ -27,7 +26,6 @@
 namespace clustered_session {
 
 inline constexpr Duration kClassicAllowance = std::chrono::milliseconds(50);
-inline constexpr size_t kClassicLeftMax = 4;  // operations of one node that are given up and still under way
 
 // `counters` and `health` live in shared memory and outlive the node; `health` supplies and receives the incarnation
 // and item_size_max, and may be null.

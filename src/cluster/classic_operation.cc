@@ -34,7 +34,11 @@ ClassicOperation::ClassicOperation(std::shared_ptr<const ClassicTarget> target,
     for (int i = 0; i < 2; ++i) known_.address[i].store(known->address[i].load(std::memory_order_relaxed));
     known_.address_sum.store(known->address_sum.load(std::memory_order_relaxed));
   }
-  if (connection_ != nullptr && !sentinel_.empty()) process_.Learn(&sentinel_);
+  if (!connection_->open() || sentinel_.empty()) return;
+  // Others may have met another process meanwhile, to which a proxy has led this connection, too.
+  const uint32_t seen_by_others = known_.incarnation.load(std::memory_order_relaxed);
+  process_.Learn(&sentinel_);
+  if (known != nullptr && process_.incarnation() != seen_by_others) process_.Forget();
 }
 
 void ClassicOperation::Read(std::string_view key, const LockClaim* claim) {
@@ -64,7 +68,7 @@ void ClassicOperation::Fail(ClassicStatus status) {
 }
 
 void ClassicOperation::Disconnect() {
-  connection_.reset();
+  connection_->Drop();
   process_.Forget();
 }
 
@@ -81,7 +85,7 @@ Result<HostAddresses> ClassicOperation::Addresses(TimePoint deadline) {
 }
 
 bool ClassicOperation::Connect() {
-  fresh_ = connection_ == nullptr;
+  fresh_ = !connection_->open();
   if (!fresh_) return true;
   const TimePoint deadline = std::min(deadline_, Now() + target_->timeouts.connect);
   const Result<HostAddresses> hosts = Addresses(deadline);
@@ -96,7 +100,6 @@ bool ClassicOperation::Connect() {
     const TimePoint now = Now();
     if (i > 0 && now >= deadline) break;
     const TimePoint share = now + (deadline - now) / static_cast<int64_t>(hosts->size() - i);
-    connection_ = std::make_unique<ClassicConnection>();
     status = connection_->Open(target_->address, target_->credentials, host, share, deadline_, kSentinelKey,
                                RandomSentinel());
     waits_ += connection_->login_waits();

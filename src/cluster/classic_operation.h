@@ -39,8 +39,8 @@ class ClassicOperation {
  public:
   enum class Kind : uint8_t { kRead, kWrite };
 
-  // The connection of the node's last operation goes along: null, if there is none. `sentinel` is that which the node
-  // has shown on it, `known` what is shared about it, null if nothing is.
+  // The node's connection goes along, open or not. `sentinel` is what the node has shown on it, `known` what is shared
+  // about the node, null if nothing is. REQUIRES: not a connection that a parent process has opened
   ClassicOperation(std::shared_ptr<const ClassicTarget> target, std::unique_ptr<ClassicConnection> connection,
                    std::string sentinel, const NodeHealth* known);
 
@@ -52,9 +52,12 @@ class ClassicOperation {
   // Does it, and waits for the node.
   void Run();
 
+  // From another thread, while it runs: it ends when what it is waiting for has come, or its time is over.
+  void Interrupt() { connection_->Interrupt(); }
+
   // After Run(): the reply; its error says what happened, without the node's name.
   NodeReply TakeReply() { return std::move(reply_); }
-  // The connection, if it may be used again.
+  // Closed, if it may not be used again.
   std::unique_ptr<ClassicConnection> TakeConnection() { return std::move(connection_); }
   const std::string& sentinel() const { return sentinel_; }  // of the node as it was seen last; empty: not seen
   const std::string& host() const { return host_; }          // where it was reached, if it was connected to
@@ -87,7 +90,7 @@ class ClassicOperation {
   void Fail(ClassicStatus status);
 
   const std::shared_ptr<const ClassicTarget> target_;
-  std::unique_ptr<ClassicConnection> connection_;
+  std::unique_ptr<ClassicConnection> connection_;  // never null while it runs
   NodeHealth known_{};  // as it was when the operation began, and as this operation has changed it
   NodeProcess process_;
 
