@@ -133,7 +133,9 @@ struct Value {
     src/base/session_id.cc
     src/base/session_key.cc
     src/base/units.cc
+    src/cluster/classic_connection.cc
     src/cluster/classic_node.cc
+    src/cluster/classic_operation.cc
     src/cluster/flight.cc
     src/cluster/health.cc
     src/cluster/memcached_node.cc
@@ -142,10 +144,12 @@ struct Value {
     src/cluster/meta_node.cc
     src/cluster/meta_protocol.cc
     src/cluster/node.cc
+    src/cluster/node_item.cc
     src/cluster/node_process.cc
     src/cluster/node_set.cc
     src/cluster/placement.cc
     src/cluster/resolver.cc
+    src/cluster/signal_block.cc
     src/cluster/socket_transport.cc
     src/local/arena.cc
     src/local/entry_head.cc

@@ -3,30 +3,17 @@
 
 #include <algorithm>
 #include <array>
-#include <ctime>
-#include <limits>
+#include <chrono>
 #include <utility>
+
+#include "src/cluster/node_item.h"
 
 namespace clustered_session {
 namespace {
 
-// What an item takes beside key and value: memcached 1.6 takes 59 bytes, older ones up to 40 more.
-constexpr size_t kItemOverhead = 100;
-// A node whose limit is unknown is asked for it (one more wait, once per incarnation and server) before a value of this
-// size is sent. Smaller values are sent at once; if the node refuses one, it is asked then.
-constexpr size_t kAskFirstSize = 64 << 10;
-constexpr size_t kAskAfterSize = 1000;  // memcached's smallest limit is 1 KB
-
 constexpr MetaCommand Get(std::string_view key) { return {MetaCommand::Kind::kGet, key, {}, 0, 0, 0}; }
 
 }  // namespace
-
-int64_t NodeExpiration(std::chrono::seconds ttl) {
-  constexpr int64_t kRelativeMax = 30 * 24 * 3600;
-  constexpr int64_t kMax = std::numeric_limits<int32_t>::max();
-  const int64_t seconds = std::clamp<int64_t>(ttl.count(), 1, kMax);  // 0 would be for ever
-  return seconds <= kRelativeMax ? seconds : std::min<int64_t>(std::time(nullptr) + seconds, kMax);
-}
 
 void MetaAttempt::Open(const HostAddresses& hosts, TimePoint now, TimePoint deadline) {
   process_.Forget();
@@ -82,7 +69,7 @@ void MetaAttempt::Continue(TimePoint now) {
 // Decides what may be sent: nothing that the node's limit forbids, and a token only to the process that gave it.
 void MetaAttempt::NextStep(TimePoint now) {
   if (operation_->kind == MetaOperation::Kind::kRead) return AskFlight();
-  const bool large = operation_->value.size() > kAskFirstSize;
+  const bool large = operation_->value.size() > kAskSizeMaxBefore;
   const uint64_t last_known = process_.LastItemSizeMax();
   const bool suspect = last_known != 0 && TooLarge(last_known);  // perhaps of a process that is gone
   if (!process_.known() && (operation_->expected.known() || large || suspect)) return AskIncarnation();
@@ -118,7 +105,7 @@ void MetaAttempt::AskFlight() {
     commands[size++] = {Kind::kStore, operation_->key, operation_->value, operation_->expiration, cas, operation_->mark};
   } else {
     if (!claim.key.empty()) {
-      commands[size++] = {Kind::kOffer, claim.key, claim.owner, NodeExpiration(claim.lease), 0, 0};
+      commands[size++] = {Kind::kOffer, claim.key, claim.owner, NodeItemExpiration(claim.lease), 0, 0};
     }
     commands[size++] = Get(operation_->key);
     if (!claim.key.empty()) commands[size++] = Get(claim.key);
@@ -203,7 +190,7 @@ void MetaAttempt::TakeStore(const MetaReply& stored, TimePoint now) {
     // The node did not store what it could have stored: for its size, perhaps.
     reply.status = NodeStatus::kRefused;
     reply.token = {stored.cas, process_.incarnation()};
-    if (operation_->value.size() > kAskAfterSize && process_.keeps_limit()) {
+    if (operation_->value.size() > kAskSizeMaxAfter && process_.keeps_limit()) {
       reply_ = std::move(reply);
       if (process_.ItemSizeMax() == 0) return AskSettings(Step::kSettingsAfter, now);
       if (!AnswerTooLarge()) Answer(std::move(reply_));
@@ -214,7 +201,7 @@ void MetaAttempt::TakeStore(const MetaReply& stored, TimePoint now) {
 }
 
 bool MetaAttempt::TooLarge(uint64_t size_max) const {
-  return operation_->key.size() + operation_->value.size() + kItemOverhead > size_max;
+  return operation_->key.size() + operation_->value.size() + kNodeItemOverhead > size_max;
 }
 
 // If the value is larger than the node takes, that is the answer.

@@ -10,7 +10,6 @@
 #ifndef CLUSTERED_SESSION_CLUSTER_META_ATTEMPT_H_
 #define CLUSTERED_SESSION_CLUSTER_META_ATTEMPT_H_
 
-#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -34,10 +33,6 @@ struct MetaOperation {
   uint32_t mark = 0;  // of this operation alone, see MetaCommand
   TimePoint deadline;
 };
-
-// memcached takes more than 30 days for a time of day. Its clock may differ from ours: then such an item lives that
-// much longer or shorter, in a month.
-int64_t NodeExpiration(std::chrono::seconds ttl);
 
 class MetaAttempt {
  public:

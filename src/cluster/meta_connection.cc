@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "src/base/process_number.h"
+#include "src/cluster/node_item.h"
 #include "src/cluster/node_process.h"
 #include "src/cluster/socket_transport.h"
 
@@ -26,7 +27,7 @@ constexpr std::string_view kCredentialsKey = "cs:credentials";
 
 std::string CredentialsText(const NodeCredentials& credentials) {
   const std::string value = credentials.username + ' ' + credentials.password;
-  return "set " + std::string(kCredentialsKey) + " 0 " + std::to_string(kGoneAtOnce) + ' ' +
+  return "set " + std::string(kCredentialsKey) + " 0 " + std::to_string(kNodeItemGoneAtOnce) + ' ' +
          std::to_string(value.size()) + "\r\n" + value + "\r\n";
 }
 

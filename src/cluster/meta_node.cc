@@ -5,16 +5,12 @@
 #include <utility>
 
 #include "src/cluster/flight.h"
+#include "src/cluster/node_item.h"
 
 namespace clustered_session {
 namespace {
 
 constexpr Duration kNap = std::chrono::milliseconds(1);
-
-bool KeyIsValid(std::string_view key) {
-  return !key.empty() && key.size() <= kNodeKeyLengthMax &&
-         std::all_of(key.begin(), key.end(), [](char c) { return static_cast<unsigned char>(c) > 32 && c != 127; });
-}
 
 }  // namespace
 
@@ -40,7 +36,7 @@ void MetaNode::StartWrite(std::string_view key, std::string_view value, std::chr
                           const NodeToken& expected, TimePoint deadline) {
   Begin(MetaOperation::Kind::kWrite, key, deadline);
   operation_.value = value;
-  operation_.expiration = NodeExpiration(ttl);
+  operation_.expiration = NodeItemExpiration(ttl);
   operation_.expected = expected;
   operation_.mark = NewMark();
   Launch();
@@ -64,7 +60,7 @@ void MetaNode::Begin(MetaOperation::Kind kind, std::string_view key, TimePoint d
 }
 
 void MetaNode::Launch() {
-  if (!KeyIsValid(operation_.key)) return Fail(NodeFailure::kLocal, "not a key that memcached accepts");
+  if (!IsNodeItemKey(operation_.key)) return Fail(NodeFailure::kLocal, "not a key that memcached accepts");
   const TimePoint used_at = first_->connection().used_at();
   const bool told = health_ != nullptr && ToNanos(used_at) < health_->forgotten_at_ns.load(std::memory_order_acquire);
   if (!first_->connection().usable() || told) return Connect(started_);

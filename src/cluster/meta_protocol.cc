@@ -7,6 +7,8 @@
 #include <initializer_list>
 #include <optional>
 
+#include "src/cluster/node_item.h"
+
 namespace clustered_session {
 namespace {
 
@@ -132,7 +134,7 @@ MetaReplyScan ScanGet(std::string_view bytes, bool with_value, uint32_t number, 
   const bool found = word == hit.substr(0, 2);
   if (!found && word != "EN") return {};
   uint64_t value_size = 0;
-  if (found && with_value && (!ParseNumber(TakeWord(&line), &value_size) || value_size > kNodeValueSizeMax)) return {};
+  if (found && with_value && (!ParseNumber(TakeWord(&line), &value_size) || value_size > kNodeItemValueSizeMax)) return {};
   if (!ParseFlags(line, flags) || flags->number.value_or(number) != number) return {};
   if (found && (flags->cas == 0 || !flags->number)) return {};
   if (!found) return Complete(MetaResult::kMiss, size);
@@ -240,7 +242,7 @@ void AppendRest(const MetaCommand& command, uint32_t number, std::string* text) 
 
 void AppendRemove(std::string_view key, uint64_t cas, std::string* text) {
   text->append("cas ").append(key).append(" 0 ");
-  AppendNumber(kGoneAtOnce, text);
+  AppendNumber(kNodeItemGoneAtOnce, text);
   text->append(" 0 ");
   AppendNumber(cas, text);
   text->append(" noreply\r\n\r\n");

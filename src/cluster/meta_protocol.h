@@ -17,11 +17,6 @@
 
 namespace clustered_session {
 
-inline constexpr size_t kNodeKeyLengthMax = 250;           // bytes, memcached's own limit
-inline constexpr uint64_t kNodeValueSizeMax = 128u << 20;  // bytes; a node that announces more is not believed
-// An expiration, a time of 1970, that makes an item which is gone at once.
-inline constexpr int64_t kGoneAtOnce = 30 * 24 * 3600 + 1;
-
 // The views must live until the replies are there.
 struct MetaCommand {
   enum class Kind : uint8_t {

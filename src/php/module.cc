@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "src/cluster/classic_node.h"
+#include "src/cluster/classic_connection.h"
 #include "src/php/php_clustered_session.h"
 
 extern "C" {

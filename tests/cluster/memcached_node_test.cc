@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "src/cluster/classic_node.h"
+#include "src/cluster/classic_connection.h"
 #include "tests/cluster/node_fixture.h"
 #include "tests/support/fault_proxy.h"
 #include "tests/support/memcached_process.h"
