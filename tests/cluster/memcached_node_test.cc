@@ -210,7 +210,7 @@ TEST_CASE("where a node does not keep the sentinel, tokens hold on their own con
   TestNode other(TcpAddress(proxy.port()));
   REQUIRE(server.Set("k", "v"));
   ProxyFaults without_sentinel;
-  without_sentinel.answer_instead = "END\r\n";
+  without_sentinel.answer_instead = "EN\r\nEN\r\nEN\r\n";  // to the question, the read, and about the sentinel
   proxy.Set(without_sentinel);
   REQUIRE(one.Read("x").status == NodeStatus::kMiss);
   REQUIRE(other.Read("x").status == NodeStatus::kMiss);
