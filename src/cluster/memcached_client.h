@@ -88,7 +88,7 @@ class MemcachedNode final : public Node {
   bool AskSizeMax();
   bool TooLarge(uint64_t size_max) const;
   NodeReply TooLargeReply(uint64_t size_max) const;
-  void Fail(const std::string& what);
+  void Fail(const std::string& what, NodeFailure failure);
   Keys AskedKeys();
   TimePoint ConnectDeadline() const {
     return std::min(operation_.deadline, std::chrono::steady_clock::now() + timeouts_.connect);

@@ -229,8 +229,28 @@ std::string MemcachedConnection::ErrorOf(const WaitResult& wait) const {
   return "answered something else than memcached's protocol or what was asked for";
 }
 
+NodeFailure MemcachedConnection::FailureOf(const WaitResult& wait) {
+  switch (wait.outcome) {
+    case WaitOutcome::kComplete:
+    case WaitOutcome::kLarge:
+      return NodeFailure::kNone;
+    case WaitOutcome::kTimeout:
+      return NodeFailure::kTimeout;
+    case WaitOutcome::kClosed:
+      return NodeFailure::kClosed;
+    case WaitOutcome::kRefused:
+      return IsAuthenticationError(wait.message) ? NodeFailure::kCredentials : NodeFailure::kErrorAnswer;
+    case WaitOutcome::kDenied:
+      return NodeFailure::kCredentials;
+    case WaitOutcome::kGarbage:
+      break;
+  }
+  return NodeFailure::kGarbage;
+}
+
 void MemcachedConnection::SetError(const WaitResult& wait, FlightResult* result) const {
   result->error = ErrorOf(wait);
+  result->failure = FailureOf(wait);
   result->lost = wait.outcome == WaitOutcome::kClosed && wait.received == 0;
 }
 

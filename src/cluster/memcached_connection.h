@@ -20,6 +20,7 @@
 #include "src/base/save_path.h"
 #include "src/cluster/memcached_command.h"
 #include "src/cluster/memcached_socket.h"
+#include "src/cluster/node.h"
 
 struct memcached_st;
 
@@ -59,6 +60,7 @@ struct FlightResult {
   bool ok = false;
   std::string error;  // if not ok: what happened, without the node's name
   bool lost = false;  // not ok: the node closed the connection before it answered anything
+  NodeFailure failure = NodeFailure::kNone;  // if not ok
 };
 
 struct MemcachedAnswer : FlightResult {
@@ -147,6 +149,7 @@ class MemcachedConnection {
   void ReceiveLarge(Keys keys, TimePoint deadline, MemcachedAnswer* answer);
   WaitResult TakeReplies(Commands commands, std::span<MemcachedReply> replies, Received* received);
   std::string ErrorOf(const WaitResult& wait) const;
+  static NodeFailure FailureOf(const WaitResult& wait);
   void SetError(const WaitResult& wait, FlightResult* result) const;
   void FetchAll(MemcachedAnswer* answer);
   bool Send(Verb verb, std::string_view key, std::string_view value, int64_t expiration, uint64_t cas,

@@ -8,9 +8,11 @@
 #include "src/cluster/memcached_node.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <ctime>
 #include <limits>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include "src/cluster/memcached_client.h"
@@ -30,6 +32,15 @@ int64_t Expiration(std::chrono::seconds ttl) {
   constexpr int64_t kMax = std::numeric_limits<int32_t>::max();
   const int64_t seconds = std::clamp<int64_t>(ttl.count(), 1, kMax);  // 0 would be for ever
   return seconds <= kRelativeMax ? seconds : std::min<int64_t>(std::time(nullptr) + seconds, kMax);
+}
+
+NodeFailure ConnectFailure(const Error& error) {
+  if (error.code() == ErrorCode::kTimeout) return NodeFailure::kConnectTimeout;
+  if (error.code() != ErrorCode::kUnavailable) return NodeFailure::kLocal;
+  // All that libmemcached leaves of the system's number is its text.
+  const auto because = [&](int number) { return error.message().ends_with(std::generic_category().message(number)); };
+  if (because(EACCES) || because(EPERM)) return NodeFailure::kPermission;
+  return because(EMFILE) || because(ENFILE) ? NodeFailure::kLocal : NodeFailure::kConnectRefused;
 }
 
 }  // namespace
@@ -59,11 +70,12 @@ void MemcachedNode::Begin(Kind kind, std::string_view key, TimePoint deadline) {
   operation_.deadline = std::min(deadline, operation_.started + timeouts_.connect + timeouts_.operation);
 }
 
-void MemcachedNode::Fail(const std::string& what) {
+void MemcachedNode::Fail(const std::string& what, NodeFailure failure) {
   connection_.Drop();
   operation_.in_flight = false;
   operation_.reply = NodeReply();
   operation_.reply.status = NodeStatus::kError;
+  operation_.reply.failure = failure;
   const auto elapsed = std::chrono::steady_clock::now() - operation_.started;
   operation_.reply.error = "node " + name() + " (" + address_ + "): " + what;
   const auto elapsed_ms = std::chrono::round<std::chrono::milliseconds>(elapsed).count();
@@ -99,7 +111,7 @@ bool MemcachedNode::Connect() {
     status = hosts.error();
   }
   if (!status.ok()) {
-    Fail(status.error().message());
+    Fail(status.error().message(), hosts.ok() ? ConnectFailure(status.error()) : NodeFailure::kResolve);
     return false;
   }
   if (!parsed_.is_unix() && connection_.host() != parsed_.host) process_.KeepAddress(connection_.host());
@@ -114,6 +126,7 @@ void MemcachedNode::Launch() {
   if (!KeyIsValid(operation_.key)) {
     operation_.reply.status = NodeStatus::kError;
     operation_.reply.error = "node " + name() + " (" + address_ + "): not a key that memcached accepts";
+    operation_.reply.failure = NodeFailure::kLocal;
     return;
   }
   for (;;) {
@@ -127,7 +140,7 @@ void MemcachedNode::Launch() {
     }
     const std::string error = "cannot send: " + connection_.LastError();
     if (operation_.fresh || operation_.retried || std::chrono::steady_clock::now() >= operation_.deadline) {
-      Fail(error);
+      Fail(error, NodeFailure::kClosed);
       return;
     }
     connection_.Drop();
@@ -191,7 +204,7 @@ bool MemcachedNode::SendPlain() {
 bool MemcachedNode::Handshake() {
   counters_->node_waits.Add();
   FlightResult result = connection_.numbered() ? AskSentinelNumbered() : AskSentinelPlain();
-  if (!result.ok) Fail(result.error);
+  if (!result.ok) Fail(result.error, result.failure);
   return result.ok;
 }
 
@@ -252,10 +265,10 @@ NodeReply MemcachedNode::Finish(Kind kind) {
   if (operation_.kind != kind) {
     operation_ = Operation();
     operation_.started = std::chrono::steady_clock::now();
-    Fail("no such operation under way");
+    Fail("no such operation under way", NodeFailure::kLocal);
   } else if (operation_.in_flight) {
     const FlightResult result = Receive();
-    if (!result.ok && operation_.in_flight) Fail(result.error);
+    if (!result.ok && operation_.in_flight) Fail(result.error, result.failure);
     operation_.in_flight = false;
   }
   operation_.kind = Kind::kNone;
