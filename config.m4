@@ -133,6 +133,7 @@ struct Value {
     src/base/session_key.cc
     src/base/units.cc
     src/cluster/health.cc
+    src/cluster/health_table.cc
     src/cluster/memcached_answer.cc
     src/cluster/memcached_binary.cc
     src/cluster/memcached_connection.cc
@@ -143,8 +144,10 @@ struct Value {
     src/cluster/memcached_sasl.cc
     src/cluster/memcached_socket.cc
     src/cluster/node.cc
+    src/cluster/node_gate.cc
     src/cluster/node_process.cc
     src/cluster/node_set.cc
+    src/cluster/node_watch.cc
     src/cluster/owned_sockets.cc
     src/cluster/placement.cc
     src/cluster/resolver.cc

@@ -24,8 +24,8 @@ std::string RandomSentinel();
 
 class NodeProcess {
  public:
-  // `health` may be null: then nothing is shared, and no limit is kept.
-  explicit NodeProcess(NodeHealth* health) : health_(health) {}
+  // `health` may be null: then nothing is shared, and no limit is kept. Nor is it once its slot is another node's.
+  explicit NodeProcess(NodeHealth* health) : health_(health), key_(health != nullptr ? health->key.load() : 0) {}
 
   uint32_t incarnation() const { return incarnation_; }  // 0: not known on this connection
   bool known() const { return incarnation_ != 0; }
@@ -37,7 +37,7 @@ class NodeProcess {
   std::string KeptAddress() const;
   void KeepAddress(const std::string& address);
 
-  bool keeps_limit() const { return health_ != nullptr; }
+  bool keeps_limit() const { return shared() != nullptr; }
   // The largest item in bytes, 0 if not known.
   uint64_t ItemSizeMax() const;
   // The same, but perhaps of a process that is gone.
@@ -46,7 +46,12 @@ class NodeProcess {
   void SetItemSizeMax(uint64_t bytes);
 
  private:
+  NodeHealth* shared() const {
+    return health_ != nullptr && health_->key.load(std::memory_order_acquire) == key_ ? health_ : nullptr;
+  }
+
   NodeHealth* const health_;
+  const uint64_t key_;
   uint32_t incarnation_ = 0;
 };
 

@@ -64,6 +64,7 @@ struct SessionSettings {
 struct Notice {
   bool warning = true;  // false: for the server's log only
   std::string text;
+  TimePoint at{};       // when it happened; the epoch: just now
 };
 
 // A session whose destruction waits for its successor's record (session_regenerate_id(true)).

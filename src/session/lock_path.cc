@@ -54,6 +54,7 @@ Status Session::LoadClaiming(TimePoint give_up_at) {
     lock.outcome = ClusterLock::Outcome::kToSend;
     // As often as there are nodes the next one gets its chance; after that the read goes on without, or fails below.
     if (unanswered > context_.nodes->size()) lock.outcome = ClusterLock::Outcome::kNoClaim;
+    if (!AnyNodeWorthAsking()) (void)context_.nodes->GrantLastTries(Placement());
     Status status = LoadLocked(context_.clock->Now());
     switch (lock.outcome) {
       case ClusterLock::Outcome::kHeld:
