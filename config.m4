@@ -185,6 +185,7 @@ struct Value {
     src/session/lock_keeper.cc
     src/session/lock_leases.cc
     src/session/lock_path.cc
+    src/session/notice.cc
     src/session/pool_table.cc
     src/session/read_path.cc
     src/session/replicator.cc

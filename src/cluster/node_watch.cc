@@ -2,8 +2,18 @@
 #include "src/cluster/node_watch.h"
 
 #include <algorithm>
+#include <string_view>
 
 namespace clustered_session {
+namespace {
+
+constexpr std::string_view kAlone =
+    "no node of session.save_path can be asked: what sessions change stays on this server only until one can, and no "
+    "session starts of which there is no local copy";
+constexpr std::string_view kNotAlone =
+    "a node of session.save_path can be asked again: what has stayed on this server is written to the nodes now";
+
+}  // namespace
 
 NodeWatch::NodeWatch(Duration retry_interval, const Clock* clock, HealthHandle all)
     : retry_interval_(retry_interval), clock_(clock), all_(std::move(all)) {}
@@ -42,15 +52,9 @@ void NodeWatch::EndFlight() {
   NodeHealth* all = all_.Use(now);
   for (const Change& change : std::exchange(changes_, {})) events_.push_back({Line(change, all_given_up), now});
   if (all_given_up && ReportFailure(all, NodeSign::kGone, now)) {
-    events_.push_back(
-        {"no node of session.save_path answers: what sessions change from now on stays on this server "
-         "only, until one does; sessions without a local copy cannot be started",
-         now});
+    events_.push_back({std::string(kAlone), now});
   } else if (answered && Fails(all->answers) && ReportAnswer(all, /*connected=*/true, now)) {
-    events_.push_back(
-        {"a node of session.save_path answers again: what sessions have changed meanwhile is written to "
-         "the nodes now",
-         now});
+    events_.push_back({std::string(kNotAlone), now});
   }
 }
 

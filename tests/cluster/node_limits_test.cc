@@ -25,7 +25,7 @@ namespace clustered_session {
 namespace {
 
 constexpr int kTries = 3;
-constexpr Duration kNever = seconds(300);  // what does not end by its own limit ends then
+constexpr seconds kNever(300);  // what does not end by its own limit ends then
 
 struct Trial {
   std::string what;

@@ -37,7 +37,7 @@ struct Nodes {
       NodeSet::Member& member = members.emplace_back();
       member.address = TcpAddress(port);
       member.health = &health[members.size() - 1];
-      member.node = MakeMemcachedNode(member.address, {connect_timeout, seconds(5)}, member.health, &counters);
+      member.node = MakeMemcachedNode(member.address, {connect_timeout, seconds(5)}, member.health.get(), &counters);
     }
     set = std::make_unique<NodeSet>(std::move(members), seconds(3600), &clock, &counters, connect_time_min);
   }
