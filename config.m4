@@ -138,15 +138,18 @@ struct Value {
     src/cluster/classic_operation.cc
     src/cluster/flight.cc
     src/cluster/health.cc
+    src/cluster/health_table.cc
     src/cluster/memcached_node.cc
     src/cluster/meta_attempt.cc
     src/cluster/meta_connection.cc
     src/cluster/meta_node.cc
     src/cluster/meta_protocol.cc
     src/cluster/node.cc
+    src/cluster/node_gate.cc
     src/cluster/node_item.cc
     src/cluster/node_process.cc
     src/cluster/node_set.cc
+    src/cluster/node_watch.cc
     src/cluster/placement.cc
     src/cluster/resolver.cc
     src/cluster/signal_block.cc
@@ -185,6 +188,7 @@ struct Value {
     src/session/lock_keeper.cc
     src/session/lock_leases.cc
     src/session/lock_path.cc
+    src/session/notice.cc
     src/session/pool_table.cc
     src/session/read_path.cc
     src/session/replicator.cc

@@ -8,6 +8,7 @@
 
 #include "src/cluster/classic_node.h"
 #include "src/cluster/meta_node.h"
+#include "src/cluster/node_process.h"
 
 namespace clustered_session {
 namespace {
@@ -16,7 +17,7 @@ class MemcachedNode final : public Node {
  public:
   MemcachedNode(const NodeAddress& address, const NodeTimeouts& timeouts, NodeHealth* health, Counters* counters,
                 const NodeCredentials& credentials)
-      : health_(health),
+      : process_(health),
         classic_only_(credentials.method == Authentication::kSasl),
         meta_(address, timeouts, health, counters, credentials),
         make_classic_([=] { return MakeClassicNode(address, timeouts, health, counters, credentials); }) {
@@ -78,9 +79,9 @@ class MemcachedNode final : public Node {
 
   // What another worker has found need not be found again.
   void Choose() {
-    if (engine_ != &meta_ || health_ == nullptr || asks_again_ || meta_.Connected()) return;
-    const uint32_t classic = health_->classic.load(std::memory_order_acquire);
-    if (classic == 0 || classic != health_->incarnation.load(std::memory_order_acquire)) return;
+    if (engine_ != &meta_ || asks_again_ || meta_.Connected()) return;
+    const uint32_t classic = process_.LastClassic();
+    if (classic == 0 || classic != process_.LastIncarnation()) return;
     UseClassic();
     found_ = classic;
   }
@@ -93,10 +94,10 @@ class MemcachedNode final : public Node {
       return;
     }
     if (classic_only_) return;
-    const uint32_t incarnation = health_ == nullptr ? 0 : health_->incarnation.load(std::memory_order_acquire);
+    const uint32_t incarnation = process_.LastIncarnation();
     if (found_ == 0) found_ = incarnation;
     if (reply.status != NodeStatus::kError && found_ == incarnation) {
-      if (incarnation != 0) health_->classic.store(incarnation, std::memory_order_release);
+      process_.SetClassic(incarnation);
       return;
     }
     asks_again_ = true;
@@ -105,7 +106,7 @@ class MemcachedNode final : public Node {
     classic_.reset();
   }
 
-  NodeHealth* const health_;
+  NodeProcess process_;
   const bool classic_only_;
   MetaNode meta_;
   const std::function<std::unique_ptr<Node>()> make_classic_;

@@ -45,7 +45,7 @@ class MetaAttempt {
   void Open(const HostAddresses& hosts, TimePoint now, TimePoint deadline);
   MetaConnection& connection() { return connection_; }
   const MetaConnection& connection() const { return connection_; }
-  const NodeProcess& process() const { return process_; }
+  NodeProcess& process() { return process_; }
 
   // Begins the operation. REQUIRES: a connection that is usable or was just opened; `operation` lives until the end
   void Begin(const MetaOperation* operation, TimePoint now);

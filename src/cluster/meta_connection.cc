@@ -17,8 +17,10 @@ namespace {
 
 constexpr size_t kInputSizeMin = 16 << 10;
 constexpr size_t kInputSizeKept = 256 << 10;
-// What has arrived is read after the deadline, too. No kernel buffer holds more than this.
-constexpr size_t kLateMax = 16 << 20;
+// What has arrived is read after the deadline, too. Where it is so much, the rest is on its way, and has so long to come.
+constexpr size_t kFlowing = 4096;  // bytes
+constexpr Duration kFlowTime = std::chrono::milliseconds(10);
+constexpr Duration kFlowTimeMax = std::chrono::milliseconds(100);  // after the deadline in all
 constexpr Duration kNap = std::chrono::milliseconds(1);
 
 // memcached -Y takes the value of the first "set" of a connection for "user password", whatever its key.
@@ -143,7 +145,8 @@ void MetaConnection::Ask(MetaCommands commands, TimePoint deadline) {
   problem_ = state_ == State::kConnecting ? problem_ : MetaProblem();
   deadline_ = deadline;
   commands_size_ = commands.size();
-  replied_ = size_ = offset_ = wanted_ = late_ = 0;
+  flow_limit_ = deadline + kFlowTimeMax;
+  replied_ = size_ = offset_ = wanted_ = flowed_ = 0;
   std::copy(commands.begin(), commands.end(), commands_.begin());
   std::array<size_t, kMetaCommandsMax> line_ends;
   std::array<size_t, kMetaCommandsMax> rest_ends;
@@ -193,15 +196,17 @@ void MetaConnection::Receive(bool soon, TimePoint polled_at) {
     char* const data = input_.data() + size_;
     const size_t free = input_.size() - size_;
     const Io io = soon ? transport_->ReceiveSoon(data, free) : transport_->Receive(data, free);
-    if (io.state == Io::State::kWait) return;
+    if (io.state == Io::State::kWait) break;
     if (io.state == Io::State::kClosed) return FailClosed(io.error);
     size_ += io.size;
-    if (polled_at >= deadline_) late_ += io.size;
     Take(polled_at);
-    if (state_ != State::kReceiving || io.size < free) break;
-    if (late_ > kLateMax) return Expire(polled_at);
+    if (state_ != State::kReceiving) return;
+    if (io.size < free) break;
     soon = false;
   }
+  if (polled_at < deadline_ || size_ < flowed_ + kFlowing) return;
+  flowed_ = size_;
+  deadline_ = std::min(polled_at + kFlowTime, flow_limit_);
 }
 
 // Goes on past what a new connection begins with. False: it is not whole yet, or the flight has failed.
@@ -291,7 +296,7 @@ TimePoint MetaConnection::deadline() const {
 }
 
 void MetaConnection::Postpone(Duration time, TimePoint limit) {
-  for (TimePoint* each : {&connect_deadline_, &share_, &deadline_}) *each = std::min(*each + time, std::max(*each, limit));
+  for (TimePoint* each : {&connect_deadline_, &share_, &deadline_, &flow_limit_}) *each = std::min(*each + time, std::max(*each, limit));
 }
 
 void MetaConnection::WaitBriefly() {

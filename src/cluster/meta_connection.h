@@ -119,6 +119,7 @@ class MetaConnection {
 
   // The flight.
   TimePoint deadline_;
+  TimePoint flow_limit_;  // to which that may be put off
   std::array<MetaCommand, kMetaCommandsMax> commands_;
   std::array<MetaReply, kMetaCommandsMax> replies_;
   size_t commands_size_ = 0;
@@ -132,7 +133,7 @@ class MetaConnection {
   size_t size_ = 0;     // of that
   size_t offset_ = 0;   // in that, where the next reply begins
   size_t wanted_ = 0;   // of that, at least, to get on
-  size_t late_ = 0;     // bytes that were received after the deadline
+  size_t flowed_ = 0;   // of size_, when the deadline was last put off for what is on its way
 };
 
 }  // namespace clustered_session

@@ -62,8 +62,8 @@ void MetaNode::Begin(MetaOperation::Kind kind, std::string_view key, TimePoint d
 void MetaNode::Launch() {
   if (!IsNodeItemKey(operation_.key)) return Fail(NodeFailure::kLocal, "not a key that memcached accepts");
   const TimePoint used_at = first_->connection().used_at();
-  const bool told = health_ != nullptr && ToNanos(used_at) < health_->forgotten_at_ns.load(std::memory_order_acquire);
-  if (!first_->connection().usable() || told) return Connect(started_);
+  const bool suspect = used_at < first_->process().ForgottenAt();
+  if (!first_->connection().usable() || suspect) return Connect(started_);
   may_be_forgotten_ = started_ - used_at >= timeouts_.idle;
   first_->Begin(&operation_, started_);
   Judge(started_);
@@ -176,7 +176,7 @@ void MetaNode::TakeAnswer(MetaAttempt* attempt, TimePoint now) {
   done_ = true;
   if (attempt == beside_.get()) {
     first_ = std::move(beside_);
-    if (health_ != nullptr) health_->forgotten_at_ns.store(ToNanos(now), std::memory_order_release);
+    first_->process().SetForgotten(now);
   }
   beside_.reset();
 }

@@ -9,14 +9,17 @@
 namespace clustered_session {
 
 NodeSet::NodeSet(std::vector<Member> members, Duration retry_interval, const Clock* clock, Counters* counters,
-                 Duration connect_time_min)
+                 Duration connect_time_min, HealthHandle all)
     : members_(std::move(members)),
-      retry_interval_(retry_interval),
+      watch_(retry_interval, clock, std::move(all)),
       connect_time_min_(connect_time_min),
       clock_(clock),
       counters_(counters) {
   addresses_.reserve(members_.size());
-  for (const Member& member : members_) addresses_.push_back(member.address);
+  for (Member& member : members_) {
+    addresses_.push_back(member.address);
+    watch_.Add(member.node.get(), &member.health);
+  }
 }
 
 std::string NodeSet::Label(uint32_t index) const {
@@ -24,16 +27,10 @@ std::string NodeSet::Label(uint32_t index) const {
   return "node " + node.name() + " (" + node.address() + ")";
 }
 
-bool NodeSet::WorthAsking(uint32_t index) const {
-  const NodeHealth* health = members_[index].health;
-  return health == nullptr || health->open.load(std::memory_order_relaxed) == 0 ||
-         ToNanos(clock_->Now()) >= health->retry_at_ns.load(std::memory_order_relaxed);
-}
-
 uint64_t NodeSet::SmallestItemMax() const {
   uint64_t smallest = UINT64_MAX;
   for (const Member& member : members_) {
-    const uint64_t max = member.health == nullptr ? 0 : member.health->item_size_max.load(std::memory_order_relaxed);
+    const uint64_t max = member.health.holds() ? member.health->item_size_max.load(std::memory_order_relaxed) : 0;
     if (max != 0) smallest = std::min(smallest, max);
   }
   return smallest;
@@ -41,23 +38,21 @@ uint64_t NodeSet::SmallestItemMax() const {
 
 bool NodeSet::MayAsk(uint32_t index, TimePoint deadline) {
   if (!members_[index].node->Connected() && clock_->Now() + connect_time_min_ > deadline) return false;
-  NodeHealth* health = members_[index].health;
-  if (health == nullptr) return true;
-  if (DecideHealth(health, clock_->Now(), retry_interval_) == HealthDecision::kSkip) return false;
-  health->operations.fetch_add(1, std::memory_order_relaxed);
-  return true;
+  return watch_.Enter(index);
 }
 
-void NodeSet::Report(uint32_t index, const NodeReply& reply) {
-  NodeHealth* health = members_[index].health;
-  if (health == nullptr || reply.status == NodeStatus::kSkipped) return;
-  if (reply.status == NodeStatus::kError) {
-    if (ReportFailure(health, clock_->Now(), retry_interval_)) {
-      events_.push_back(reply.error + "; its sessions are served from their other copies until it answers again");
+bool NodeSet::GrantLastTries(const std::vector<uint32_t>& nodes) {
+  bool any = false;
+  bool granted = false;
+  for (const uint32_t node : nodes) {
+    if (watch_.WorthAsking(node)) {
+      any = true;
+    } else if (watch_.GrantLastTry(node)) {
+      any = granted = true;
     }
-  } else if (ReportSuccess(health, clock_->Now())) {
-    events_.push_back(Label(index) + ": answers again");
   }
+  if (granted) counters_->last_tries.Add();
+  return any;
 }
 
 // Positions in `nodes`, those with an open connection first: connecting waits, and a black hole would keep the others
@@ -99,8 +94,9 @@ std::vector<NodeSet::Read> NodeSet::ReadAll(const std::vector<uint32_t>& nodes, 
   for (Read& read : reads) {
     if (read.reply.status == NodeStatus::kSkipped) continue;
     read.reply = members_[read.node].node->FinishRead();
-    Report(read.node, read.reply);
+    watch_.Leave(read.node, read.reply);
   }
+  watch_.EndFlight();
   return reads;
 }
 
@@ -123,9 +119,10 @@ std::vector<NodeReply> NodeSet::WriteAll(const std::vector<WriteTarget>& targets
   for (size_t i = 0; i < targets.size(); ++i) {
     if (replies[i].status == NodeStatus::kSkipped) continue;
     replies[i] = members_[targets[i].node].node->FinishWrite();
-    Report(targets[i].node, replies[i]);
+    watch_.Leave(targets[i].node, replies[i]);
   }
   ShowContested(targets, key, value, deadline, &replies);
+  watch_.EndFlight();
   return replies;
 }
 
@@ -148,14 +145,12 @@ void NodeSet::ShowContested(const std::vector<WriteTarget>& targets, std::string
     NodeReply& reply = (*replies)[i];
     if (!contested(reply)) continue;
     reply = ContestedReply(members_[targets[i].node].node->FinishRead(), value);
-    Report(targets[i].node, reply);
+    watch_.Leave(targets[i].node, reply);
   }
 }
 
 void NodeSet::Release(uint32_t node, std::string_view key, const NodeToken& held, TimePoint deadline) {
   if (WorthAsking(node)) members_[node].node->Release(key, held, deadline);
 }
-
-std::vector<std::string> NodeSet::TakeEvents() { return std::exchange(events_, {}); }
 
 }  // namespace clustered_session

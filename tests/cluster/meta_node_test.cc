@@ -12,12 +12,10 @@
 namespace clustered_session {
 namespace {
 
-// Both ways of asking must come to the same.
 TEST_CASE("a lock is claimed in the flight of a read, seen by others, and released by its holder alone") {
   MemcachedProcess server;
   REQUIRE(server.Set("k", "v"));
   FaultProxy proxy(server.port());
-  if (GENERATE(true, false)) proxy.HideMeta();
   TestNode one(TcpAddress(proxy.port()));
   TestNode other(TcpAddress(proxy.port()));
   for (int round = 0; round < 3; ++round) {  // the first on fresh connections
@@ -41,22 +39,6 @@ TEST_CASE("a lock is claimed in the flight of a read, seen by others, and releas
     CHECK(server.Get("k:lock").empty());
   }
   CHECK(one.counters.node_connects.Get() == 1);
-}
-
-TEST_CASE("a node is asked for meta commands on each connection, and one that closes at that is not asked again") {
-  MemcachedProcess server;
-  FaultProxy proxy(server.port());
-  ProxyFaults faults;
-  faults.close_on_text = "mg ";
-  proxy.Set(faults);
-  TestNode client(TcpAddress(proxy.port()));
-  const NodeReply stored = client.Write("k", "v");
-  REQUIRE(stored.status == NodeStatus::kStored);
-  CHECK(client.Write("k", "w", stored.token).status == NodeStatus::kStored);
-  proxy.CloseConnections();
-  CHECK(client.Read("k").value == "w");
-  CHECK(proxy.connections() == 3);
-  CHECK(client.counters.node_errors.Get() == 0);
 }
 
 TEST_CASE("what a write did not replace is shown by one more question, and a write costs one when nobody else writes") {
