@@ -51,6 +51,21 @@ enum class NodeStatus : uint8_t {
   kSkipped,  // health says not to ask this node now
 };
 
+// What an operation with kError has failed at. NodeSet charges the node's health by it: not all of them are the node's.
+enum class NodeFailure : uint8_t {
+  kNone,            // no failure, or none that the engine can tell
+  kConnectRefused,  // nobody listens there, or the way there is reported closed
+  kConnectTimeout,  // no connection within connect_timeout
+  kPermission,      // this process may not open the node's unix socket
+  kResolve,         // the node's name has no address
+  kCredentials,     // the node refuses the user name or the password, or asks for them
+  kTimeout,         // no whole answer within operation_timeout
+  kClosed,          // the node closed or reset the connection
+  kErrorAnswer,     // the node answered with an error line, such as SERVER_ERROR
+  kGarbage,         // the answer is not memcached's protocol
+  kLocal,           // this process could not ask: no descriptor, another process's connection, not a key
+};
+
 struct NodeReply {
   NodeStatus status = NodeStatus::kSkipped;
   std::string value;
@@ -58,8 +73,11 @@ struct NodeReply {
   uint64_t size_max = 0;  // bytes, with kTooLarge
   std::string lock_owner;  // of a read with a claim: who has the lock now; empty: nobody, the node refused it
   NodeToken lock_token;    // of the lock's item
+  NodeFailure failure = NodeFailure::kNone;  // with kError
   std::string error;      // one line, with kError: names the node; no key, no payload
 };
+
+class Pollable;
 
 class Node {
  public:
@@ -83,6 +101,10 @@ class Node {
   virtual void StartWrite(std::string_view key, std::string_view value, std::chrono::seconds ttl,
                           const NodeToken& expected, TimePoint deadline) = 0;
   virtual NodeReply FinishWrite() = 0;
+
+  // The operation that was started, for a loop that waits for several at once before it calls Finish; null: Finish
+  // itself waits. Owned by the node.
+  virtual Pollable* pollable() { return nullptr; }
 
   // Removes the item if it is still the one that `held` names. Waits for nothing: if it does not arrive, the item's time
   // to live ends it. REQUIRES: no operation under way

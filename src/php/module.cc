@@ -3,7 +3,9 @@
 // say goes to the log: what PHP shows at its start would be in the output of a cron job.
 #include <sodium.h>
 
-#include "src/cluster/memcached_node.h"
+#include <memory>
+
+#include "src/cluster/classic_connection.h"
 #include "src/php/php_clustered_session.h"
 
 extern "C" {

@@ -7,18 +7,13 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "src/cluster/health.h"
+#include "src/cluster/health_table.h"
 #include "src/session/pool_table.h"
 
 namespace clustered_session {
 
-struct SharedNodeTable {
-  static constexpr uint32_t kSlots = 128;
-  NodeHealth slots[kSlots];
-};
-
 struct SharedState {
-  SharedNodeTable nodes;
+  HealthTable nodes;
   SharedPoolTable pools;
   std::atomic<int64_t> longest_lag_ns;  // between an entry's last use and its write by a flusher's thread
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "src/cluster/classic_node.h"
 #include "src/cluster/memcached_node.h"
 #include "tests/support/memcached_process.h"
 
@@ -44,14 +45,27 @@ inline MemcachedProcess::Options Asking(const NodeCredentials& credentials, std:
   return options;
 }
 
+// What stands behind cluster/node.h.
+enum class Engine { kMeta, kClassic };
+
+inline std::unique_ptr<Node> MakeNode(Engine engine, const NodeAddress& address, const NodeTimeouts& timeouts,
+                                      NodeHealth* health, Counters* counters, const NodeCredentials& credentials = {}) {
+  return engine == Engine::kClassic ? MakeClassicNode(address, timeouts, health, counters, credentials)
+                                    : MakeMemcachedNode(address, timeouts, health, counters, credentials);
+}
+
 // Times are long where nothing is to be waited for, so that a loaded machine fails no test.
 struct TestNode {
   explicit TestNode(const NodeAddress& address, NodeTimeouts timeouts = {seconds(5), seconds(5)},
                     NodeHealth* shared_health = nullptr)
-      : node(MakeMemcachedNode(address, timeouts, shared_health != nullptr ? shared_health : &health, &counters)) {}
+      : TestNode(Engine::kMeta, address, timeouts, {}, shared_health) {}
   TestNode(const NodeAddress& address, const NodeCredentials& credentials,
            NodeTimeouts timeouts = {seconds(5), seconds(5)})
-      : node(MakeMemcachedNode(address, timeouts, &health, &counters, credentials)) {}
+      : TestNode(Engine::kMeta, address, timeouts, credentials) {}
+  TestNode(Engine engine, const NodeAddress& address, NodeTimeouts timeouts = {seconds(5), seconds(5)},
+           const NodeCredentials& credentials = {}, NodeHealth* shared_health = nullptr)
+      : node(MakeNode(engine, address, timeouts, shared_health != nullptr ? shared_health : &health, &counters,
+                      credentials)) {}
 
   NodeReply Read(std::string_view key, Duration timeout = seconds(10)) {
     node->StartRead(key, Now() + timeout);
