@@ -38,7 +38,7 @@ rmdir($folder);
 unlink($file);
 
 // A script is told of what it sets itself.
-ini_set('clustered_session.copies', '0');
+ini_set('clustered_session.lock', 'both');
 echo logged();
 ?>
 --EXPECTF--
@@ -64,4 +64,4 @@ clustered_session: needs libmemcached 1.1.4 or later, this is 1.0.9: older ones 
 php-cgi, an old library: page
 clustered_session: needs libmemcached 1.1.4 or later, this is 1.0.9: older ones can return another key's value after a timeout; the save handler is not registered
 
-Warning: clustered_session.copies must be a number from 1 to 64, "0" does not do in %s on line %d
+Warning: clustered_session.lock must be none, local or cluster, "both" does not do in %s on line %d

@@ -12,9 +12,8 @@ need_nodes();
 --FILE--
 <?php
 require __DIR__ . '/support.inc';
-foreach (['-I 1024 -o slab_chunk_max=1' => [2000, 300_000], '-I 128k -o slab_chunk_max=16' => [140_000, 2_000_000]]
-         as $arguments => $sizes) {
-  $node = new Node($arguments);
+foreach ([1024 => [2000, 300_000], 128 << 10 => [140_000, 2_000_000]] as $size_max => $sizes) {
+  $node = Node::taking($size_max);
   $path = save_path($node);
   ini_set('session.save_path', $path);
   $id = session(null, function (&$data) { $data['text'] = 'small'; });
