@@ -136,24 +136,24 @@ struct Value {
     src/cluster/classic_connection.cc
     src/cluster/classic_node.cc
     src/cluster/classic_operation.cc
+    src/cluster/flight.cc
     src/cluster/health.cc
-    src/cluster/memcached_answer.cc
-    src/cluster/memcached_binary.cc
-    src/cluster/memcached_connection.cc
-    src/cluster/memcached_flight.cc
-    src/cluster/memcached_meta.cc
+    src/cluster/health_table.cc
     src/cluster/memcached_node.cc
-    src/cluster/memcached_replies.cc
-    src/cluster/memcached_sasl.cc
-    src/cluster/memcached_socket.cc
+    src/cluster/meta_attempt.cc
+    src/cluster/meta_connection.cc
+    src/cluster/meta_node.cc
+    src/cluster/meta_protocol.cc
     src/cluster/node.cc
+    src/cluster/node_gate.cc
     src/cluster/node_item.cc
     src/cluster/node_process.cc
     src/cluster/node_set.cc
-    src/cluster/owned_sockets.cc
+    src/cluster/node_watch.cc
     src/cluster/placement.cc
     src/cluster/resolver.cc
     src/cluster/signal_block.cc
+    src/cluster/socket_transport.cc
     src/local/arena.cc
     src/local/entry_head.cc
     src/local/lock_queues.cc
@@ -188,6 +188,7 @@ struct Value {
     src/session/lock_keeper.cc
     src/session/lock_leases.cc
     src/session/lock_path.cc
+    src/session/notice.cc
     src/session/pool_table.cc
     src/session/read_path.cc
     src/session/replicator.cc

@@ -42,9 +42,11 @@ foreach (['username' => 'a:b', 'password' => 'tw0 words'] as $name => $value) {
 --EXPECTF--
 {"n":1}
 failed
-clustered_session: node m1 (ADDRESS): refused the user name or password (clustered_session.username); its sessions are served from their other copies until it answers again
+clustered_session: node m1 (ADDRESS): refused the user name or password (clustered_session.username)
+clustered_session: no node of session.save_path can be asked: what sessions change stays on this server only until one can, and no session starts of which there is no local copy
 failed
-clustered_session: node m1 (ADDRESS): asks for a user name and a password (clustered_session.username is not set); its sessions are served from their other copies until it answers again
+clustered_session: node m1 (ADDRESS): asks for a user name and a password (clustered_session.username is not set)
+clustered_session: no node of session.save_path can be asked: what sessions change stays on this server only until one can, and no session starts of which there is no local copy
 clustered_session.password => ******** => ********
 clustered_session.username => web => web
 bool(false)

@@ -43,11 +43,13 @@ echo trim(run_php('', [], ['clustered_session.authentication' => 'plain'])), "\n
 {"n":1}
 bool(true)
 password: failed
-clustered_session: node m1 (ADDRESS): refused the user name or password (clustered_session.username); its sessions are served from their other copies until it answers again
-clustered_session: node m2 (ADDRESS): refused the user name or password (clustered_session.username); its sessions are served from their other copies until it answers again
+clustered_session: no node of session.save_path can be asked: what sessions change stays on this server only until one can, and no session starts of which there is no local copy
+clustered_session: node m1 (ADDRESS): refused the user name or password (clustered_session.username)
+clustered_session: node m2 (ADDRESS): refused the user name or password (clustered_session.username)
 authentication: failed
-clustered_session: node m1 (ADDRESS): %s; its sessions are served from their other copies until it answers again
-clustered_session: node m2 (ADDRESS): %s; its sessions are served from their other copies until it answers again
+clustered_session: no node of session.save_path can be asked: what sessions change stays on this server only until one can, and no session starts of which there is no local copy
+clustered_session: node m1 (ADDRESS): %s
+clustered_session: node m2 (ADDRESS): %s
 Warning: session_start(): clustered_session.authentication is sasl, which takes clustered_session.username, and that is not set in Command line code on line 1
 
 Warning: session_start(): Failed to initialize storage module: clustered (path: %s) in Command line code on line 1

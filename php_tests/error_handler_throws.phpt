@@ -21,7 +21,7 @@ $points = [
     $_SESSION['big'] = str_repeat('x', 600_000);
     session_regenerate_id();
   },
-  'setting' => function () { ini_set('clustered_session.copies', 'x'); },
+  'setting' => function () { ini_set('clustered_session.lock', 'x'); },
 ];
 foreach ($points as $point => $code) {
   ini_set('session.save_path', '');
@@ -45,5 +45,5 @@ read: session_start(): session ID "no..." is not one: only A-Z, a-z, 0-9, "-" an
 write: session_write_close(): a session of 600016 bytes is more than clustered_ses
 reset: reset
 regenerate: session_regenerate_id(): a session of 600016 bytes is more than clustered_s
-setting: clustered_session.copies must be a number from 1 to 64, "x" does not do
+setting: clustered_session.lock must be none, local or cluster, "x" does not do
 {"n":1}

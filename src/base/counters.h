@@ -38,6 +38,7 @@ static_assert(sizeof(Counter) == 8 && std::atomic<uint64_t>::is_always_lock_free
   X(node_waits)       /* times a request waited for one or more nodes at once */         \
   X(node_connects)    /* connections opened to nodes */                                  \
   X(node_errors)      /* node operations that failed */                                  \
+  X(last_tries)       /* times nodes known to fail were asked once more, for want of others */ \
   X(corrupt_records)  /* records on nodes that are not ours to read: misses */           \
   X(unreplicated)     /* writes that no node acknowledged */                             \
   X(under_replicated) /* writes acknowledged by fewer nodes than `copies` */             \

@@ -1,50 +1,132 @@
-// Node health: see health.h for the states. Layer: cluster. Pure; any thread of any worker.
+// Node health: see health.h. Layer: cluster. Pure; any thread of any worker.
 #include "src/cluster/health.h"
 
-namespace clustered_session {
+#include <algorithm>
 
-HealthDecision DecideHealth(NodeHealth* health, TimePoint now, Duration retry_interval) {
-  if (health->open.load(std::memory_order_acquire) != 0) {
-    int64_t due = health->retry_at_ns.load(std::memory_order_acquire);
-    if (ToNanos(now) < due) return HealthDecision::kSkip;
-    // Whoever moves the due time is the prober; should it die, the next one is due an interval later.
-    if (!health->retry_at_ns.compare_exchange_strong(due, ToNanos(now + retry_interval), std::memory_order_acq_rel)) {
+namespace clustered_session {
+namespace {
+
+constexpr Duration kAnsweredTick = std::chrono::seconds(1);  // not each answer writes to a line that all read
+
+bool LongAgo(int64_t then_ns, TimePoint now, Duration interval) {
+  return ToNanos(now) - then_ns >= std::chrono::nanoseconds(interval).count();
+}
+
+bool Due(const Suspicion& suspicion, TimePoint now, Duration interval) {
+  return LongAgo(suspicion.tried_at_ns.load(std::memory_order_acquire), now, interval);
+}
+
+// Whoever moves the time of the last try is the prober. Returns what it was before; kNotTaken if it is not due, or no
+// longer.
+int64_t TakeProbe(Suspicion* suspicion, TimePoint now, Duration interval) {
+  int64_t before = suspicion->tried_at_ns.load(std::memory_order_acquire);
+  if (!LongAgo(before, now, interval)) return kNotTaken;
+  const bool taken = suspicion->tried_at_ns.compare_exchange_strong(before, ToNanos(now), std::memory_order_acq_rel);
+  return taken ? before : kNotTaken;
+}
+
+void GiveBackOne(Suspicion* suspicion, int64_t taken_at_ns, int64_t before_ns) {
+  if (before_ns == kNotTaken) return;
+  // Unless somebody has tried since.
+  suspicion->tried_at_ns.compare_exchange_strong(taken_at_ns, before_ns, std::memory_order_acq_rel);
+}
+
+// Returns when it was tried before. Time only moves forward, so that a late report of a worker that waited long does
+// not bring a probe forward.
+int64_t NoteTry(Suspicion* suspicion, TimePoint now) {
+  int64_t tried_at = suspicion->tried_at_ns.load(std::memory_order_relaxed);
+  while (tried_at < ToNanos(now) &&
+         !suspicion->tried_at_ns.compare_exchange_weak(tried_at, ToNanos(now), std::memory_order_release)) {
+  }
+  return tried_at;
+}
+
+// True if this makes it fail.
+bool Accuse(Suspicion* suspicion, uint32_t evidence, TimePoint now) {
+  // The time first: nobody may see it fail with a time of long ago and probe at once.
+  const bool first = LongAgo(NoteTry(suspicion, now), now, kEvidenceAge);
+  uint32_t before = suspicion->evidence.load(std::memory_order_relaxed);
+  uint32_t after = 0;
+  do {
+    if (before >= kEvidenceMax) return false;
+    after = std::min((first ? 0 : before) + evidence, kEvidenceMax);
+  } while (!suspicion->evidence.compare_exchange_weak(before, after, std::memory_order_acq_rel));
+  return after == kEvidenceMax;
+}
+
+// True if it failed until now.
+bool Acquit(Suspicion* suspicion) {
+  if (suspicion->evidence.load(std::memory_order_acquire) == 0) return false;  // the usual case writes nothing
+  return suspicion->evidence.exchange(0, std::memory_order_acq_rel) >= kEvidenceMax;
+}
+
+}  // namespace
+
+HealthDecision DecideHealth(NodeHealth* health, bool connected, TimePoint now, Duration interval, Probe* probe) {
+  *probe = {};
+  const bool needs_connects = !connected && Fails(health->connects);
+  const bool needs_answers = Fails(health->answers);
+  if (!needs_connects && !needs_answers) return HealthDecision::kAsk;
+  if (needs_answers && !Due(health->answers, now, interval)) return HealthDecision::kSkip;
+  Probe taken;
+  taken.at_ns = ToNanos(now);
+  if (needs_connects) {
+    taken.connects_before_ns = TakeProbe(&health->connects, now, interval);
+    if (taken.connects_before_ns == kNotTaken) return HealthDecision::kSkip;
+  }
+  if (needs_answers) {
+    taken.answers_before_ns = TakeProbe(&health->answers, now, interval);
+    if (taken.answers_before_ns == kNotTaken) {
+      GiveBack(health, taken);
       return HealthDecision::kSkip;
     }
-    return HealthDecision::kProbe;
   }
-  return HealthDecision::kAsk;
+  *probe = taken;
+  return HealthDecision::kProbe;
 }
 
-bool ReportSuccess(NodeHealth* health, TimePoint now) {
-  if (health->open.load(std::memory_order_acquire) == 0) return false;  // the usual case writes no shared cache line
-  if (health->open.exchange(0, std::memory_order_acq_rel) == 0) return false;
-  health->changed_at_ns.store(ToNanos(now), std::memory_order_relaxed);
-  return true;
+bool MayBeAsked(const NodeHealth& health, bool connected, TimePoint now, Duration interval) {
+  if (Fails(health.answers) && !Due(health.answers, now, interval)) return false;
+  return connected || !Fails(health.connects) || Due(health.connects, now, interval);
 }
 
-bool ReportFailure(NodeHealth* health, TimePoint now, Duration retry_interval) {
+void GiveBack(NodeHealth* health, const Probe& probe) {
+  if (probe.at_ns == kNotTaken) return;
+  GiveBackOne(&health->answers, probe.at_ns, probe.answers_before_ns);
+  GiveBackOne(&health->connects, probe.at_ns, probe.connects_before_ns);
+}
+
+bool ReportAnswer(NodeHealth* health, bool connected, TimePoint now) {
+  if (LongAgo(health->answered_at_ns.load(std::memory_order_relaxed), now, kAnsweredTick)) {
+    health->answered_at_ns.store(ToNanos(now), std::memory_order_relaxed);
+  }
+  bool changed = Acquit(&health->answers);
+  if (!connected) changed |= Acquit(&health->connects);
+  if (changed) health->changed_at_ns.store(ToNanos(now), std::memory_order_relaxed);
+  return changed;
+}
+
+bool ReportFailure(NodeHealth* health, NodeSign sign, TimePoint now) {
   health->failures.fetch_add(1, std::memory_order_relaxed);
-  // The due time first: nobody may see the node open with a due time of the past and probe at once. It only moves
-  // forward, so that a late report of a worker that waited long does not bring a probe forward.
-  const int64_t next = ToNanos(now + retry_interval);
-  int64_t due = health->retry_at_ns.load(std::memory_order_relaxed);
-  while (due < next && !health->retry_at_ns.compare_exchange_weak(due, next, std::memory_order_release)) {
+  // A new connection that fails was a try for answers as well.
+  if (Fails(health->answers)) NoteTry(&health->answers, now);
+  bool changed = false;
+  switch (sign) {
+    case NodeSign::kNoAnswer:
+      changed = Accuse(&health->answers, 1, now);
+      break;
+    case NodeSign::kNoConnection:
+      changed = Accuse(&health->connects, 1, now);
+      break;
+    case NodeSign::kRefused:
+      changed = Accuse(&health->connects, kEvidenceMax, now);
+      break;
+    case NodeSign::kGone:
+      changed = Accuse(&health->answers, kEvidenceMax, now);
+      break;
   }
-  if (health->open.exchange(1, std::memory_order_acq_rel) != 0) return false;
-  health->changed_at_ns.store(ToNanos(now), std::memory_order_relaxed);
-  return true;
-}
-
-NodeHealth* FindHealthSlot(NodeHealth* slots, uint32_t slot_count, uint32_t node_hash) {
-  if (node_hash == 0) return nullptr;
-  for (uint32_t i = 0; i < slot_count; ++i) {
-    NodeHealth* slot = &slots[(node_hash % slot_count + i) % slot_count];
-    uint32_t held = slot->node_hash.load(std::memory_order_acquire);
-    if (held == 0 && slot->node_hash.compare_exchange_strong(held, node_hash, std::memory_order_acq_rel)) return slot;
-    if (held == node_hash) return slot;  // also when another worker claimed it for the same node just now
-  }
-  return nullptr;
+  if (changed) health->changed_at_ns.store(ToNanos(now), std::memory_order_relaxed);
+  return changed;
 }
 
 }  // namespace clustered_session

@@ -77,6 +77,8 @@ struct NodeReply {
   std::string error;      // one line, with kError: names the node; no key, no payload
 };
 
+class Pollable;
+
 class Node {
  public:
   virtual ~Node() = default;
@@ -99,6 +101,10 @@ class Node {
   virtual void StartWrite(std::string_view key, std::string_view value, std::chrono::seconds ttl,
                           const NodeToken& expected, TimePoint deadline) = 0;
   virtual NodeReply FinishWrite() = 0;
+
+  // The operation that was started, for a loop that waits for several at once before it calls Finish; null: Finish
+  // itself waits. Owned by the node.
+  virtual Pollable* pollable() { return nullptr; }
 
   // Removes the item if it is still the one that `held` names. Waits for nothing: if it does not arrive, the item's time
   // to live ends it. REQUIRES: no operation under way

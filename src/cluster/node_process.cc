@@ -42,29 +42,59 @@ std::string RandomSentinel() {
 
 void NodeProcess::Learn(const std::string* sentinel) {
   incarnation_ = NonZeroHash(sentinel != nullptr ? *sentinel : RandomSentinel());
-  if (health_ == nullptr || sentinel == nullptr) return;
-  if (health_->incarnation.load(std::memory_order_acquire) == incarnation_) return;
-  health_->item_size_max.store(0, std::memory_order_release);  // first: a limit must not pass for another process's
-  health_->incarnation.store(incarnation_, std::memory_order_release);
+  NodeHealth* health = shared();
+  if (health == nullptr || sentinel == nullptr) return;
+  if (health->incarnation.load(std::memory_order_acquire) == incarnation_) return;
+  health->item_size_max.store(0, std::memory_order_release);  // first: a limit must not pass for another process's
+  health->incarnation.store(incarnation_, std::memory_order_release);
 }
 
 std::string NodeProcess::KeptAddress() const {
-  return health_ != nullptr ? clustered_session::KeptAddress(*health_) : std::string();
+  const NodeHealth* health = shared();
+  return health != nullptr ? clustered_session::KeptAddress(*health) : std::string();
 }
 
 void NodeProcess::KeepAddress(const std::string& address) {
-  if (health_ != nullptr) clustered_session::KeepAddress(health_, address);
+  if (NodeHealth* health = shared(); health != nullptr) clustered_session::KeepAddress(health, address);
 }
 
 // Before the incarnation is known, what is kept may be of a process that is gone; learning it has cleared that.
 uint64_t NodeProcess::ItemSizeMax() const { return known() ? LastItemSizeMax() : 0; }
 
 uint64_t NodeProcess::LastItemSizeMax() const {
-  return health_ != nullptr ? health_->item_size_max.load(std::memory_order_acquire) : 0;
+  const NodeHealth* health = shared();
+  return health != nullptr ? health->item_size_max.load(std::memory_order_acquire) : 0;
 }
 
 void NodeProcess::SetItemSizeMax(uint64_t bytes) {
-  if (health_ != nullptr) health_->item_size_max.store(bytes > 0 ? bytes : kNoSizeLimit, std::memory_order_release);
+  if (NodeHealth* health = shared(); health != nullptr) {
+    health->item_size_max.store(bytes > 0 ? bytes : kNoSizeLimit, std::memory_order_release);
+  }
+}
+
+TimePoint NodeProcess::ForgottenAt() const {
+  const NodeHealth* health = shared();
+  return FromNanos(health != nullptr ? health->forgotten_at_ns.load(std::memory_order_acquire) : 0);
+}
+
+void NodeProcess::SetForgotten(TimePoint now) {
+  if (NodeHealth* health = shared(); health != nullptr) {
+    health->forgotten_at_ns.store(ToNanos(now), std::memory_order_release);
+  }
+}
+
+uint32_t NodeProcess::LastIncarnation() const {
+  const NodeHealth* health = shared();
+  return health != nullptr ? health->incarnation.load(std::memory_order_acquire) : 0;
+}
+
+uint32_t NodeProcess::LastClassic() const {
+  const NodeHealth* health = shared();
+  return health != nullptr ? health->classic.load(std::memory_order_acquire) : 0;
+}
+
+void NodeProcess::SetClassic(uint32_t incarnation) {
+  if (NodeHealth* health = shared(); health != nullptr) health->classic.store(incarnation, std::memory_order_release);
 }
 
 }  // namespace clustered_session

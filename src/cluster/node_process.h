@@ -1,5 +1,5 @@
 // NodeProcess: what a client has learnt of the memcached process behind a node's name: where it was reached, which one
-// it is, and how large an item it takes. Layer: cluster; for memcached_node.cc only. Belongs to one connection's thread;
+// it is, how large an item it takes, and how it is spoken to. Layer: cluster; for the engines of nodes. Belongs to one connection's thread;
 // what others may use goes to the node's health in shared memory.
 #ifndef CLUSTERED_SESSION_CLUSTER_NODE_PROCESS_H_
 #define CLUSTERED_SESSION_CLUSTER_NODE_PROCESS_H_
@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "src/base/clock.h"
 #include "src/cluster/health.h"
 
 namespace clustered_session {
@@ -24,8 +25,8 @@ std::string RandomSentinel();
 
 class NodeProcess {
  public:
-  // `health` may be null: then nothing is shared, and no limit is kept.
-  explicit NodeProcess(NodeHealth* health) : health_(health) {}
+  // `health` may be null: then nothing is shared, and no limit is kept. Nor is it once its slot is another node's.
+  explicit NodeProcess(NodeHealth* health) : health_(health), key_(health != nullptr ? health->key.load() : 0) {}
 
   uint32_t incarnation() const { return incarnation_; }  // 0: not known on this connection
   bool known() const { return incarnation_ != 0; }
@@ -37,7 +38,7 @@ class NodeProcess {
   std::string KeptAddress() const;
   void KeepAddress(const std::string& address);
 
-  bool keeps_limit() const { return health_ != nullptr; }
+  bool keeps_limit() const { return shared() != nullptr; }
   // The largest item in bytes, 0 if not known.
   uint64_t ItemSizeMax() const;
   // The same, but perhaps of a process that is gone.
@@ -45,8 +46,22 @@ class NodeProcess {
   // 0: asked, and the node does not tell.
   void SetItemSizeMax(uint64_t bytes);
 
+  // When any worker has found its connection forgotten by something on the way.
+  TimePoint ForgottenAt() const;
+  void SetForgotten(TimePoint now);
+
+  // The process that any worker has seen last, and whether one was found to know no meta commands. 0: none.
+  uint32_t LastIncarnation() const;
+  uint32_t LastClassic() const;
+  void SetClassic(uint32_t incarnation);
+
  private:
+  NodeHealth* shared() const {
+    return health_ != nullptr && health_->key.load(std::memory_order_acquire) == key_ ? health_ : nullptr;
+  }
+
   NodeHealth* const health_;
+  const uint64_t key_;
   uint32_t incarnation_ = 0;
 };
 

@@ -4,17 +4,22 @@
 #include <numeric>
 #include <utility>
 
+#include "src/cluster/flight.h"
+
 namespace clustered_session {
 
 NodeSet::NodeSet(std::vector<Member> members, Duration retry_interval, const Clock* clock, Counters* counters,
-                 Duration connect_time_min)
+                 Duration connect_time_min, HealthHandle all)
     : members_(std::move(members)),
-      retry_interval_(retry_interval),
+      watch_(retry_interval, clock, std::move(all)),
       connect_time_min_(connect_time_min),
       clock_(clock),
       counters_(counters) {
   addresses_.reserve(members_.size());
-  for (const Member& member : members_) addresses_.push_back(member.address);
+  for (Member& member : members_) {
+    addresses_.push_back(member.address);
+    watch_.Add(member.node.get(), &member.health);
+  }
 }
 
 std::string NodeSet::Label(uint32_t index) const {
@@ -22,16 +27,10 @@ std::string NodeSet::Label(uint32_t index) const {
   return "node " + node.name() + " (" + node.address() + ")";
 }
 
-bool NodeSet::WorthAsking(uint32_t index) const {
-  const NodeHealth* health = members_[index].health;
-  return health == nullptr || health->open.load(std::memory_order_relaxed) == 0 ||
-         ToNanos(clock_->Now()) >= health->retry_at_ns.load(std::memory_order_relaxed);
-}
-
 uint64_t NodeSet::SmallestItemMax() const {
   uint64_t smallest = UINT64_MAX;
   for (const Member& member : members_) {
-    const uint64_t max = member.health == nullptr ? 0 : member.health->item_size_max.load(std::memory_order_relaxed);
+    const uint64_t max = member.health.holds() ? member.health->item_size_max.load(std::memory_order_relaxed) : 0;
     if (max != 0) smallest = std::min(smallest, max);
   }
   return smallest;
@@ -39,23 +38,21 @@ uint64_t NodeSet::SmallestItemMax() const {
 
 bool NodeSet::MayAsk(uint32_t index, TimePoint deadline) {
   if (!members_[index].node->Connected() && clock_->Now() + connect_time_min_ > deadline) return false;
-  NodeHealth* health = members_[index].health;
-  if (health == nullptr) return true;
-  if (DecideHealth(health, clock_->Now(), retry_interval_) == HealthDecision::kSkip) return false;
-  health->operations.fetch_add(1, std::memory_order_relaxed);
-  return true;
+  return watch_.Enter(index);
 }
 
-void NodeSet::Report(uint32_t index, const NodeReply& reply) {
-  NodeHealth* health = members_[index].health;
-  if (health == nullptr || reply.status == NodeStatus::kSkipped) return;
-  if (reply.status == NodeStatus::kError) {
-    if (ReportFailure(health, clock_->Now(), retry_interval_)) {
-      events_.push_back(reply.error + "; its sessions are served from their other copies until it answers again");
+bool NodeSet::GrantLastTries(const std::vector<uint32_t>& nodes) {
+  bool any = false;
+  bool granted = false;
+  for (const uint32_t node : nodes) {
+    if (watch_.WorthAsking(node)) {
+      any = true;
+    } else if (watch_.GrantLastTry(node)) {
+      any = granted = true;
     }
-  } else if (ReportSuccess(health, clock_->Now())) {
-    events_.push_back(Label(index) + ": answers again");
   }
+  if (granted) counters_->last_tries.Add();
+  return any;
 }
 
 // Positions in `nodes`, those with an open connection first: connecting waits, and a black hole would keep the others
@@ -66,6 +63,16 @@ std::vector<size_t> NodeSet::StartOrder(const std::vector<uint32_t>& nodes) cons
   std::stable_partition(order.begin(), order.end(),
                         [&](size_t position) { return members_[nodes[position]].node->Connected(); });
   return order;
+}
+
+// Waits for the operations under way, all at once. Those of an engine that waits by itself are left to Finish.
+void NodeSet::Await(const std::vector<bool>& asked) {
+  std::vector<Pollable*> pollables;
+  for (size_t i = 0; i < asked.size(); ++i) {
+    if (!asked[i]) continue;
+    if (Pollable* const pollable = members_[i].node->pollable(); pollable != nullptr) pollables.push_back(pollable);
+  }
+  DriveFlight(pollables);
 }
 
 std::vector<NodeSet::Read> NodeSet::ReadAll(const std::vector<uint32_t>& nodes, std::string_view key,
@@ -83,11 +90,13 @@ std::vector<NodeSet::Read> NodeSet::ReadAll(const std::vector<uint32_t>& nodes, 
   }
   if (std::find(asked.begin(), asked.end(), true) == asked.end()) return reads;
   counters_->node_waits.Add();
+  Await(asked);
   for (Read& read : reads) {
     if (read.reply.status == NodeStatus::kSkipped) continue;
     read.reply = members_[read.node].node->FinishRead();
-    Report(read.node, read.reply);
+    watch_.Leave(read.node, read.reply);
   }
+  watch_.EndFlight();
   return reads;
 }
 
@@ -106,12 +115,14 @@ std::vector<NodeReply> NodeSet::WriteAll(const std::vector<WriteTarget>& targets
   }
   if (std::find(asked.begin(), asked.end(), true) == asked.end()) return replies;
   counters_->node_waits.Add();
+  Await(asked);
   for (size_t i = 0; i < targets.size(); ++i) {
     if (replies[i].status == NodeStatus::kSkipped) continue;
     replies[i] = members_[targets[i].node].node->FinishWrite();
-    Report(targets[i].node, replies[i]);
+    watch_.Leave(targets[i].node, replies[i]);
   }
   ShowContested(targets, key, value, deadline, &replies);
+  watch_.EndFlight();
   return replies;
 }
 
@@ -122,22 +133,24 @@ void NodeSet::ShowContested(const std::vector<WriteTarget>& targets, std::string
   const auto contested = [](const NodeReply& reply) { return reply.status == NodeStatus::kContested; };
   if (std::none_of(replies->begin(), replies->end(), contested)) return;
   if (clock_->Now() + connect_time_min_ > deadline) return;
+  std::vector<bool> asked(members_.size(), false);
   for (size_t i = 0; i < targets.size(); ++i) {
-    if (contested((*replies)[i])) members_[targets[i].node].node->StartRead(key, deadline);
+    if (!contested((*replies)[i])) continue;
+    members_[targets[i].node].node->StartRead(key, deadline);
+    asked[targets[i].node] = true;
   }
   counters_->node_waits.Add();
+  Await(asked);
   for (size_t i = 0; i < targets.size(); ++i) {
     NodeReply& reply = (*replies)[i];
     if (!contested(reply)) continue;
     reply = ContestedReply(members_[targets[i].node].node->FinishRead(), value);
-    Report(targets[i].node, reply);
+    watch_.Leave(targets[i].node, reply);
   }
 }
 
 void NodeSet::Release(uint32_t node, std::string_view key, const NodeToken& held, TimePoint deadline) {
   if (WorthAsking(node)) members_[node].node->Release(key, held, deadline);
 }
-
-std::vector<std::string> NodeSet::TakeEvents() { return std::exchange(events_, {}); }
 
 }  // namespace clustered_session

@@ -12,8 +12,9 @@
 #include "src/base/clock.h"
 #include "src/base/counters.h"
 #include "src/base/save_path.h"
-#include "src/cluster/health.h"
+#include "src/cluster/health_table.h"
 #include "src/cluster/node.h"
+#include "src/cluster/node_watch.h"
 
 namespace clustered_session {
 
@@ -22,7 +23,7 @@ class NodeSet {
   struct Member {
     NodeAddress address;
     std::unique_ptr<Node> node;
-    NodeHealth* health = nullptr;  // in shared memory, outlives the set; null: always healthy
+    HealthHandle health;           // shared with all who ask the node in the same way
     uint32_t hash = 0;             // NodeNameHash
   };
   struct Read {
@@ -41,8 +42,9 @@ class NodeSet {
 
   // A node without an open connection is not asked with less than `connect_time_min` left until a deadline: the time
   // that others took to connect would be charged to it.
+  // `all`: of the nodes together, shared with all who ask the same ones in the same way.
   NodeSet(std::vector<Member> members, Duration retry_interval, const Clock* clock, Counters* counters,
-          Duration connect_time_min = Duration::zero());
+          Duration connect_time_min = Duration::zero(), HealthHandle all = nullptr);
 
   size_t size() const { return members_.size(); }
   bool empty() const { return members_.empty(); }
@@ -53,7 +55,14 @@ class NodeSet {
   std::string Label(uint32_t index) const;
 
   // Whether asking the node now makes sense: it is not known to fail, or its next probe is due. Asks nobody.
-  bool WorthAsking(uint32_t index) const;
+  bool WorthAsking(uint32_t index) const { return watch_.WorthAsking(index); }
+
+  // For a session that has no other node left: lets this worker ask once more those of `nodes` that are not worth it, as
+  // far as health allows that: each by one worker of the server in a tenth of a second. False: none may be asked.
+  bool GrantLastTries(const std::vector<uint32_t>& nodes);
+
+  // Whether no node of the set answers; `since` receives when that began.
+  bool Alone(TimePoint* since) const { return watch_.Alone(since); }
 
   // The smallest item size limit, in bytes, of those nodes that have told theirs; UINT64_MAX if none has.
   uint64_t SmallestItemMax() const;
@@ -70,24 +79,22 @@ class NodeSet {
   // Gives a lock back, if it is still the one that `held` names; no wait.
   void Release(uint32_t node, std::string_view key, const NodeToken& held, TimePoint deadline);
 
-  // One line per node that changed its state through this worker since the last call: for the log.
-  std::vector<std::string> TakeEvents();
-  bool HasEvents() const { return !events_.empty(); }
+  // One line per change of state that came through this worker since the last call: for the log.
+  std::vector<NodeEvent> TakeEvents() { return watch_.TakeEvents(); }
+  bool HasEvents() const { return watch_.HasEvents(); }
 
  private:
   void ShowContested(const std::vector<WriteTarget>& targets, std::string_view key, std::string_view value,
                      TimePoint deadline, std::vector<NodeReply>* replies);
+  void Await(const std::vector<bool>& asked);
   bool MayAsk(uint32_t index, TimePoint deadline);
   std::vector<size_t> StartOrder(const std::vector<uint32_t>& nodes) const;
-  void Report(uint32_t index, const NodeReply& reply);
-
   std::vector<Member> members_;
   std::vector<NodeAddress> addresses_;
-  Duration retry_interval_;
+  NodeWatch watch_;
   Duration connect_time_min_;
   const Clock* clock_;
   Counters* counters_;
-  std::vector<std::string> events_;
 };
 
 }  // namespace clustered_session

@@ -3,7 +3,9 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <pthread.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -12,6 +14,7 @@
 #include <thread>
 #include <utility>
 
+#include "src/base/process_number.h"
 #include "src/base/quiet_thread.h"
 
 namespace clustered_session {
@@ -27,12 +30,12 @@ struct PackedAddress {
   uint64_t Sum() const { return (halves[0] * 0x9e3779b97f4a7c15u) ^ (halves[1] + 0xc2b2ae3d27d4eb4fu); }
 };
 
-constexpr unsigned char kV4Prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
-bool IsNumeric(const std::string& host) {
-  in6_addr any;
-  return inet_pton(AF_INET, host.c_str(), &any) == 1 || inet_pton(AF_INET6, host.c_str(), &any) == 1;
+void Ring(int bell) {
+  constexpr uint64_t kOnce = 1;
+  if (bell >= 0) (void)!write(bell, &kOnce, sizeof kOnce);
 }
+
+constexpr unsigned char kV4Prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
 std::atomic<Resolver*> of_process{nullptr};
 
@@ -61,6 +64,11 @@ Result<HostAddresses> LookUpHost(const std::string& host) {
   return addresses;
 }
 
+bool Resolver::IsNumeric(const std::string& host) {
+  in6_addr any;
+  return inet_pton(AF_INET, host.c_str(), &any) == 1 || inet_pton(AF_INET6, host.c_str(), &any) == 1;
+}
+
 // The parent's may have been locked by another thread when this process was forked, and its lookups are not here.
 Resolver& Resolver::OfProcess() {
   Resolver* seen = of_process.load(std::memory_order_acquire);
@@ -83,6 +91,8 @@ void Resolver::Start(const std::string& host, const std::shared_ptr<Query>& quer
     query->result = std::move(result);
     query->done = true;
     query->done_at = std::chrono::steady_clock::now();
+    for (const std::shared_ptr<Bell>& bell : query->bells) Ring(bell->descriptor);
+    query->bells.clear();
     answered_.notify_all();
   });
   if (thread) {
@@ -94,23 +104,68 @@ void Resolver::Start(const std::string& host, const std::shared_ptr<Query>& quer
   query->done_at = std::chrono::steady_clock::now();
 }
 
-Result<HostAddresses> Resolver::Resolve(const std::string& host, TimePoint deadline) {
-  if (IsNumeric(host)) return HostAddresses{host};
-  std::unique_lock<std::mutex> lock(mutex_);
+// The lookup that is under way, or a new one. REQUIRES: mutex_
+std::shared_ptr<Resolver::Query> Resolver::Find(const std::string& host) {
   std::shared_ptr<Query>& slot = queries_[host];
   const bool stale = slot != nullptr && slot->done && std::chrono::steady_clock::now() - slot->done_at > kFresh;
   if (slot == nullptr || stale) {
     slot = std::make_shared<Query>();
     Start(host, slot);
   }
-  const std::shared_ptr<Query> query = slot;
+  return slot;
+}
+
+// Who asks next looks it up anew. REQUIRES: mutex_
+void Resolver::Forget(const std::string& host, const std::shared_ptr<Query>& query) {
+  const auto found = queries_.find(host);
+  if (found != queries_.end() && found->second == query) queries_.erase(found);
+}
+
+Result<HostAddresses> Resolver::Resolve(const std::string& host, TimePoint deadline) {
+  if (IsNumeric(host)) return HostAddresses{host};
+  std::unique_lock<std::mutex> lock(mutex_);
+  const std::shared_ptr<Query> query = Find(host);
   if (!answered_.wait_until(lock, deadline, [&] { return query->done; })) {
     return Error(ErrorCode::kTimeout, "cannot resolve its name: no answer");
   }
-  // Who asks next looks it up anew.
-  const auto found = queries_.find(host);
-  if (found != queries_.end() && found->second == query) queries_.erase(found);
+  Forget(host, query);
   return query->result;
+}
+
+std::unique_ptr<Resolver::Waiter> Resolver::Begin(const std::string& host) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  std::unique_ptr<Waiter> waiter(new Waiter(this, host, Find(host)));
+  if (!waiter->query_->done) waiter->query_->bells.push_back(waiter->bell_);
+  if (waiter->query_->done) Ring(waiter->bell_->descriptor);
+  return waiter;
+}
+
+Resolver::Bell::Bell() : descriptor(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
+Resolver::Bell::~Bell() {
+  if (descriptor >= 0) close(descriptor);
+}
+
+Resolver::Waiter::Waiter(Resolver* resolver, std::string host, std::shared_ptr<Query> query)
+    : resolver_(resolver),
+      host_(std::move(host)),
+      query_(std::move(query)),
+      bell_(std::make_shared<Bell>()),
+      process_(ProcessNumber()) {}
+
+Resolver::Waiter::~Waiter() {
+  if (process_ != ProcessNumber()) return;  // the parent's mutex may have been locked when this process was forked
+  const std::lock_guard<std::mutex> lock(resolver_->mutex_);
+  std::erase(query_->bells, bell_);
+}
+
+int Resolver::Waiter::descriptor() const { return bell_->descriptor; }
+
+std::optional<Result<HostAddresses>> Resolver::Waiter::Take() {
+  if (process_ != ProcessNumber()) return std::nullopt;
+  const std::lock_guard<std::mutex> lock(resolver_->mutex_);
+  if (!query_->done) return std::nullopt;
+  resolver_->Forget(host_, query_);
+  return query_->result;
 }
 
 void KeepAddress(NodeHealth* health, std::string_view address) {

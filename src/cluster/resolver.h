@@ -1,4 +1,4 @@
-// Resolver: from a host name to its addresses, within a time. Layer: cluster; for memcached_node.cc only. One per
+// Resolver: from a host name to its addresses, within a time. Layer: cluster; for the engines of nodes only. One per
 // process, for all its threads; a child made by fork() begins with an empty one.
 //
 // getaddrinfo() has no timeout, and a name server that does not answer keeps it for ten seconds and more. So it runs on a
@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,9 +26,36 @@ namespace clustered_session {
 using HostAddresses = std::vector<std::string>;  // as text, in the order to try them
 
 class Resolver {
+ private:
+  struct Query;
+  struct Bell;
+
  public:
   // Blocks; the system's resolver unless a test gives another.
   using Lookup = std::function<Result<HostAddresses>(const std::string& host)>;
+
+  // A name that is being looked up for somebody who waits by poll(). Belongs to one thread.
+  class Waiter {
+   public:
+    ~Waiter();
+    Waiter(const Waiter&) = delete;
+    Waiter& operator=(const Waiter&) = delete;
+
+    // Becomes readable when the result is there. -1: there is no descriptor; look again in a moment.
+    int descriptor() const;
+    // None yet, or the addresses, or an error as of Resolve(). It is given once.
+    std::optional<Result<HostAddresses>> Take();
+
+   private:
+    friend class Resolver;
+    Waiter(Resolver* resolver, std::string host, std::shared_ptr<Query> query);
+
+    Resolver* const resolver_;
+    const std::string host_;
+    const std::shared_ptr<Query> query_;
+    std::shared_ptr<Bell> bell_;
+    const uint64_t process_;  // that looks up, by its number among forks
+  };
 
   explicit Resolver(Lookup lookup) : lookup_(std::move(lookup)) {}
   Resolver(const Resolver&) = delete;
@@ -41,14 +69,25 @@ class Resolver {
   // The addresses of `host`, by `deadline`; a numeric one is its own. Errors, without the host's name: kTimeout,
   // kUnavailable.
   Result<HostAddresses> Resolve(const std::string& host, TimePoint deadline);
+  // Begins to look `host` up, and does not wait. REQUIRES: not an address in numbers
+  std::unique_ptr<Waiter> Begin(const std::string& host);
+  static bool IsNumeric(const std::string& host);
 
  private:
+  struct Bell {
+    Bell();
+    ~Bell();
+    const int descriptor;
+  };
   struct Query {
     bool done = false;
     TimePoint done_at;
     Result<HostAddresses> result{HostAddresses()};
+    std::vector<std::shared_ptr<Bell>> bells;  // of those who wait by poll()
   };
 
+  std::shared_ptr<Query> Find(const std::string& host);
+  void Forget(const std::string& host, const std::shared_ptr<Query>& query);
   void Start(const std::string& host, const std::shared_ptr<Query>& query);
 
   std::mutex mutex_;

@@ -13,9 +13,12 @@
  *   server_id: string,
  *   instance: string,
  *   error?: string,
- *   nodes: array<string, array{address: string, weight: int, state: string, operations: int, failures: int, retry_in_ms: int}>,
+ *   nodes: array<string, array{address: string, weight: int, state: string, operations: int, failures: int, retry_in_ms: int, health: string}>,
+ *   alone: bool,
+ *   alone_for_ms: int,
  *   counters: array<string, int>,
  *   memory: array{bytes: int, payload_bytes: int, payload_used: int, entries: int, entries_max: int, unreplicated: int},
+ *   node_table: array{used: int, capacity: int},
  *   flush: array{pending: bool, longest_lag_ms: float},
  *   locks: array{held: int, waiting: int, capacity: int, longest_wait_ms: float}
  * }

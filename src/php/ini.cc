@@ -234,20 +234,23 @@ static ZEND_INI_DISP(DisplayPassword) {
 #define SETTING(name, default_value, scope) \
   PHP_INI_ENTRY("clustered_session." name, default_value, scope, OnUpdateSetting)
 
+// Scopes. PHP_INI_SYSTEM: what the server has once. PHP_INI_PERDIR: what scripts of one pool have to agree on, or what
+// takes something from others: waits at nodes and their memory, shared memory. PHP_INI_ALL: what a script decides for
+// its own session and its own worker's time.
 PHP_INI_BEGIN()
 SETTING("server_id", "", PHP_INI_SYSTEM)
-SETTING("copies", "2", PHP_INI_ALL)
+SETTING("copies", "2", PHP_INI_PERDIR)
 SETTING("local_memory", "64M", PHP_INI_SYSTEM)
 SETTING("local_trust", "10s", PHP_INI_ALL)
 SETTING("takeover_grace", "60s", PHP_INI_ALL)
 SETTING("affinity", "cookie", PHP_INI_PERDIR)
 SETTING("lock", "local", PHP_INI_ALL)
 SETTING("lock_wait", "30s", PHP_INI_ALL)
-SETTING("connect_timeout", "100ms", PHP_INI_ALL)
-SETTING("operation_timeout", "250ms", PHP_INI_ALL)
-SETTING("retry_interval", "2s", PHP_INI_ALL)
+SETTING("connect_timeout", "100ms", PHP_INI_PERDIR)
+SETTING("operation_timeout", "250ms", PHP_INI_PERDIR)
+SETTING("retry_interval", "2s", PHP_INI_PERDIR)
 SETTING("write", "through", PHP_INI_ALL)
-SETTING("behind_max", "10000", PHP_INI_ALL)
+SETTING("behind_max", "10000", PHP_INI_PERDIR)
 SETTING("flush_timeout", "5s", PHP_INI_SYSTEM)
 SETTING("on_conflict", "merge", PHP_INI_ALL)
 SETTING("prefix", "cs:", PHP_INI_PERDIR)

@@ -2,6 +2,7 @@
 #include <syslog.h>
 
 #include <cstring>
+#include <ctime>
 
 #include "src/php/php_clustered_session.h"
 
@@ -28,7 +29,9 @@ static bool NextNotice(bool* warning) noexcept {
   if (CSG(notices) == nullptr || CSG(notices)->empty()) return false;
   const Notice& next = CSG(notices)->front();
   *warning = next.warning;
-  php_clustered_session_keep_message(next.text);
+  if (!Guarded([&] { php_clustered_session_keep_message(TextOf(next, php_clustered_session_clock()->Now(), time(nullptr))); })) {
+    php_clustered_session_keep_message(next.text);  // out of memory: without its time
+  }
   CSG(notices)->erase(CSG(notices)->begin());
   return true;
 }

@@ -1,4 +1,5 @@
 // clustered_session_status() and the phpinfo() section: the same facts, for programs and for people. Layer: php.
+#include <algorithm>
 #include <cinttypes>
 
 #include "src/php/php_clustered_session.h"
@@ -8,6 +9,7 @@ extern "C" {
 #include "php_ini.h"
 }
 
+using clustered_session::Duration;
 using clustered_session::LocalStore;
 using clustered_session::NodeHealth;
 using clustered_session::NodeSet;
@@ -26,11 +28,13 @@ struct NodeFacts {
   zend_long operations;
   zend_long failures;
   zend_long retry_in_ms;
+  const char* health;
 };
 
 constexpr char kUntried[] = "untried";
 constexpr char kUp[] = "up";
 constexpr char kDown[] = "down";
+constexpr char kFull[] = "full";
 
 // The current pool's nodes. Null and a message if session.save_path is not one of ours.
 const SessionContext* CurrentContext() {
@@ -53,22 +57,37 @@ const SessionContext* CurrentContext() {
   return current;
 }
 
-NodeFacts FactsOf(const NodeSet::Member& member) {
+// How long callers of this retry interval still leave the node alone.
+int64_t RetryInNanos(const clustered_session::Suspicion& suspicion, Duration retry_interval) {
+  if (!clustered_session::Fails(suspicion)) return 0;
+  const int64_t now_ns = clustered_session::ToNanos(php_clustered_session_clock()->Now());
+  return suspicion.tried_at_ns.load(std::memory_order_relaxed) + std::chrono::nanoseconds(retry_interval).count() -
+         now_ns;
+}
+
+NodeFacts FactsOf(const NodeSet::Member& member, Duration retry_interval) {
   NodeFacts facts = {};
   snprintf(facts.name, sizeof facts.name, "%s", member.node->name().c_str());
   snprintf(facts.address, sizeof facts.address, "%s", member.node->address().c_str());
   facts.weight = member.address.weight;
-  const NodeHealth& health = *member.health;
+  const NodeHealth& health = *member.health.get();
+  facts.health = member.health.shared() && member.health.holds() ? "shared" : "private";
   facts.operations = static_cast<zend_long>(health.operations.load(std::memory_order_relaxed));
   facts.failures = static_cast<zend_long>(health.failures.load(std::memory_order_relaxed));
-  const bool open = health.open.load(std::memory_order_relaxed) != 0;
-  facts.state = open ? kDown : facts.operations == 0 ? kUntried : kUp;
-  if (open) {
-    const int64_t left_ns = health.retry_at_ns.load(std::memory_order_relaxed) -
-                            clustered_session::ToNanos(php_clustered_session_clock()->Now());
-    facts.retry_in_ms = left_ns > 0 ? static_cast<zend_long>(left_ns / 1'000'000) : 0;
-  }
+  const bool fails = clustered_session::Fails(health, /*connected=*/false);
+  facts.state = IsFull(health) ? kFull : fails ? kDown : facts.operations == 0 ? kUntried : kUp;
+  const int64_t left_ns =
+      std::max(RetryInNanos(health.answers, retry_interval), RetryInNanos(health.connects, retry_interval));
+  facts.retry_in_ms = left_ns > 0 ? static_cast<zend_long>(left_ns / 1'000'000) : 0;
   return facts;
+}
+
+// How long no node has answered; -1 if one does.
+zend_long AloneForMs(const SessionContext* context) {
+  clustered_session::TimePoint since;
+  if (context == nullptr || !context->nodes->Alone(&since)) return -1;
+  return static_cast<zend_long>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(php_clustered_session_clock()->Now() - since).count());
 }
 
 const char* ModeOf(const SessionContext* context) {
@@ -79,7 +98,7 @@ const char* ModeOf(const SessionContext* context) {
 void AddNodes(zval* to, const SessionContext* context) {
   array_init(to);
   for (uint32_t i = 0; context != nullptr && i < context->nodes->size(); ++i) {
-    const NodeFacts facts = FactsOf(context->nodes->member(i));
+    const NodeFacts facts = FactsOf(context->nodes->member(i), context->settings.retry_interval);
     zval node;
     array_init(&node);
     add_assoc_string(&node, "address", facts.address);
@@ -88,6 +107,7 @@ void AddNodes(zval* to, const SessionContext* context) {
     add_assoc_long(&node, "operations", facts.operations);
     add_assoc_long(&node, "failures", facts.failures);
     add_assoc_long(&node, "retry_in_ms", facts.retry_in_ms);
+    add_assoc_string(&node, "health", facts.health);
     add_assoc_zval(to, facts.name, &node);
   }
 }
@@ -117,6 +137,9 @@ PHP_FUNCTION(clustered_session_status) {
   zval nodes;
   AddNodes(&nodes, context);
   add_assoc_zval(return_value, "nodes", &nodes);
+  const zend_long alone_for_ms = AloneForMs(context);
+  add_assoc_bool(return_value, "alone", alone_for_ms >= 0);
+  add_assoc_long(return_value, "alone_for_ms", alone_for_ms >= 0 ? alone_for_ms : 0);
   if (store == nullptr) return;
 
   zval counters;
@@ -134,7 +157,14 @@ PHP_FUNCTION(clustered_session_status) {
   add_assoc_long(&memory, "unreplicated", static_cast<zend_long>(usage.unreplicated));
   add_assoc_zval(return_value, "memory", &memory);
 
-  const clustered_session::FlushSeat& seat = static_cast<clustered_session::SharedState*>(store->Extra())->flush;
+  const auto* shared = static_cast<clustered_session::SharedState*>(store->Extra());
+  zval table;
+  array_init(&table);
+  add_assoc_long(&table, "used", shared->nodes.InUse(php_clustered_session_clock()->Now()));
+  add_assoc_long(&table, "capacity", clustered_session::HealthTable::kSlots);
+  add_assoc_zval(return_value, "node_table", &table);
+
+  const clustered_session::FlushSeat& seat = shared->flush;
   zval flush;
   array_init(&flush);
   add_assoc_bool(&flush, "pending", seat.pending.load(std::memory_order_relaxed) != 0);
@@ -165,6 +195,11 @@ PHP_MINFO_FUNCTION(clustered_session) {
     php_info_print_table_row(2, "Note", "session.save_path is empty: sessions live on this server only");
   }
   php_info_print_table_row(2, "Server", CSG(settings)->server_id.c_str());
+  if (const zend_long alone_for_ms = AloneForMs(context); alone_for_ms >= 0) {
+    snprintf(text, sizeof text, "no node answers since " ZEND_LONG_FMT " s: changes stay on this server only",
+             alone_for_ms / 1000);
+    php_info_print_table_row(2, "Alone", text);
+  }
   if (store != nullptr) {
     const LocalStore::Usage usage = store->GetUsage();
     snprintf(text, sizeof text, "%zu of %zu bytes, %zu of %zu entries, %zu unreplicated", usage.payload_used,
@@ -183,7 +218,7 @@ PHP_MINFO_FUNCTION(clustered_session) {
     php_info_print_table_start();
     php_info_print_table_header(4, "Node", "Address", "State", "Operations (failed)");
     for (uint32_t i = 0; i < context->nodes->size(); ++i) {
-      const NodeFacts facts = FactsOf(context->nodes->member(i));
+      const NodeFacts facts = FactsOf(context->nodes->member(i), context->settings.retry_interval);
       snprintf(text, sizeof text, ZEND_LONG_FMT " (" ZEND_LONG_FMT ")", facts.operations, facts.failures);
       php_info_print_table_row(4, facts.name, facts.address, facts.state, text);
     }

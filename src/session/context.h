@@ -13,10 +13,11 @@
 #include "src/base/clock.h"
 #include "src/base/session_id.h"
 #include "src/base/session_key.h"
-#include "src/cluster/memcached_node.h"
+#include "src/cluster/node_settings.h"
 #include "src/cluster/node_set.h"
 #include "src/local/local_store.h"
 #include "src/record/merge.h"
+#include "src/session/notice.h"
 
 namespace clustered_session {
 
@@ -58,12 +59,6 @@ struct SessionSettings {
   Duration flush_timeout = std::chrono::seconds(5);  // at the end of a process, for what is left to write
   ConflictRule on_conflict = ConflictRule::kMerge;
   PayloadFormat format = PayloadFormat::kPhp;
-};
-
-// One line for the log or for the user. Holds no secret, payload or full session ID.
-struct Notice {
-  bool warning = true;  // false: for the server's log only
-  std::string text;
 };
 
 // A session whose destruction waits for its successor's record (session_regenerate_id(true)).

@@ -81,7 +81,7 @@ TimePoint LockLeases::Renew(const NodesOf& nodes_of) {
         release = lease->token;
         Remove(lease.get());
       }
-      for (std::string& event : nodes != nullptr ? nodes->TakeEvents() : std::vector<std::string>()) {
+      for (NodeEvent& event : nodes != nullptr ? nodes->TakeEvents() : std::vector<NodeEvent>()) {
         if (events_.size() < kEventsMax) events_.push_back(std::move(event));
       }
     }
@@ -174,7 +174,7 @@ bool LockLeases::Retire() {
   return true;
 }
 
-std::vector<std::string> LockLeases::TakeEvents() {
+std::vector<NodeEvent> LockLeases::TakeEvents() {
   const std::lock_guard<std::mutex> guard(mutex_);
   return std::exchange(events_, {});
 }

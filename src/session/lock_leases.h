@@ -68,7 +68,7 @@ class LockLeases {
   bool Retire();
 
   // What the renewals' nodes had to say since the last call: for the log.
-  std::vector<std::string> TakeEvents();
+  std::vector<NodeEvent> TakeEvents();
 
  private:
   enum class Outcome : uint8_t {
@@ -98,7 +98,7 @@ class LockLeases {
   const pid_t process_;
   std::mutex mutex_;  // of all below, and of the leases; held for no I/O
   std::vector<std::shared_ptr<Lease>> leases_;
-  std::vector<std::string> events_;
+  std::vector<NodeEvent> events_;
   TimePoint last_added_;
   bool served_ = false;
 };

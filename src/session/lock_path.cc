@@ -54,6 +54,7 @@ Status Session::LoadClaiming(TimePoint give_up_at) {
     lock.outcome = ClusterLock::Outcome::kToSend;
     // As often as there are nodes the next one gets its chance; after that the read goes on without, or fails below.
     if (unanswered > context_.nodes->size()) lock.outcome = ClusterLock::Outcome::kNoClaim;
+    if (!AnyNodeWorthAsking()) (void)context_.nodes->GrantLastTries(Placement());
     Status status = LoadLocked(context_.clock->Now());
     switch (lock.outcome) {
       case ClusterLock::Outcome::kHeld:
@@ -188,7 +189,9 @@ void Session::ReleaseLocks() {
   if (const std::shared_ptr<Lease> lease = std::exchange(lock.lease, nullptr); lease != nullptr) {
     if (const std::optional<NodeToken> token = context_.leases->End(lease)) {
       context_.nodes->Release(lock.node, lock.key, *token, StoreDeadline(context_.clock->Now()));
-      for (std::string& event : context_.leases->TakeEvents()) notices_.push_back({false, std::move(event)});
+      for (NodeEvent& event : context_.leases->TakeEvents()) {
+        notices_.push_back({false, std::move(event.text), event.at});
+      }
     }
   }
   if (loaded_.lock.held) context_.store->locks().Release(&loaded_.lock);

@@ -182,7 +182,9 @@ Status Session::ValidateEntry(TimePoint now) {
   if (!loaded_.cluster_lock.settled()) return Status::Ok();
   counters().node_reads.Add();
   const bool known_to_nodes = loaded_.entry.version != 0;
-  if (survey.answers.empty() || (known_to_nodes && HasLaggard(survey, holders))) {
+  if (survey.answers.empty()) {
+    AskAgain(StoreDeadline(now), &survey);
+  } else if (known_to_nodes && HasLaggard(survey, holders)) {
     Ask(others, StoreDeadline(now), &survey);
   }
 
@@ -209,22 +211,29 @@ Status Session::LoadFromNodes(TimePoint now) {
   Ask(fewer.empty() ? placement : fewer, StoreDeadline(now), &survey);
   if (!loaded_.cluster_lock.settled()) return Status::Ok();
   counters().node_reads.Add();
+  if (!Conclusive(survey)) AskAgain(StoreDeadline(now), &survey);
   now = context_.clock->Now();
   if (Reconcile(survey, /*have_entry=*/false, now)) {
     loaded_.must_write |= HasLaggard(survey, Holders());
     return Status::Ok();
   }
-  // Nobody has it. That is only an answer if one of the nodes that should have it said so.
+  if (Conclusive(survey)) return Status::Ok();  // empty and new
   const size_t holders = std::min<size_t>(context_.settings.copies, placement.size());
-  for (size_t i = 0; i < holders; ++i) {
-    if (survey.Asked(placement[i])) return Status::Ok();  // empty and new
-  }
   const NodeSet::Member& first = context_.nodes->member(placement[0]);
   return Error(ErrorCode::kUnavailable,
                "none of the nodes that may hold this session can be asked (" + first.node->name() + " at " +
                    first.node->address() +
                    (holders > 1 ? " and " + std::to_string(holders - 1) + " more" : std::string()) +
                    "): check that memcached runs there; no empty session was started in its place");
+}
+
+// Whether a record was found, or one of the nodes that should have it has said that there is none.
+bool Session::Conclusive(const Survey& survey) {
+  const std::vector<uint32_t>& placement = Placement();
+  const size_t holders = std::min<size_t>(context_.settings.copies, placement.size());
+  return std::any_of(survey.answers.begin(), survey.answers.end(), [](const auto& answer) { return answer.found; }) ||
+         std::any_of(placement.begin(), placement.begin() + static_cast<ptrdiff_t>(holders),
+                     [&](uint32_t node) { return survey.Asked(node); });
 }
 
 // Brings what this server has and what the nodes have into one state, and makes that the loaded one. Tokens are kept
@@ -294,6 +303,18 @@ bool Session::HasLaggard(const Survey& survey, const std::vector<uint32_t>& hold
     if (std::find(holders.begin(), holders.end(), answer.node) == holders.end()) return false;
     return !answer.found || LineageOf(answer.record, Known()) == Lineage::kAncestor;
   });
+}
+
+// The nodes that have not answered, as those that have are not enough: also such as are known to fail, as often as health
+// allows that where no other is left. (With a cluster lock that is done before its claim: nothing is read without it.)
+void Session::AskAgain(TimePoint deadline, Survey* survey) {
+  std::vector<uint32_t> nodes;
+  for (const uint32_t node : Placement()) {
+    if (!survey->Asked(node)) nodes.push_back(node);
+  }
+  if (!TimeToAsk(context_, deadline)) return;
+  if (context_.settings.lock != LockMode::kCluster) (void)context_.nodes->GrantLastTries(nodes);
+  Ask(nodes, deadline, survey);
 }
 
 void Session::Ask(const std::vector<uint32_t>& nodes, TimePoint deadline, Survey* survey) {

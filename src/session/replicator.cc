@@ -32,7 +32,8 @@ WriteOutcome Replicator::Write(const Record& record, const WriteBase& base, uint
 
   bool extended = false;
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
-    const std::vector<NodeSet::WriteTarget> targets = ChooseTargets(copies);
+    std::vector<NodeSet::WriteTarget> targets = ChooseTargets(copies);
+    if (targets.empty() && AskFailingNodes(deadline)) targets = ChooseTargets(copies);
     if (targets.empty()) break;
     const std::string bytes = EncodeRecord(&record_, storage_key_);
     contests_.clear();
@@ -73,6 +74,16 @@ std::vector<NodeSet::WriteTarget> Replicator::ChooseTargets(uint32_t copies) con
     if (states_[node] == NodeState::kOpen) targets.push_back({node, (*tokens_)[node]});
   }
   return targets;
+}
+
+// Before the write stays on this server alone: whether a node that is known to fail may be asked once more.
+bool Replicator::AskFailingNodes(TimePoint deadline) const {
+  if (std::count(states_.begin(), states_.end(), NodeState::kHolds) != 0 || !TimeToAsk(context_, deadline)) return false;
+  std::vector<uint32_t> nodes;
+  for (const uint32_t node : placement_) {
+    if (states_[node] == NodeState::kOpen) nodes.push_back(node);
+  }
+  return context_.nodes->GrantLastTries(nodes);
 }
 
 // Whether this write is on no node yet, and some node answered. Left to this server alone, it would become a branch of

@@ -56,6 +56,7 @@ class Replicator {
   enum class NodeState : uint8_t { kOpen, kHolds, kFailed };
 
   std::vector<NodeSet::WriteTarget> ChooseTargets(uint32_t copies) const;
+  bool AskFailingNodes(TimePoint deadline) const;
   bool WorthMoreTime(const std::vector<NodeSet::WriteTarget>& targets) const;
   void HandleReply(uint32_t node, NodeReply reply);
   void HandleConflict(uint32_t node, NodeReply reply);

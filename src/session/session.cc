@@ -81,7 +81,9 @@ std::optional<AffinityCookie> Session::TakeAffinityToSend() {
 }
 
 std::vector<Notice> Session::TakeNotices() {
-  for (std::string& event : context_.nodes->TakeEvents()) notices_.push_back({false, std::move(event)});
+  for (NodeEvent& event : context_.nodes->TakeEvents()) {
+    notices_.push_back({false, std::move(event.text), event.at});
+  }
   return std::exchange(notices_, {});
 }
 

@@ -156,6 +156,8 @@ class Session {
   Status ValidateEntry(TimePoint now);
   Status LoadFromNodes(TimePoint now);
   void Ask(const std::vector<uint32_t>& nodes, TimePoint deadline, Survey* survey);
+  void AskAgain(TimePoint deadline, Survey* survey);
+  bool Conclusive(const Survey& survey);
   static bool Answered(const NodeReply& reply) {
     return reply.status == NodeStatus::kHit || reply.status == NodeStatus::kMiss;
   }

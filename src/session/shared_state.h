@@ -9,16 +9,11 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "src/cluster/health.h"
+#include "src/cluster/health_table.h"
 #include "src/local/shared_mutex.h"
 #include "src/session/pool_table.h"
 
 namespace clustered_session {
-
-struct SharedNodeTable {
-  static constexpr uint32_t kSlots = 128;
-  NodeHealth slots[kSlots];
-};
 
 // Where those who leave unreplicated entries behind meet the one who writes them.
 struct FlushSeat {
@@ -32,7 +27,7 @@ struct FlushSeat {
 };
 
 struct SharedState {
-  SharedNodeTable nodes;
+  HealthTable nodes;
   SharedPoolTable pools;
   alignas(64) FlushSeat flush;
 

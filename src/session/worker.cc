@@ -1,7 +1,13 @@
 #include "src/session/worker.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <string>
 #include <utility>
+
+#include "src/cluster/memcached_node.h"
 
 namespace clustered_session {
 namespace {
@@ -11,6 +17,19 @@ constexpr size_t kPoolsMax = 16;
 
 NodeCredentials CredentialsOf(const SessionSettings& settings) {
   return {settings.username, settings.password, settings.authentication};
+}
+
+// Under another root the same path, or name, may be another node.
+std::string RootFolder() {
+  struct stat root = {};
+  if (stat("/", &root) != 0) return {};
+  return std::to_string(root.st_dev) + ' ' + std::to_string(root.st_ino) + ' ';
+}
+
+// Whom a node may let in or not.
+std::string WhoAsks(const SessionSettings& settings) {
+  const uint64_t credentials = HashSessionId({}, settings.username, settings.password).Hash64();
+  return std::to_string(geteuid()) + ' ' + std::to_string(credentials);
 }
 
 }  // namespace
@@ -66,26 +85,30 @@ Result<std::unique_ptr<NodeSet>> Worker::MakeNodes(std::string_view save_path, c
     return Error(ErrorCode::kInvalidArgument,
                  "clustered_session.authentication is sasl, which takes clustered_session.username, and that is not set");
   }
-  SharedNodeTable* table = &shared()->nodes;
+  HealthTable* table = &shared()->nodes;
+  const NodeTimeouts timeouts{settings.connect_timeout, settings.operation_timeout};
+  const std::string root = RootFolder();
+  const TimePoint now = clock_->Now();
+  std::string all;
   std::vector<NodeSet::Member> members;
   for (NodeAddress& address : *addresses) {
     NodeSet::Member member;
-    const uint32_t hash = NodeNameHash(address.name, address.ToString());
-    member.health = FindHealthSlot(table->slots, SharedNodeTable::kSlots, hash);
-    if (member.health == nullptr) {
-      return Error(ErrorCode::kNoMemory, "save_path: more than " + std::to_string(SharedNodeTable::kSlots) +
-                                             " different nodes in all pools of this server");
-    }
-    member.hash = hash;
-    member.node = MakeMemcachedNode(address, {settings.connect_timeout, settings.operation_timeout}, member.health,
-                                    &store_->counters(), CredentialsOf(settings));
+    const std::string name = address.name + '\0' + address.ToString();
+    all += name + '\0';
+    member.hash = NodeNameHash(address.name, address.ToString());
+    member.health = HealthHandle(table, HealthKey(name, timeouts, root), now);
+    member.node =
+        MakeMemcachedNode(address, timeouts, member.health.get(), &store_->counters(), CredentialsOf(settings));
     member.address = std::move(address);
     members.push_back(std::move(member));
   }
+  HealthHandle together;
+  if (!all.empty()) together = HealthHandle(table, HealthKey(all, timeouts, root + WhoAsks(settings)), now);
   // Not more than a renewal's deadline leaves, however long an operation may take.
   const Duration connect_time_min = std::min<Duration>(settings.operation_timeout / 2, std::chrono::milliseconds(500));
   return std::make_unique<NodeSet>(std::move(members), settings.retry_interval, clock_, &store_->counters(),
-                                   connect_time_min);
+                                   connect_time_min,
+                                   std::move(together));
 }
 
 }  // namespace clustered_session

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "src/base/result.h"
-#include "src/cluster/memcached_node.h"
+#include "src/cluster/node_settings.h"
 #include "src/session/context.h"
 #include "src/session/shared_state.h"
 

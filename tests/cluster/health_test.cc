@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <functional>
 #include <thread>
 #include <vector>
 
@@ -12,78 +13,185 @@ namespace {
 constexpr Duration kInterval = std::chrono::seconds(2);
 const TimePoint kStart = FromNanos(1'000'000'000'000);
 
-TimePoint At(int ms) { return kStart + std::chrono::milliseconds(ms); }
+TimePoint At(int64_t ms) { return kStart + std::chrono::milliseconds(ms); }
 
-TEST_CASE("a node goes from asked to skipped to probed and back") {
+HealthDecision Decide(NodeHealth* health, bool connected, TimePoint now, Duration interval = kInterval) {
+  Probe probe;
+  const bool may_be_asked = MayBeAsked(*health, connected, now, interval);
+  const HealthDecision decision = DecideHealth(health, connected, now, interval, &probe);
+  CHECK(may_be_asked == (decision != HealthDecision::kSkip));
+  CHECK((probe.at_ns != kNotTaken) == (decision == HealthDecision::kProbe));
+  return decision;
+}
+
+TEST_CASE("a node goes from asked to suspected to skipped to probed and back") {
   enum class Event { kAsk, kProbe, kSkip, kSuccess, kFailure };
   struct Step {
     int at_ms;
     Event event;
-    bool changed;  // of kSuccess and kFailure: this report changed the state
+    bool changed = false;  // of kSuccess and kFailure: this report changed the state
   };
+  using enum Event;
   const std::vector<std::vector<Step>> histories = {
       // zeroed memory is a healthy node
-      {{0, Event::kAsk, false}, {0, Event::kSuccess, false}, {1, Event::kAsk, false}},
-      // one failure is enough; the second report of the same outage says nothing new
-      {{0, Event::kFailure, true}, {1, Event::kSkip, false}, {1, Event::kFailure, false}, {1999, Event::kSkip, false}},
+      {{0, kAsk}, {0, kSuccess}, {1, kAsk}},
+      // one failure is no failed node, two in a row are one; the third says nothing new
+      {{0, kFailure}, {1, kAsk}, {2, kFailure, true}, {3, kSkip}, {4, kFailure}, {2003, kSkip}, {2004, kProbe}},
+      // a success between two failures, whoever has it, clears the doubt
+      {{0, kFailure}, {1, kSuccess}, {2, kFailure}, {3, kAsk}, {4, kSuccess}, {5, kFailure}, {6, kAsk}},
+      // so does a long time
+      {{0, kFailure}, {59'999, kFailure, true}, {60'000, kSkip}},
+      {{0, kFailure}, {60'000, kFailure}, {60'001, kAsk}, {60'002, kFailure, true}, {60'003, kSkip}},
       // one probe per interval, also if the prober never reports
-      {{0, Event::kFailure, true}, {2000, Event::kProbe, false}, {2000, Event::kSkip, false},
-       {3999, Event::kSkip, false}, {4000, Event::kProbe, false}, {4001, Event::kSkip, false}},
+      {{0, kFailure}, {0, kFailure, true}, {2000, kProbe}, {2000, kSkip}, {3999, kSkip}, {4000, kProbe}, {4001, kSkip}},
       // a failed probe waits an interval from its report
-      {{0, Event::kFailure, true}, {2000, Event::kProbe, false}, {2250, Event::kFailure, false},
-       {4249, Event::kSkip, false}, {4250, Event::kProbe, false}},
-      // a good probe closes, and the next failure is a new outage
-      {{0, Event::kFailure, true}, {2500, Event::kProbe, false}, {2501, Event::kSuccess, true},
-       {2502, Event::kAsk, false}, {2502, Event::kAsk, false}, {2503, Event::kFailure, true},
-       {2504, Event::kSkip, false}, {4503, Event::kProbe, false}},
-      // the success of an operation that began before the outage closes it as well
-      {{0, Event::kFailure, true}, {1, Event::kSuccess, true}, {2, Event::kAsk, false}},
+      {{0, kFailure}, {0, kFailure, true}, {2000, kProbe}, {2250, kFailure}, {4249, kSkip}, {4250, kProbe}},
+      // a good probe ends it, and the next outage begins with a doubt
+      {{0, kFailure},
+       {0, kFailure, true},
+       {2500, kProbe},
+       {2501, kSuccess, true},
+       {2502, kAsk},
+       {2503, kFailure},
+       {2504, kAsk},
+       {2505, kFailure, true},
+       {2506, kSkip},
+       {4505, kProbe}},
+      // the success of an operation that began before the outage ends it as well
+      {{0, kFailure}, {0, kFailure, true}, {1, kSuccess, true}, {2, kAsk}},
       // a late report of an old failure brings no probe forward
-      {{1000, Event::kFailure, true}, {0, Event::kFailure, false}, {2999, Event::kSkip, false},
-       {3000, Event::kProbe, false}},
+      {{1000, kFailure}, {1000, kFailure, true}, {0, kFailure}, {2999, kSkip}, {3000, kProbe}},
   };
-  for (size_t i = 0; i < histories.size(); ++i) {
-    NodeHealth health{};
-    for (const Step& step : histories[i]) {
-      INFO("history " << i << ", at " << step.at_ms << " ms");
-      const TimePoint now = At(step.at_ms);
-      if (step.event == Event::kSuccess) {
-        CHECK(ReportSuccess(&health, now) == step.changed);
-      } else if (step.event == Event::kFailure) {
-        CHECK(ReportFailure(&health, now, kInterval) == step.changed);
-      } else {
-        const HealthDecision expected = step.event == Event::kAsk     ? HealthDecision::kAsk
-                                        : step.event == Event::kProbe ? HealthDecision::kProbe
-                                                                      : HealthDecision::kSkip;
-        CHECK(DecideHealth(&health, now, kInterval) == expected);
+  // The same for answers on open connections and for new connections.
+  for (const bool connected : {true, false}) {
+    const NodeSign sign = connected ? NodeSign::kNoAnswer : NodeSign::kNoConnection;
+    for (size_t i = 0; i < histories.size(); ++i) {
+      NodeHealth health{};
+      for (const Step& step : histories[i]) {
+        INFO("history " << i << ", at " << step.at_ms << " ms, connected " << connected);
+        const TimePoint now = At(step.at_ms);
+        if (step.event == kSuccess) {
+          CHECK(ReportAnswer(&health, connected, now) == step.changed);
+        } else if (step.event == kFailure) {
+          CHECK(ReportFailure(&health, sign, now) == step.changed);
+        } else {
+          const HealthDecision expected = step.event == kAsk     ? HealthDecision::kAsk
+                                          : step.event == kProbe ? HealthDecision::kProbe
+                                                                 : HealthDecision::kSkip;
+          CHECK(Decide(&health, connected, now) == expected);
+        }
       }
     }
   }
 }
 
+TEST_CASE("a node that takes no new connections is skipped by those who have none, and by no other") {
+  NodeHealth health{};
+  SECTION("refused once") { CHECK(ReportFailure(&health, NodeSign::kRefused, At(0))); }
+  SECTION("two that did not come about") {
+    CHECK_FALSE(ReportFailure(&health, NodeSign::kNoConnection, At(0)));
+    CHECK(ReportFailure(&health, NodeSign::kNoConnection, At(0)));
+  }
+  CHECK(Decide(&health, false, At(1)) == HealthDecision::kSkip);
+  CHECK(Decide(&health, true, At(1)) == HealthDecision::kAsk);
+  CHECK_FALSE(IsFull(health));  // nobody has shown that it lives
+
+  // What an open connection brings is no sign that there are new ones.
+  CHECK_FALSE(ReportAnswer(&health, true, At(1500)));
+  CHECK(IsFull(health));
+  CHECK(Decide(&health, false, At(1999)) == HealthDecision::kSkip);
+  CHECK(Decide(&health, false, At(2000)) == HealthDecision::kProbe);
+  CHECK(Decide(&health, false, At(2001)) == HealthDecision::kSkip);
+  CHECK(ReportAnswer(&health, false, At(2002)));
+  CHECK(Decide(&health, false, At(2003)) == HealthDecision::kAsk);
+  CHECK_FALSE(IsFull(health));
+}
+
+TEST_CASE("failures of new connections are no evidence against open ones, nor the other way round") {
+  NodeHealth health{};
+  CHECK_FALSE(ReportFailure(&health, NodeSign::kNoConnection, At(0)));
+  CHECK_FALSE(ReportFailure(&health, NodeSign::kNoAnswer, At(0)));
+  CHECK(Decide(&health, true, At(1)) == HealthDecision::kAsk);
+  CHECK(Decide(&health, false, At(1)) == HealthDecision::kAsk);
+  CHECK(ReportFailure(&health, NodeSign::kNoAnswer, At(2)));
+  CHECK(Decide(&health, true, At(3)) == HealthDecision::kSkip);
+  CHECK(Decide(&health, false, At(3)) == HealthDecision::kSkip);  // it would not be answered either
+}
+
+TEST_CASE("a node that fails both ways is probed by one worker per interval, with a connection or without") {
+  for (const bool connected_first : {true, false}) {
+    NodeHealth health{};
+    for (int i = 0; i < 2; ++i) ReportFailure(&health, NodeSign::kNoAnswer, At(0));
+    ReportFailure(&health, NodeSign::kRefused, At(0));
+    for (const int ms : {2000, 4000, 6000}) {
+      INFO("at " << ms << " ms, connected first: " << connected_first);
+      CHECK(Decide(&health, connected_first, At(ms)) == HealthDecision::kProbe);
+      CHECK(Decide(&health, !connected_first, At(ms)) == HealthDecision::kSkip);
+      CHECK(Decide(&health, connected_first, At(ms + 1999)) == HealthDecision::kSkip);
+    }
+    CHECK(ReportAnswer(&health, false, At(7000)));
+    CHECK(Decide(&health, true, At(7000)) == HealthDecision::kAsk);
+    CHECK(Decide(&health, false, At(7000)) == HealthDecision::kAsk);
+  }
+}
+
+TEST_CASE("each caller waits its own retry interval after the last failure") {
+  constexpr Duration kDay = std::chrono::hours(24);
+  NodeHealth health{};
+  for (int i = 0; i < 2; ++i) ReportFailure(&health, NodeSign::kNoAnswer, At(0));
+  CHECK(Decide(&health, true, At(1999), kInterval) == HealthDecision::kSkip);
+  CHECK(Decide(&health, true, At(2000), kDay) == HealthDecision::kSkip);
+  CHECK(Decide(&health, true, At(2000), kInterval) == HealthDecision::kProbe);
+  CHECK(Decide(&health, true, At(2100), kInterval) == HealthDecision::kSkip);
+  CHECK(Decide(&health, true, At(2100), std::chrono::milliseconds(100)) == HealthDecision::kProbe);
+  // Its owner's own failure keeps it for its own interval, and nobody else.
+  ReportFailure(&health, NodeSign::kNoAnswer, At(2200));
+  CHECK(Decide(&health, true, At(4200), kInterval) == HealthDecision::kProbe);
+  CHECK(Decide(&health, true, At(4200 + 24 * 3600 * 1000 - 1), kDay) == HealthDecision::kSkip);
+  CHECK(Decide(&health, true, At(4200 + 24 * 3600 * 1000), kDay) == HealthDecision::kProbe);
+}
+
+TEST_CASE("a prober that has learnt nothing gives its turn to the next one") {
+  NodeHealth health{};
+  for (int i = 0; i < 2; ++i) ReportFailure(&health, NodeSign::kNoAnswer, At(0));
+  ReportFailure(&health, NodeSign::kRefused, At(0));
+  Probe probe;
+  REQUIRE(DecideHealth(&health, false, At(2000), kInterval, &probe) == HealthDecision::kProbe);
+  GiveBack(&health, probe);
+  Probe next;
+  REQUIRE(DecideHealth(&health, false, At(2001), kInterval, &next) == HealthDecision::kProbe);
+  GiveBack(&health, probe);  // of long ago: takes nothing from the one that probes now
+  CHECK(Decide(&health, false, At(2002)) == HealthDecision::kSkip);
+  GiveBack(&health, Probe());
+  CHECK(Decide(&health, false, At(2002)) == HealthDecision::kSkip);
+}
+
 TEST_CASE("the time of a state change is kept, and failures are counted") {
   NodeHealth health{};
-  ReportFailure(&health, At(5), kInterval);
-  ReportFailure(&health, At(6), kInterval);
-  CHECK(health.failures.load() == 2);
-  CHECK(health.changed_at_ns.load() == ToNanos(At(5)));
-  ReportSuccess(&health, At(9));
-  ReportSuccess(&health, At(10));
+  ReportFailure(&health, NodeSign::kNoAnswer, At(5));
+  CHECK(health.changed_at_ns.load() == 0);
+  ReportFailure(&health, NodeSign::kNoAnswer, At(6));
+  ReportFailure(&health, NodeSign::kNoAnswer, At(7));
+  CHECK(health.failures.load() == 3);
+  CHECK(health.changed_at_ns.load() == ToNanos(At(6)));
+  ReportAnswer(&health, true, At(9));
+  ReportAnswer(&health, true, At(10));
   CHECK(health.changed_at_ns.load() == ToNanos(At(9)));
 }
 
-TEST_CASE("of many workers exactly one probes per interval, and exactly one sees each state change") {
+TEST_CASE("of many workers exactly one probes per interval, and exactly one sees each state change", "[threads]") {
+  const bool both_ways = GENERATE(false, true);
   NodeHealth health{};
-  std::atomic<int> probes{0}, opened{0}, closed{0};
+  std::atomic<int> probes{0}, failed{0}, answered{0};
   constexpr int kThreads = 8;
-  const auto together = [](auto action) {
+  const auto together = [](const std::function<void(bool connected)>& action) {
     std::atomic<int> ready{0};
     std::vector<std::thread> threads;
     for (int i = 0; i < kThreads; ++i) {
-      threads.emplace_back([&] {
+      threads.emplace_back([&, i] {
         ++ready;
         while (ready.load() < kThreads) std::this_thread::yield();
-        action();
+        action(i % 2 == 0);
       });
     }
     for (std::thread& thread : threads) thread.join();
@@ -91,58 +199,21 @@ TEST_CASE("of many workers exactly one probes per interval, and exactly one sees
   constexpr int kOutages = 50;
   for (int outage = 0; outage < kOutages; ++outage) {
     const int base_ms = outage * 100'000;
-    together([&] { opened += ReportFailure(&health, At(base_ms), kInterval); });
+    together([&](bool) { failed += ReportFailure(&health, NodeSign::kNoAnswer, At(base_ms)); });
+    if (both_ways) ReportFailure(&health, NodeSign::kRefused, At(base_ms));
     for (int interval = 1; interval <= 3; ++interval) {
-      together([&] {
-        probes += DecideHealth(&health, At(base_ms + interval * 2000), kInterval) == HealthDecision::kProbe;
+      together([&](bool connected) {
+        Probe mine;
+        const TimePoint now = At(base_ms + interval * 2000);
+        probes += DecideHealth(&health, connected, now, kInterval, &mine) == HealthDecision::kProbe;
       });
     }
-    together([&] { closed += ReportSuccess(&health, At(base_ms + 7000)); });
+    together([&](bool) { answered += ReportAnswer(&health, true, At(base_ms + 7000)); });
+    ReportAnswer(&health, false, At(base_ms + 7000));
   }
-  CHECK(opened == kOutages);
+  CHECK(failed == kOutages);
   CHECK(probes == 3 * kOutages);
-  CHECK(closed == kOutages);
-}
-
-TEST_CASE("every node finds its own slot until all are taken") {
-  std::vector<NodeHealth> slots(4);
-  std::vector<NodeHealth*> found;
-  for (uint32_t hash : {4u, 8u, 12u, 7u}) {  // three of them want the first slot
-    NodeHealth* slot = FindHealthSlot(slots.data(), 4, hash);
-    REQUIRE(slot != nullptr);
-    CHECK(slot->node_hash.load() == hash);
-    for (const NodeHealth* other : found) CHECK(slot != other);
-    found.push_back(slot);
-  }
-  CHECK(FindHealthSlot(slots.data(), 4, 12) == found[2]);
-  CHECK(FindHealthSlot(slots.data(), 4, 16) == nullptr);
-  CHECK(FindHealthSlot(slots.data(), 0, 16) == nullptr);
-  CHECK(FindHealthSlot(slots.data(), 4, 0) == nullptr);
-}
-
-TEST_CASE("workers that claim slots at once agree on them") {
-  for (int round = 0; round < 50; ++round) {
-    std::vector<NodeHealth> slots(8);
-    std::vector<std::vector<NodeHealth*>> seen(4, std::vector<NodeHealth*>(8));
-    std::atomic<int> ready{0};
-    std::vector<std::thread> threads;
-    for (size_t worker = 0; worker < seen.size(); ++worker) {
-      threads.emplace_back([&, worker] {
-        ++ready;
-        while (ready.load() < 4) std::this_thread::yield();
-        for (size_t i = 0; i < 8; ++i) {
-          const size_t node = (i + worker * 3) % 8;
-          seen[worker][node] = FindHealthSlot(slots.data(), 8, static_cast<uint32_t>(8 * (node + 1)));
-        }
-      });
-    }
-    for (std::thread& thread : threads) thread.join();
-    for (size_t node = 0; node < 8; ++node) {
-      REQUIRE(seen[0][node] != nullptr);
-      CHECK(seen[0][node]->node_hash.load() == 8 * (node + 1));
-      for (const auto& worker : seen) CHECK(worker[node] == seen[0][node]);
-    }
-  }
+  CHECK(answered == kOutages);
 }
 
 }  // namespace

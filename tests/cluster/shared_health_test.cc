@@ -18,6 +18,7 @@ constexpr int kRequests = 20;
 // What the workers and the test share: the node's health, and whose turn it is.
 struct Board {
   NodeHealth health;
+  NodeHealth together;  // of all nodes, which is one
   Counters counters;
   std::atomic<int> phase;
   std::atomic<int> done;    // workers that have finished the phase
@@ -33,7 +34,8 @@ class WorkerProcess {
     members[0].health = &board->health;
     members[0].node =
         MakeMemcachedNode(members[0].address, {seconds(1), milliseconds(500)}, &board->health, &board->counters);
-    nodes_ = std::make_unique<NodeSet>(std::move(members), std::chrono::hours(1), &clock_, &board->counters);
+    nodes_ = std::make_unique<NodeSet>(std::move(members), std::chrono::hours(1), &clock_, &board->counters,
+                                       Duration::zero(), &board->together);
   }
 
   NodeStatus Ask() {
@@ -60,17 +62,20 @@ class WorkerProcess {
   std::unique_ptr<NodeSet> nodes_;
 };
 
-TEST_CASE("a failing node is left alone by all workers, probed by one when it is due, and told of once per change") {
+TEST_CASE("a node that has failed two workers is left alone by all, probed by one when it is due, and told of once per change") {
   MemcachedProcess server;
   FaultProxy proxy(server.port());
   ProxyFaults hole;
   hole.black_hole = true;
   proxy.Set(hole);
   Shared<Board> board;
-  WorkerProcess first(&*board, proxy.port());
+  WorkerProcess first(&*board, proxy.port()), second(&*board, proxy.port());
   CHECK(first.Ask() == NodeStatus::kError);
-  CHECK(board->events == 1);
-  CHECK(proxy.connections() == 1);
+  CHECK(first.Ask() == NodeStatus::kSkipped);  // by the one that has waited for it
+  CHECK(board->events == 0);
+  CHECK(second.Ask() == NodeStatus::kError);
+  CHECK(board->events == 2);  // of the node, and of being alone
+  CHECK(proxy.connections() == 2);
 
   std::vector<ChildProcess> workers;
   for (int i = 0; i < kWorkers; ++i) {
@@ -84,21 +89,21 @@ TEST_CASE("a failing node is left alone by all workers, probed by one when it is
   };
   run(1);
   CHECK(board->asked == 0);
-  CHECK(proxy.connections() == 1);
+  CHECK(proxy.connections() == 2);
 
-  board->health.retry_at_ns = 0;  // due
+  board->health.connects.tried_at_ns = 0;  // due
   run(2);
   CHECK(board->asked == 1);
-  CHECK(proxy.connections() == 2);
-  CHECK(board->events == 1);
+  CHECK(proxy.connections() == 3);
+  CHECK(board->events == 2);
 
   proxy.Heal();
-  board->health.retry_at_ns = 0;
+  board->health.connects.tried_at_ns = 0;
   run(3);
-  CHECK(board->events == 2);
-  CHECK(board->health.open == 0);
-  CHECK(board->health.failures == 2);
-  CHECK(board->counters.node_errors.Get() == 2);
+  CHECK(board->events == 4);
+  CHECK_FALSE(Fails(board->health, /*connected=*/false));
+  CHECK(board->health.failures == 3);
+  CHECK(board->counters.node_errors.Get() == 3);
   for (ChildProcess& worker : workers) CHECK(worker.Wait().code == 0);
 }
 

@@ -10,9 +10,10 @@ namespace {
 
 // How many nodes a server leaves alone.
 int Failing(WebServer* server) {
-  int open = 0;
-  for (const NodeHealth& health : server->context().shared->nodes.slots) open += health.open.load() != 0 ? 1 : 0;
-  return open;
+  const NodeSet& nodes = *server->context().nodes;
+  int failing = 0;
+  for (uint32_t i = 0; i < nodes.size(); ++i) failing += nodes.WorthAsking(i) ? 0 : 1;
+  return failing;
 }
 
 }  // namespace

@@ -80,7 +80,11 @@ Result<std::string> RealServer::Serve(Browser* browser, const std::string& chang
 
 void RealServer::MakeNodesDue() {
   const NodeSet& nodes = *Context().nodes;
-  for (uint32_t i = 0; i < nodes.size(); ++i) nodes.member(i).health->retry_at_ns = 0;
+  for (uint32_t i = 0; i < nodes.size(); ++i) {
+    nodes.member(i).health->answers.tried_at_ns = 0;
+    nodes.member(i).health->connects.tried_at_ns = 0;
+  }
+  worker_ = std::make_unique<Worker>(store_.get(), &clock_);  // which has met no failure itself
 }
 
 size_t RealServer::Flush() {

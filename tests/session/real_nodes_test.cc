@@ -73,10 +73,10 @@ struct Server {
       member.address.host = "127.0.0.1";
       member.address.port = processes[i]->port();
       member.hash = NodeNameHash(member.address.name, member.address.ToString());
-      SharedNodeTable* table = &static_cast<SharedState*>(store->Extra())->nodes;
-      member.health = FindHealthSlot(table->slots, SharedNodeTable::kSlots, member.hash);
+      HealthTable* table = &static_cast<SharedState*>(store->Extra())->nodes;
+      member.health = HealthHandle(table, HealthKey(member.address.ToString(), {}), std::chrono::steady_clock::now());
       member.node =
-          std::make_unique<DyingNode>(MakeMemcachedNode(member.address, {seconds(10), seconds(10)}, member.health,
+          std::make_unique<DyingNode>(MakeMemcachedNode(member.address, {seconds(10), seconds(10)}, member.health.get(),
                                                         &store->counters()),
                                       i == dying ? dies_at : Step::kNone);
       members.push_back(std::move(member));

@@ -62,7 +62,7 @@ void WebServer::Build() {
 }
 
 std::unique_ptr<NodeSet> WebServer::Connect(std::vector<FakeNode*>* connections) {
-  SharedNodeTable* table = &static_cast<SharedState*>(store_->Extra())->nodes;
+  HealthTable* table = &static_cast<SharedState*>(store_->Extra())->nodes;
   std::vector<NodeSet::Member> members;
   connections->clear();
   for (FakeMemcached* server : servers_) {
@@ -73,12 +73,13 @@ std::unique_ptr<NodeSet> WebServer::Connect(std::vector<FakeNode*>* connections)
     member.address.name = server->name();
     member.address.host = "fake";
     member.hash = NodeNameHash(node->name(), node->address());
-    member.health = FindHealthSlot(table->slots, SharedNodeTable::kSlots, member.hash);
+    member.health = HealthHandle(table, HealthKey(node->name(), {}), clock_->Now());
     member.node = std::move(node);
     members.push_back(std::move(member));
   }
   return std::make_unique<NodeSet>(std::move(members), std::chrono::seconds(2), clock_, &store_->counters(),
-                                   context_.settings.operation_timeout / 2);
+                                   context_.settings.operation_timeout / 2,
+                                   HealthHandle(table, HealthKey("all", {}), clock_->Now()));
 }
 
 TimePoint WebServer::RenewLocks() {

@@ -31,7 +31,15 @@ bool FakeMemcached::IsDue(int* after) {
 NodeReply FakeMemcached::Unreachable() const {
   NodeReply reply;
   reply.status = NodeStatus::kError;
+  reply.failure = NodeFailure::kConnectRefused;
   reply.error = "node " + name_ + " (fake:" + name_ + "): connection refused";
+  return reply;
+}
+
+NodeReply FakeMemcached::Silent() const {
+  NodeReply reply = Unreachable();
+  reply.failure = NodeFailure::kTimeout;
+  reply.error = "node " + name_ + " (fake:" + name_ + "): no answer";
   return reply;
 }
 
@@ -44,7 +52,7 @@ NodeReply FakeMemcached::Read(const std::string& key, const LockClaim* claim) {
   ++reads;
   if (down_) return Unreachable();
   if (claim != nullptr) Store(std::string(claim->key), std::string(claim->owner), claim->lease, {});
-  if (IsDue(&lose_answer_after_)) return Unreachable();
+  if (IsDue(&lose_answer_after_)) return Silent();
   NodeReply reply;
   if (const Item* lock = claim == nullptr ? nullptr : Find(std::string(claim->key)); lock != nullptr) {
     reply.lock_owner = lock->value;
@@ -94,11 +102,11 @@ NodeReply FakeMemcached::Write(const std::string& key, const std::string& value,
   }
   if (IsDue(&delay_write_after_)) {
     delayed_.push_back({key, value, ttl, expected});
-    return Unreachable();
+    return Silent();
   }
   const bool matched = Store(key, value, ttl, expected);
   const Item* item = Find(key);
-  if (IsDue(&lose_answer_after_)) return Unreachable();
+  if (IsDue(&lose_answer_after_)) return Silent();
   if (item != nullptr) {
     reply.value = item->value;
     reply.token = {item->cas, incarnation_};
@@ -144,15 +152,14 @@ NodeReply FakeNode::Finish() {
   NodeReply reply = std::exchange(reply_, {});
   if (reached_ && (!server_->AwaitAnswer(deadline_) || !in_time_)) {
     if (reply.status == NodeStatus::kStored) stored_.pop_back();
-    reply = {};
-    reply.status = NodeStatus::kError;
-    reply.error = "node " + name() + " (" + address_ + "): no answer";
+    reply = server_->Silent();
   }
   if (reply.status == NodeStatus::kConflict && reply.token.known() && !server_->shows()) {
     reply = {};
     reply.status = NodeStatus::kContested;
   }
   failed_last_ = reply.status == NodeStatus::kError;
+  connected_ = !failed_last_;
   if (!failed_last_) ++answered_;
   return reply;
 }

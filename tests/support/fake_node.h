@@ -68,7 +68,8 @@ class FakeMemcached {
   NodeReply Write(const std::string& key, const std::string& value, std::chrono::seconds ttl,
                   const NodeToken& expected);
 
-  NodeReply Unreachable() const;
+  NodeReply Unreachable() const;  // refuses the connection
+  NodeReply Silent() const;       // waited for in vain
 
   uint64_t reads = 0;
   uint64_t writes = 0;
@@ -111,7 +112,8 @@ class FakeNode final : public Node {
 
   const std::string& name() const override { return server_->name(); }
   const std::string& address() const override { return address_; }
-  bool Connected() const override { return true; }
+  // One that has failed is closed, and opened by the next operation.
+  bool Connected() const override { return connected_; }
   void StartRead(std::string_view key, TimePoint deadline, const LockClaim* claim) override;
   NodeReply FinishRead() override { return Finish(); }
   void StartWrite(std::string_view key, std::string_view value, std::chrono::seconds ttl, const NodeToken& expected,
@@ -148,6 +150,7 @@ class FakeNode final : public Node {
   TimePoint deadline_;  // by the node's clock
   bool in_time_ = true;
   bool partitioned_ = false;
+  bool connected_ = true;
   bool reached_ = true;
   int* operations_left_ = nullptr;
   uint64_t asked_ = 0;
