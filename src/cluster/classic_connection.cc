@@ -197,12 +197,13 @@ ClassicStatus ClassicConnection::OpenOnce(const NodeAddress& address, const Node
   }
   // A node that does not know SASL says so to the first question, and libmemcached gives up.
   if (with_sasl && code == MEMCACHED_UNKNOWN_READ_FAILURE) *knows_sasl = false;
-  ClassicStatus status = OpenStatus(code, credentials, std::chrono::steady_clock::now() >= connect_deadline);
+  ClassicStatus status = OpenStatus(code, credentials, connect_deadline, deadline);
   Drop();
   return status;
 }
 
-ClassicStatus ClassicConnection::OpenStatus(int code, const NodeCredentials& credentials, bool late) {
+ClassicStatus ClassicConnection::OpenStatus(int code, const NodeCredentials& credentials, TimePoint connect_deadline,
+                                            TimePoint deadline) {
   const int system_error = memcached_last_error_errno(memcached_);
   const std::string system_message = std::generic_category().message(system_error);
   if (code == MEMCACHED_AUTH_FAILURE || code == MEMCACHED_CLIENT_ERROR) return Refused(credentials);
@@ -215,7 +216,13 @@ ClassicStatus ClassicConnection::OpenStatus(int code, const NodeCredentials& cre
   if (system_error == EMFILE || system_error == ENFILE || system_error == ENOMEM) {
     return {NodeFailure::kLocal, "cannot connect: " + system_message};
   }
-  if (late || code == MEMCACHED_TIMEOUT) return {NodeFailure::kConnectTimeout, "connect timed out"};
+  // Only a login waits longer than for the connection.
+  const TimePoint now = std::chrono::steady_clock::now();
+  const bool at_login = authenticates_ && connect_deadline < deadline && now >= deadline;
+  if (code == MEMCACHED_TIMEOUT && at_login) return {NodeFailure::kTimeout, "no answer"};
+  if (code == MEMCACHED_TIMEOUT || (!authenticates_ && now >= connect_deadline)) {
+    return {NodeFailure::kConnectTimeout, "connect timed out"};
+  }
   if (system_error == ECONNRESET || system_error == EPIPE || system_error == 0) return StatusOf(code, false);
   return {NodeFailure::kConnectRefused, "cannot connect: " + system_message};
 }

@@ -98,7 +98,8 @@ class ClassicConnection {
                          const std::string& host, TimePoint connect_deadline, TimePoint deadline, std::string_view key,
                          std::string_view value, bool* knows_sasl);
   int LogIn(const NodeCredentials& credentials, std::string_view key, std::string_view value, TimePoint deadline);
-  ClassicStatus OpenStatus(int code, const NodeCredentials& credentials, bool late);
+  ClassicStatus OpenStatus(int code, const NodeCredentials& credentials, TimePoint connect_deadline,
+                           TimePoint deadline);
   ClassicStatus StatusOf(int code, bool sending) const;
   ClassicStatus ErrorAnswer() const;
 
