@@ -24,7 +24,7 @@ MetaNode::MetaNode(const NodeAddress& address, const NodeTimeouts& timeouts, Nod
       counters_(counters),
       first_(std::make_unique<MetaAttempt>(parsed_, timeouts_, credentials_, health, counters)) {}
 
-// -- Starting ----------------------------------------------------------------------------------------------------------
+// -- Starting -------------------------------------------------------------------------------------------------------
 
 void MetaNode::StartRead(std::string_view key, TimePoint deadline, const LockClaim* claim) {
   Begin(MetaOperation::Kind::kRead, key, deadline);
@@ -106,7 +106,7 @@ void MetaNode::AskBeside(TimePoint now) {
   Judge(now);
 }
 
-// -- Waiting -----------------------------------------------------------------------------------------------------------
+// -- Waiting --------------------------------------------------------------------------------------------------------
 
 void MetaNode::WaitBegins(TimePoint now) {
   const Duration late = now - started_;
@@ -156,7 +156,7 @@ void MetaNode::Advance(std::span<const pollfd> waits, TimePoint polled_at) {
   }
 }
 
-// -- Ending ------------------------------------------------------------------------------------------------------------
+// -- Ending ---------------------------------------------------------------------------------------------------------
 
 // The first answer counts. A failure counts if no other try is under way.
 void MetaNode::Judge(TimePoint now) {
