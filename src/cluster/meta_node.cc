@@ -53,7 +53,7 @@ void MetaNode::Begin(MetaOperation::Kind kind, std::string_view key, TimePoint d
   started_ = std::chrono::steady_clock::now();
   limit_ = deadline;
   operation_.deadline = std::min(deadline, started_ + timeouts_.connect + timeouts_.operation);
-  beside_at_ = started_ + timeouts_.operation / 4;
+  beside_at_ = started_ + std::min(timeouts_.operation, operation_.deadline - started_) / 4;
   beside_problem_ = MetaProblem();
   may_be_forgotten_ = retried_ = done_ = not_meta_ = false;
   reply_ = NodeReply();
