@@ -37,6 +37,11 @@ constexpr uint64_t kKeepIdleSeconds = 15;
 
 constexpr size_t kKeysMax = 3;  // in one "gets"
 
+// libsasl's plugins share what they keep without locks, unless the program gives them some, which is not ours to do. So
+// the logins of a process take turns; one that hangs keeps another waiting for no longer than this.
+constexpr Duration kLoginTurn = std::chrono::milliseconds(20);
+std::timed_mutex logging_in;
+
 // What a forked child cannot close: freeing says "quit", and that to the parent's node. Chained by their user data, so
 // that nobody takes them for lost.
 std::atomic<memcached_st*> left_to_parent{nullptr};
@@ -189,7 +194,10 @@ ClassicStatus ClassicConnection::OpenOnce(const NodeAddress& address, const Node
     memcached_set_sasl_auth_data(memcached_, credentials.username.c_str(), credentials.password.c_str());
   }
   memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_CONNECT_TIMEOUT, MillisLeft(connect_deadline));
+  std::unique_lock<std::timed_mutex> turn(logging_in, std::defer_lock);
+  if (with_sasl) (void)turn.try_lock_for(kLoginTurn);
   const int code = LogIn(credentials, key, value, deadline);
+  if (turn.owns_lock()) turn.unlock();
   if (code == MEMCACHED_SUCCESS) {
     result_->connected = true;
     used_at_ = std::chrono::steady_clock::now();
