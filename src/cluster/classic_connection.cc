@@ -18,11 +18,12 @@
 
 namespace clustered_session {
 
-// The room is for the longest key that each protocol of libmemcached's can announce: 16 bits in the binary one, which is
-// more than a line of the other. The key is the last member of memcached_result_st but for its options.
+// The room is for the longest key that each protocol of libmemcached's can announce: 16 bits in the binary one, which
+// is more than a line of the other. The key is the last member of memcached_result_st but for its options.
 struct ClassicConnection::GuardedResult {
   memcached_result_st result;
   std::array<char, 65536> overrun;
+  bool connected = false;  // only then may an allocation fail: libmemcached aborts where one does while it logs in
 };
 
 namespace {
@@ -36,6 +37,11 @@ constexpr uint64_t kKeepIdleSeconds = 15;
 
 constexpr size_t kKeysMax = 3;  // in one "gets"
 
+// libsasl's plugins share what they keep without locks, unless the program gives them some, which is not ours to do. So
+// the logins of a process take turns; one that hangs keeps another waiting for no longer than this.
+constexpr Duration kLoginTurn = std::chrono::milliseconds(20);
+std::timed_mutex logging_in;
+
 // What a forked child cannot close: freeing says "quit", and that to the parent's node. Chained by their user data, so
 // that nobody takes them for lost.
 std::atomic<memcached_st*> left_to_parent{nullptr};
@@ -48,12 +54,17 @@ void LeaveToParent(memcached_st* memcached) {
 }
 
 // libmemcached asks for as much memory as a node announces, before it has seen any of it.
-bool Believed(size_t size) { return size <= kNodeItemValueSizeMax + 4096; }
+bool Believed(size_t size, const void* guarded) {
+  return size <= kNodeItemValueSizeMax + 4096 ||
+         !static_cast<const ClassicConnection::GuardedResult*>(guarded)->connected;
+}
 
-void* Allocate(const memcached_st*, const size_t size, void*) { return Believed(size) ? std::malloc(size) : nullptr; }
+void* Allocate(const memcached_st*, const size_t size, void* guarded) {
+  return Believed(size, guarded) ? std::malloc(size) : nullptr;
+}
 
-void* Reallocate(const memcached_st*, void* memory, const size_t size, void*) {
-  return Believed(size) ? std::realloc(memory, size) : nullptr;
+void* Reallocate(const memcached_st*, void* memory, const size_t size, void* guarded) {
+  return Believed(size, guarded) ? std::realloc(memory, size) : nullptr;
 }
 
 void* AllocateZeroed(const memcached_st*, size_t count, const size_t size, void*) { return std::calloc(count, size); }
@@ -69,7 +80,8 @@ uint64_t MillisLeft(TimePoint deadline) {
   return static_cast<uint64_t>(std::clamp<int64_t>(left.count(), 1, 3600 * 1000));
 }
 
-// The node's own words within libmemcached's last message, "(0x...) SERVER ERROR, <words>,  host: ... -> <file>", printable.
+// The node's own words within libmemcached's last message, "(0x...) SERVER ERROR, <words>,  host: ... -> <file>",
+// printable.
 std::string WordsOf(const memcached_st* memcached, int code) {
   std::string_view text(memcached_last_error_message(memcached));
   text.remove_prefix(std::min(text.find(") "), text.size()));
@@ -77,7 +89,8 @@ std::string WordsOf(const memcached_st* memcached, int code) {
   if (code == MEMCACHED_SERVER_ERROR) text.remove_prefix(std::min(text.find(", ") + 2, text.size()));
   text = text.substr(0, std::min(text.rfind(",  host: "), text.rfind(",  socket: ")));
   std::string words(text.substr(0, 100));
-  std::replace_if(words.begin(), words.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  std::replace_if(
+      words.begin(), words.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
   return words;
 }
 
@@ -106,8 +119,8 @@ void ClassicConnection::SetPollTimeout(TimePoint deadline) {
   memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_POLL_TIMEOUT, interrupted_ ? 0 : MillisLeft(deadline));
 }
 
-// libmemcached looks at its timeout before each poll, and takes 0 for one that is over. It is the one thing that a second
-// thread ever does to a handle: a number of 32 bits, stored at once.
+// libmemcached looks at its timeout before each poll, and takes 0 for one that is over. It is the one thing that a
+// second thread ever does to a handle: a number of 32 bits, stored at once.
 void ClassicConnection::Interrupt() {
   const std::lock_guard<std::mutex> lock(mutex_);
   interrupted_ = true;
@@ -156,35 +169,49 @@ ClassicStatus ClassicConnection::Open(const NodeAddress& address, const NodeCred
                                       const std::string& host, TimePoint connect_deadline, TimePoint deadline,
                                       std::string_view key, std::string_view value) {
   const bool sasl = credentials.method == Authentication::kSasl;
-  authenticates_ = !credentials.username.empty();
   login_waits_ = 0;
   if (sasl && address.is_unix()) {
     return {NodeFailure::kLocal, "cannot log in: libmemcached has SASL over TCP only, not over a unix socket"};
   }
-  if (!Create(address, host, sasl)) {
+  bool knows_sasl = true;
+  ClassicStatus status =
+      OpenOnce(address, credentials, sasl, host, connect_deadline, deadline, key, value, &knows_sasl);
+  if (knows_sasl) return status;
+  return OpenOnce(address, credentials, false, host, connect_deadline, deadline, key, value, &knows_sasl);
+}
+
+ClassicStatus ClassicConnection::OpenOnce(const NodeAddress& address, const NodeCredentials& credentials,
+                                          bool with_sasl, const std::string& host, TimePoint connect_deadline,
+                                          TimePoint deadline, std::string_view key, std::string_view value,
+                                          bool* knows_sasl) {
+  authenticates_ = !credentials.username.empty();
+  if (!Create(address, host, credentials.method == Authentication::kSasl)) {
     Drop();
     return {NodeFailure::kLocal, "not an address libmemcached accepts"};
   }
-  if (sasl && !no_sasl_) {
+  if (with_sasl) {
     login_waits_ += 2;  // for the list of mechanisms, and for the answer of the simplest one
     memcached_set_sasl_auth_data(memcached_, credentials.username.c_str(), credentials.password.c_str());
   }
   memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_CONNECT_TIMEOUT, MillisLeft(connect_deadline));
+  std::unique_lock<std::timed_mutex> turn(logging_in, std::defer_lock);
+  if (with_sasl) (void)turn.try_lock_for(kLoginTurn);
   const int code = LogIn(credentials, key, value, deadline);
+  if (turn.owns_lock()) turn.unlock();
   if (code == MEMCACHED_SUCCESS) {
+    result_->connected = true;
     used_at_ = std::chrono::steady_clock::now();
     return {};
   }
   // A node that does not know SASL says so to the first question, and libmemcached gives up.
-  const bool knows_none = sasl && !no_sasl_ && code == MEMCACHED_UNKNOWN_READ_FAILURE;
-  ClassicStatus status = OpenStatus(code, credentials, std::chrono::steady_clock::now() >= connect_deadline);
+  if (with_sasl && code == MEMCACHED_UNKNOWN_READ_FAILURE) *knows_sasl = false;
+  ClassicStatus status = OpenStatus(code, credentials, connect_deadline, deadline);
   Drop();
-  if (!knows_none) return status;
-  no_sasl_ = true;
-  return Open(address, credentials, host, connect_deadline, deadline, key, value);
+  return status;
 }
 
-ClassicStatus ClassicConnection::OpenStatus(int code, const NodeCredentials& credentials, bool late) {
+ClassicStatus ClassicConnection::OpenStatus(int code, const NodeCredentials& credentials, TimePoint connect_deadline,
+                                            TimePoint deadline) {
   const int system_error = memcached_last_error_errno(memcached_);
   const std::string system_message = std::generic_category().message(system_error);
   if (code == MEMCACHED_AUTH_FAILURE || code == MEMCACHED_CLIENT_ERROR) return Refused(credentials);
@@ -197,7 +224,13 @@ ClassicStatus ClassicConnection::OpenStatus(int code, const NodeCredentials& cre
   if (system_error == EMFILE || system_error == ENFILE || system_error == ENOMEM) {
     return {NodeFailure::kLocal, "cannot connect: " + system_message};
   }
-  if (late || code == MEMCACHED_TIMEOUT) return {NodeFailure::kConnectTimeout, "connect timed out"};
+  // Only a login waits longer than for the connection.
+  const TimePoint now = std::chrono::steady_clock::now();
+  const bool at_login = authenticates_ && connect_deadline < deadline && now >= deadline;
+  if (code == MEMCACHED_TIMEOUT && at_login) return {NodeFailure::kTimeout, "no answer"};
+  if (code == MEMCACHED_TIMEOUT || (!authenticates_ && now >= connect_deadline)) {
+    return {NodeFailure::kConnectTimeout, "connect timed out"};
+  }
   if (system_error == ECONNRESET || system_error == EPIPE || system_error == 0) return StatusOf(code, false);
   return {NodeFailure::kConnectRefused, "cannot connect: " + system_message};
 }
@@ -245,23 +278,26 @@ ClassicStatus ClassicConnection::Fetch(std::span<const std::string_view> keys, T
   memcached_result_st* const result = &result_->result;
   SetPollTimeout(deadline);
   memcached_return_t code = MEMCACHED_SUCCESS;
+  memcached_result_reset(result);
   while (memcached_fetch_result(memcached_, result, &code) != nullptr) {
     if (memcached_result_key_length(result) > kNodeItemKeyLengthMax) {
       result->options = {false, true};  // overrun, with what is behind it
       return garbage;
     }
     const std::string_view key(memcached_result_key_value(result), memcached_result_key_length(result));
-    const bool twice = std::any_of(items->begin(), items->end(), [&](const ClassicItem& item) { return item.key == key; });
+    const bool twice =
+        std::any_of(items->begin(), items->end(), [&](const ClassicItem& item) { return item.key == key; });
     if (twice || std::find(keys.begin(), keys.end(), key) == keys.end()) return garbage;
-    items->push_back({std::string(key),
-                      std::string(memcached_result_value(result), memcached_result_length(result)),
+    items->push_back({std::string(key), std::string(memcached_result_value(result), memcached_result_length(result)),
                       memcached_result_cas(result)});
+    memcached_result_reset(result);  // some lines that are no item leave it as it is
   }
   used_at_ = std::chrono::steady_clock::now();
   if (code == MEMCACHED_END) return {};
   // With no item, whatever was answered is MEMCACHED_NOTFOUND; some errors are kept, others are not.
   if (code == MEMCACHED_NOTFOUND) code = memcached_last_error(memcached_);
-  if (code == MEMCACHED_SUCCESS) return {NodeFailure::kErrorAnswer, "answered nothing, or an error, to what it must have"};
+  if (code == MEMCACHED_SUCCESS)
+    return {NodeFailure::kErrorAnswer, "answered nothing, or an error, to what it must have"};
   ClassicStatus status = StatusOf(code, false);
   if (status.failure == NodeFailure::kTimeout && !items->empty()) status.what = "no complete answer";
   return status;
@@ -303,7 +339,8 @@ uint64_t ClassicConnection::AskItemSizeMax(TimePoint deadline) {
 void ClassicConnection::SendRemove(std::string_view key, uint64_t cas) {
   const SignalBlock block;
   // Nothing is under way, so that there is room for a command as short as this.
-  if (Send(Verb::kCas, key, {}, kNodeItemGoneAtOnce, cas, std::chrono::steady_clock::now()) != MEMCACHED_SUCCESS) Drop();
+  if (Send(Verb::kCas, key, {}, kNodeItemGoneAtOnce, cas, std::chrono::steady_clock::now()) != MEMCACHED_SUCCESS)
+    Drop();
 }
 
 void ClassicConnection::Drop() {

@@ -74,8 +74,8 @@ class ClassicConnection {
   // Removes an item if it is the one that `cas` names, without an answer. May be called with signals.
   void SendRemove(std::string_view key, uint64_t cas);
 
-  // From any thread: the call that is under way waits for what it is waiting for, and for nothing after that, as no call
-  // on this connection does any more.
+  // From any thread: the call that is under way waits for what it is waiting for, and for nothing after that, as no
+  // call on this connection does any more.
   void Interrupt();
 
   // Closes. In a forked child it does not touch the parent's connection. May be called with signals, and at any time.
@@ -94,8 +94,12 @@ class ClassicConnection {
   bool Create(const NodeAddress& address, const std::string& host, bool binary);
   int Send(Verb verb, std::string_view key, std::string_view value, int64_t expiration, uint64_t cas,
            TimePoint deadline);
+  ClassicStatus OpenOnce(const NodeAddress& address, const NodeCredentials& credentials, bool with_sasl,
+                         const std::string& host, TimePoint connect_deadline, TimePoint deadline, std::string_view key,
+                         std::string_view value, bool* knows_sasl);
   int LogIn(const NodeCredentials& credentials, std::string_view key, std::string_view value, TimePoint deadline);
-  ClassicStatus OpenStatus(int code, const NodeCredentials& credentials, bool late);
+  ClassicStatus OpenStatus(int code, const NodeCredentials& credentials, TimePoint connect_deadline,
+                           TimePoint deadline);
   ClassicStatus StatusOf(int code, bool sending) const;
   ClassicStatus ErrorAnswer() const;
 
@@ -105,7 +109,6 @@ class ClassicConnection {
   std::unique_ptr<GuardedResult> result_;
   uint64_t process_ = 0;  // that opened it, by its number among forks
   bool authenticates_ = false;
-  bool no_sasl_ = false;  // the node has said that it knows none
   uint64_t login_waits_ = 0;
   TimePoint used_at_;
 };

@@ -2,12 +2,13 @@
 // cluster. It serves memcached without meta commands, proxies of the text protocol (twemproxy), and SASL, for which it
 // speaks libmemcached's binary protocol.
 //
-// libmemcached has no deadline, only a timeout for each poll: a node that sends a byte now and then would hold its caller
-// for ever. So each operation runs on a thread of its own, which lives as long as the operation, handles no signals, and
-// that nobody waits for beyond the deadline. Starting an operation waits for nothing, not even for a connection.
-// Finishing it takes until the deadline, which is at most connect_timeout + operation_timeout after the start, and
-// kClassicAllowance: for an answer that is being read when the deadline passes. A thread that is not done by then is left
-// to itself with its connection, and ends with the poll that it is in: no later than another such time after that.
+// libmemcached has no deadline, only a timeout for each poll: a node that sends a byte now and then would hold its
+// caller for ever. So each operation runs on a thread of its own, which lives as long as the operation, handles no
+// signals, and that nobody waits for beyond the deadline. Starting an operation waits for nothing, not even for a
+// connection. Finishing it takes until the deadline, which is at most connect_timeout + operation_timeout after the
+// start, and kClassicAllowance: for an answer that is being read when the deadline passes. A thread that is not done by
+// then is left to itself with its connection, and ends with the poll that it is in: no later than another such time
+// after that.
 //
 // The node belongs to one thread and process, as each does. After fork() the child opens a connection of its own.
 #ifndef CLUSTERED_SESSION_CLUSTER_CLASSIC_NODE_H_

@@ -112,9 +112,9 @@ bool ClassicOperation::Connect() {
   return false;
 }
 
-// An old connection may be gone without our knowing; then once more on a fresh one. Sending a conditional write twice is
-// safe: if the first one was stored after all, the second meets another token or an item that exists, changes nothing,
-// and reads back the very bytes that were sent.
+// An old connection may be gone without our knowing; then once more on a fresh one. Sending a conditional write twice
+// is safe: if the first one was stored after all, the second meets another token or an item that exists, changes
+// nothing, and reads back the very bytes that were sent.
 void ClassicOperation::Run() {
   if (!IsNodeItemKey(key_)) return Fail({NodeFailure::kLocal, "not a key that memcached accepts"});
   for (;;) {
@@ -139,8 +139,7 @@ ClassicStatus ClassicOperation::SendCommands(TimePoint deadline) {
     return conditional_ ? connection_->SendCas(key_, value_, expiration_, expected_.cas, deadline)
                         : connection_->SendAdd(key_, value_, expiration_, deadline);
   }
-  return lock_key_.empty() ? ClassicStatus()
-                           : connection_->SendAdd(lock_key_, lock_owner_, lock_expiration_, deadline);
+  return lock_key_.empty() ? ClassicStatus() : connection_->SendAdd(lock_key_, lock_owner_, lock_expiration_, deadline);
 }
 
 ClassicStatus ClassicOperation::Fly(TimePoint deadline) {
@@ -208,8 +207,8 @@ ClassicOperation::Next ClassicOperation::PrepareWrite() {
 }
 
 void ClassicOperation::TakeItems(std::vector<ClassicItem> items) {
-  // The node may have no room for the sentinel, or have evicted it. On a connection that has seen it, the process is still
-  // the same; else it gets a name for this answer only.
+  // The node may have no room for the sentinel, or have evicted it. On a connection that has seen it, the process is
+  // still the same; else it gets a name for this answer only.
   const bool nameless = !Learn(items) && !process_.known();
   if (nameless) process_.Learn(nullptr);
   ClassicItem* item = nullptr;

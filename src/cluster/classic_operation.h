@@ -1,5 +1,5 @@
-// ClassicOperation: one read or write of an item, from connecting to the reply. Layer: cluster; for classic_node.h, which
-// runs it on a thread of its own.
+// ClassicOperation: one read or write of an item, from connecting to the reply. Layer: cluster; for classic_node.h,
+// which runs it on a thread of its own.
 //
 // It owns all that it touches: whoever started it may have given up waiting, and may be gone, while libmemcached still
 // waits for the node. So what others share (health, counters) is copied in before it runs, and taken out after that.

@@ -14,8 +14,8 @@ inline constexpr uint64_t kNodeItemValueSizeMax = 128u << 20;  // bytes; a node 
 
 // What an item takes beside key and value: memcached 1.6 takes 59 bytes, older ones up to 40 more.
 inline constexpr size_t kNodeItemOverhead = 100;
-// A node whose item_size_max is unknown is asked for it before a value of more bytes is sent. Smaller values are sent at
-// once; if the node refuses one, it is asked then.
+// A node whose item_size_max is unknown is asked for it before a value of more bytes is sent. Smaller values are sent
+// at once; if the node refuses one, it is asked then.
 inline constexpr size_t kAskSizeMaxBefore = 64 << 10;
 inline constexpr size_t kAskSizeMaxAfter = 1000;  // bytes; memcached's smallest limit is 1 KB
 

@@ -289,12 +289,5 @@ TEST_CASE("a node's name and address are those of the save_path") {
   CHECK(MakeMemcachedNode(TcpAddress(11211, "::1"), {}, nullptr, &counters)->address() == "[::1]:11211");
 }
 
-TEST_CASE("the libmemcached that is linked is one whose timeouts can be trusted") {
-  const char* version = nullptr;
-  CHECK(LibmemcachedUsable(&version));
-  REQUIRE(version != nullptr);
-  CHECK(std::string(version).find('.') != std::string::npos);
-}
-
 }  // namespace
 }  // namespace clustered_session

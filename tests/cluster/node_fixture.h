@@ -54,6 +54,11 @@ inline std::unique_ptr<Node> MakeNode(Engine engine, const NodeAddress& address,
                                     : MakeMemcachedNode(address, timeouts, health, counters, credentials);
 }
 
+// Only one has SASL.
+inline Engine EngineOf(const NodeCredentials& credentials) {
+  return credentials.method == Authentication::kSasl ? Engine::kClassic : Engine::kMeta;
+}
+
 // Times are long where nothing is to be waited for, so that a loaded machine fails no test.
 struct TestNode {
   explicit TestNode(const NodeAddress& address, NodeTimeouts timeouts = {seconds(5), seconds(5)},
@@ -61,7 +66,7 @@ struct TestNode {
       : TestNode(Engine::kMeta, address, timeouts, {}, shared_health) {}
   TestNode(const NodeAddress& address, const NodeCredentials& credentials,
            NodeTimeouts timeouts = {seconds(5), seconds(5)})
-      : TestNode(Engine::kMeta, address, timeouts, credentials) {}
+      : TestNode(EngineOf(credentials), address, timeouts, credentials) {}
   TestNode(Engine engine, const NodeAddress& address, NodeTimeouts timeouts = {seconds(5), seconds(5)},
            const NodeCredentials& credentials = {}, NodeHealth* shared_health = nullptr)
       : node(MakeNode(engine, address, timeouts, shared_health != nullptr ? shared_health : &health, &counters,

@@ -19,8 +19,8 @@ TEST_CASE("whatever the node, an item is missed, stored, read, and replaced by w
   std::string all_bytes;
   for (int i = 0; i < 512; ++i) all_bytes += static_cast<char>(i);
   NodeToken token;
-  for (const std::string& value : {std::string("one"), std::string(), std::string("\r\nEND\r\nVALUE k 0 1 1\r\n"), all_bytes,
-                                   std::string(8192, 'v'), std::string(500'000, 'v'), std::string("last")}) {
+  for (const std::string& value : {std::string("one"), std::string(), std::string("\r\nEND\r\nVALUE k 0 1 1\r\n"),
+                                   all_bytes, std::string(8192, 'v'), std::string(500'000, 'v'), std::string("last")}) {
     INFO(value.size() << " bytes");
     const NodeReply stored = client->Write("k", value, token);
     INFO(stored.error);
@@ -79,7 +79,8 @@ TEST_CASE("whatever the node, a write with the token of an item that is gone sto
   CHECK(client->Write("k", "w", reply.token).status == NodeStatus::kStored);
 }
 
-TEST_CASE("whatever the node, a token holds for every client of the node process that gave it, and for no other process") {
+TEST_CASE(
+    "whatever the node, a token holds for every client of the node process that gave it, and for no other process") {
   const PeerKind kind = GENERATE(from_range(PeerKinds()));
   INFO(kind.name);
   Peer peer(kind);

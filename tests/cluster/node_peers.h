@@ -43,9 +43,10 @@ struct Peer {
   explicit Peer(const PeerKind& its_kind, std::vector<std::string> arguments = {})
       : kind(its_kind),
         server(Asking(kind.credentials, std::move(arguments))),
-        nutcracker(kind.proxied ? std::make_unique<NutcrackerProcess>(std::vector<uint16_t>{server.port()},
-                                                                      std::vector<std::string>{"server_retry_timeout: 1"})
-                                : nullptr),
+        nutcracker(kind.proxied
+                       ? std::make_unique<NutcrackerProcess>(std::vector<uint16_t>{server.port()},
+                                                             std::vector<std::string>{"server_retry_timeout: 1"})
+                       : nullptr),
         proxy(kind.proxied ? nutcracker->port() : server.port()) {}
 
   std::unique_ptr<TestNode> NewNode(NodeTimeouts timeouts = {seconds(5), seconds(5)}, NodeHealth* health = nullptr) {
@@ -58,7 +59,8 @@ struct Peer {
   FaultProxy proxy;
 };
 
-// Once more while it is an error, as nutcracker has to find out by errors that its server has changed. 20 seconds at most.
+// Once more while it is an error, as nutcracker has to find out by errors that its server has changed. 20 seconds at
+// most.
 inline NodeReply UntilNoError(const std::function<NodeReply()>& operation) {
   const TimePoint end = Now() + seconds(20);
   NodeReply reply = operation();

@@ -24,8 +24,8 @@ TEST_CASE("a node behind a proxy of its own is a node: reads, conditional writes
   TestNode other(TcpAddress(proxy.port()));
   CHECK(client.Read("k").status == NodeStatus::kMiss);
   NodeToken token;
-  for (const std::string& value : {std::string("one"), std::string("two\r\n\0END\r\n", 11), std::string(500'000, 'v'),
-                                   std::string("three")}) {
+  for (const std::string& value :
+       {std::string("one"), std::string("two\r\n\0END\r\n", 11), std::string(500'000, 'v'), std::string("three")}) {
     const NodeReply stored = client.Write("k", value, token);
     INFO(stored.error);
     REQUIRE(stored.status == NodeStatus::kStored);
@@ -78,6 +78,29 @@ TEST_CASE("behind a proxy of its own a node's restart is noticed, and no old tok
   CHECK(reply.status == NodeStatus::kConflict);
   CHECK(reply.value == "theirs");
   CHECK(server.Get("k") == "theirs");
+}
+
+TEST_CASE("behind a proxy what one worker knows of a node's restart keeps the others from sending old tokens") {
+  if (!Installed()) return;
+  MemcachedProcess server;
+  NutcrackerProcess proxy({server.port()}, {"server_retry_timeout: 1"});
+  NodeHealth health{};
+  TestNode one(TcpAddress(proxy.port()), {seconds(5), seconds(5)}, &health);
+  TestNode other(TcpAddress(proxy.port()), {seconds(5), seconds(5)}, &health);
+  const NodeReply before = other.Write("k", "mine");
+  REQUIRE(before.status == NodeStatus::kStored);
+  server.Restart();
+  const TimePoint end = Now() + seconds(20);
+  while (one.Read("k").status == NodeStatus::kError && Now() < end) {
+  }
+  const NodeReply theirs = one.Write("k", "theirs");
+  REQUIRE(theirs.status == NodeStatus::kStored);
+  // The same number as before: this is what makes it dangerous. The proxy has closed no connection of the other one's.
+  const NodeReply reply = other.Write("k", "mine again", {theirs.token.cas, before.token.incarnation});
+  INFO(reply.error);
+  CHECK(reply.status == NodeStatus::kConflict);
+  CHECK(reply.value == "theirs");
+  CHECK(other.counters.node_errors.Get() == 0);
 }
 
 TEST_CASE("a proxy whose node is gone, or hangs, is an error that says what the proxy says") {

@@ -74,9 +74,19 @@ FaultProxy::~FaultProxy() {
   for (int descriptor : {listener_, wake_[0], wake_[1]}) close(descriptor);
 }
 
-void FaultProxy::HideMeta() {
+void FaultProxy::HideMeta(bool hides) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  hides_meta_ = true;
+  hides_meta_ = hides;
+}
+
+void FaultProxy::ForgetConnections() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (Connection& connection : connections_) connection.forgotten = true;
+}
+
+size_t FaultProxy::requests_lost() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return requests_lost_;
 }
 
 void FaultProxy::Wake() {
@@ -153,6 +163,10 @@ void FaultProxy::FromClient(Connection* connection) {
     connection->closed = true;
     return;
   }
+  if (connection->forgotten) {
+    ++requests_lost_;
+    return;
+  }
   const std::string bytes(buffer, static_cast<size_t>(size));
   requests_ += bytes;
   connection->asked = true;
@@ -179,7 +193,7 @@ void FaultProxy::FromTarget(Connection* connection) {
     connection->closed = true;
     return;
   }
-  if (faults_.black_hole || faults_.answer_instead) return;  // of a request before the fault
+  if (faults_.black_hole || faults_.answer_instead || connection->forgotten) return;  // of a request before the fault
   std::string bytes(buffer, static_cast<size_t>(size));
   const size_t known = hides_meta_ ? bytes.find("HD ") : std::string::npos;
   if (known != std::string::npos) bytes.replace(known, bytes.find('\r', known) - known, "ERROR");
@@ -210,7 +224,7 @@ void FaultProxy::Answer(Connection* connection, const std::string& bytes) {
 }
 
 void FaultProxy::SendDue(Connection* connection, Time now) {
-  while (!connection->closed && !connection->answers.empty() && connection->answers.front().due <= now) {
+  while (!faults_.hold && !connection->closed && !connection->answers.empty() && connection->answers.front().due <= now) {
     const Pending answer = std::move(connection->answers.front());
     connection->answers.pop_front();
     if (!SendAll(connection->client, answer.bytes) || answer.close_after) connection->closed = true;
@@ -225,7 +239,7 @@ void FaultProxy::Run() {
     for (const Connection& connection : connections_) {
       items.push_back({faults_.deaf ? -1 : connection.client, POLLIN, 0});
       items.push_back({connection.target, POLLIN, 0});
-      if (!connection.answers.empty()) next = std::min(next, connection.answers.front().due);
+      if (!connection.answers.empty() && !faults_.hold) next = std::min(next, connection.answers.front().due);
     }
     const auto wait = std::chrono::ceil<std::chrono::milliseconds>(next - std::chrono::steady_clock::now());
     lock.unlock();

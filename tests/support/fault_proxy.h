@@ -19,6 +19,7 @@ namespace clustered_session {
 // Apply to what arrives after they were set, on old connections and new ones.
 struct ProxyFaults {
   std::chrono::milliseconds delay{0};         // of every answer
+  bool hold = false;                          // answers are held back for as long as this is set
   std::chrono::milliseconds drip{0};          // answers go out a byte at a time, this far apart
   size_t drip_from = 0;                       // but the first so many bytes of an answer at once
   bool black_hole = false;                    // requests are taken and never answered
@@ -46,11 +47,15 @@ class FaultProxy {
   uint16_t port() const { return port_; }
   void Set(const ProxyFaults& faults);
   void Heal() { Set({}); }
-  void HideMeta();          // from now on the node says that it knows no meta commands
-  void CloseConnections();  // returns when they are closed
+  void HideMeta(bool hides = true);  // from now on the node says that it knows no meta commands
+  void CloseConnections();           // returns when they are closed
+  // As a firewall does it that has forgotten the connections there are: what is sent on them gets lost, and nobody is
+  // told. New connections work.
+  void ForgetConnections();
 
   size_t round_trips() const;    // requests (however many commands) that were followed by an answer
   size_t connections() const;    // accepted since the start
+  size_t requests_lost() const;  // on forgotten connections
   std::string requests() const;  // all bytes that clients sent
 
  private:
@@ -66,6 +71,7 @@ class FaultProxy {
     bool asked = false;
     size_t answered = 0;  // bytes since the last request
     bool closed = false;
+    bool forgotten = false;
     std::list<Pending> answers;
   };
 
@@ -89,6 +95,7 @@ class FaultProxy {
   bool hides_meta_ = false;
   size_t round_trips_ = 0;
   size_t accepted_ = 0;
+  size_t requests_lost_ = 0;
   std::string requests_;
   std::list<Connection> connections_;
   std::vector<int> queued_;  // fill the queue of connections, while connecting hangs

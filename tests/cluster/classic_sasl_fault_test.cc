@@ -1,5 +1,5 @@
-// Nodes that ask for SASL and are slow, broken or gone, and who forks, beside memcached_fault_test.cc. Mirrors
-// src/cluster/memcached_node.h.
+// Nodes that ask for SASL and are slow, broken or gone, and who forks, beside node_fault_outcomes_test.cc. Mirrors
+// src/cluster/classic_node.h.
 #include <array>
 #include <catch2/catch.hpp>
 #include <filesystem>
@@ -76,53 +76,18 @@ TEST_CASE("with SASL an answer in pieces is waited for") {
   CHECK(client.Read("k").value == "v");
 }
 
-TEST_CASE("with SASL noise for an answer is survived, and is never an answer") {
-  MemcachedProcess server(Asking(kUser));
-  REQUIRE(server.Set("other", "value of other"));
-  FaultProxy proxy(server.port());
-  TestNode client(TcpAddress(proxy.port()), kUser, {seconds(5), milliseconds(20)});
-  // What the node would say to a read on a fresh connection: login, sentinel's add, the item, the sentinel.
-  using namespace std::string_literals;
-  std::string answer = "\x81\x21\0\0\0\0\0\0\0\0\0\x02\0\0\0\x01\0\0\0\0\0\0\0\0ok"s;
-  answer += "\x81\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x01"s;
-  answer += "\x81\0\0\0\x04\0\0\0\0\0\0\x09\0\0\0\x03\0\0\0\0\0\0\0\x05\0\0\0\0value"s;
-  answer += "\x81\0\0\0\x04\0\0\0\0\0\0\x05\0\0\0\x04\0\0\0\0\0\0\0\x01\0\0\0\0s"s;
-  ProxyFaults faults;
-  size_t hits = 0;
-  for (size_t at = 0; at <= answer.size(); ++at) {
-    faults.answer_instead = answer;
-    if (at < answer.size()) (*faults.answer_instead)[at] = static_cast<char>(answer[at] ^ (at % 2 == 0 ? 0x80 : 0x01));
-    proxy.Set(faults);
-    proxy.CloseConnections();
-    const NodeReply reply = client.Read("k", milliseconds(20));
-    INFO(at << ": " << reply.error);
-    // A changed byte may be one of the value, or one that does not matter; then the value is what it says.
-    if (reply.status == NodeStatus::kHit) {
-      ++hits;
-      CHECK(faults.answer_instead->find(reply.value) != std::string::npos);
-    }
-    if (at == answer.size()) CHECK(reply.value == "value");
-  }
-  CHECK(hits < answer.size() / 2);
-  proxy.Heal();
-  CHECK(WaitUntil([&] { return client.Read("other").value == "value of other"; }));
-}
-
 TEST_CASE("with SASL a forked child opens a connection of its own and leaves the parent's alone") {
   MemcachedProcess server(Asking(kUser));
   REQUIRE(server.Set("k", "v"));
   FaultProxy proxy(server.port());
   auto client = std::make_unique<TestNode>(TcpAddress(proxy.port()), kUser);
   REQUIRE(client->Read("k").status == NodeStatus::kHit);
-  client->node->StartRead("k", Now() + seconds(10));
   ChildProcess child([&] {
-    if (client->node->FinishRead().status != NodeStatus::kError) return 1;
-    if (client->Read("k").status != NodeStatus::kHit) return 2;
+    if (client->Read("k").status != NodeStatus::kHit) return 1;
     client.reset();
     return 0;
   });
   CHECK(child.Wait().code == 0);
-  CHECK(client->node->FinishRead().value == "v");
   CHECK(client->Read("k").value == "v");
   CHECK(proxy.connections() == 2);
 }
@@ -172,7 +137,8 @@ TEST_CASE("threads with SASL and without do not meet, on one unix socket and on 
       const std::string key = "k" + std::to_string(i);
       bool all = true;
       for (int round = 0; round < 20; ++round) {
-        TestNode client(i % 2 == 0 ? tcp : local, i % 3 == 0 ? NodeCredentials{} : kUser);
+        TestNode client(Engine::kClassic, i % 2 == 0 ? tcp : local, {seconds(5), seconds(5)},
+                        i % 2 == 0 && i % 3 != 0 ? kUser : NodeCredentials{});
         const std::string value = key + " " + std::to_string(round);
         const NodeToken token = client.Read(key).token;
         all = all && client.Write(key, value, token).status == NodeStatus::kStored && client.Read(key).value == value;
