@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "src/base/protocol_fault.h"
+#include "src/session/lifetime.h"
 #include "src/session/replicator.h"
 #include "src/session/session.h"
 
@@ -77,8 +78,7 @@ void Session::ReplicateTombstone(uint64_t version, uint64_t epoch, uint32_t acto
   tombstone.instance = context_.store->instance();
   tombstone.lifetime_s = loaded_.lifetime_s;
   tombstone.life = loaded_.image.life();
-  // Must outlive every copy of the session that a node or another server may still hold.
-  const auto ttl = std::chrono::seconds(loaded_.lifetime_s) * 2 + std::chrono::minutes(2);
+  const std::chrono::seconds ttl = TombstoneTimeToLive(loaded_.lifetime_s);
   Entry entry;
   entry.version = tombstone.version;
   entry.epoch = tombstone.epoch;

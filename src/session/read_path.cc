@@ -218,6 +218,7 @@ Status Session::LoadFromNodes(TimePoint now) {
   counters().node_reads.Add();
   if (!Conclusive(survey)) AskAgain(StoreDeadline(now), &survey);
   now = context_.clock->Now();
+  if (EndedHere(survey, now)) return Status::Ok();
   if (Reconcile(survey, /*have_entry=*/false, now)) {
     loaded_.must_write |= HasLaggard(survey, Holders());
     return Status::Ok();
@@ -239,6 +240,28 @@ bool Session::Conclusive(const Survey& survey) {
   return std::any_of(survey.answers.begin(), survey.answers.end(), [](const auto& answer) { return answer.found; }) ||
          std::any_of(placement.begin(), placement.begin() + static_cast<ptrdiff_t>(holders),
                      [&](uint32_t node) { return survey.Asked(node); });
+}
+
+// G13: whether the session is over. Its records stay on the nodes a little longer; if all nodes answer, and none has
+// anything later than what this server remembers of it, nobody has used the session since it was over here. It may be
+// started anew like a destroyed one. If a node is missing, another server's use may be there: its records are believed.
+bool Session::EndedHere(const Survey& survey, TimePoint now) {
+  if (survey.answers.size() < context_.nodes->size()) return false;
+  Entry entry;
+  Image image;
+  if (!context_.store->LookupOver(loaded_.key, now, &entry, image.buffer()) || !image.Valid()) return false;
+  if ((entry.flags & kEntryTombstone) != 0) return false;
+  std::swap(loaded_.entry, entry);
+  std::swap(loaded_.image, image);
+  if (!survey.Heads(Known()).empty()) {
+    std::swap(loaded_.entry, entry);
+    std::swap(loaded_.image, image);
+    return false;
+  }
+  loaded_.entry.flags = kEntryTombstone;
+  loaded_.image.SetPayload({});
+  ServeEntry();
+  return true;
 }
 
 // Brings what this server has and what the nodes have into one state, and makes that the loaded one. Tokens are kept

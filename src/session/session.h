@@ -189,6 +189,7 @@ class Session {
   static bool Answered(const NodeReply& reply) {
     return reply.status == NodeStatus::kHit || reply.status == NodeStatus::kMiss;
   }
+  bool EndedHere(const Survey& survey, TimePoint now);
   bool Reconcile(const Survey& survey, bool have_entry, TimePoint now);
   void Adopt(const Record& record, TimePoint now);
   Ancestry Known() const;

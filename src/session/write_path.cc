@@ -5,17 +5,13 @@
 
 #include "src/base/protocol_fault.h"
 #include "src/session/conflict.h"
+#include "src/session/lifetime.h"
 #include "src/session/replicator.h"
 #include "src/session/session.h"
 #include "src/session/shared_state.h"
 
 namespace clustered_session {
 namespace {
-
-// Records outlive the session by this margin, so that an unchanged session is written again only once per margin.
-std::chrono::seconds RefreshMargin(uint32_t lifetime_s) {
-  return std::chrono::seconds(std::max<uint32_t>(60, lifetime_s / 4));
-}
 
 constexpr int kNumberTries = 3;  // of an entry whose pool has lost its number, which others may take again at once
 
@@ -88,8 +84,11 @@ bool Session::IsEmpty(std::string_view payload) const {
 bool Session::NodesNeedWrite(TimePoint now) {
   if (SingleServer()) return false;
   if (loaded_.must_write || (loaded_.entry.flags & kEntryTakeoverPending) != 0 || CopiesMissing()) return true;
-  return loaded_.entry.nodes_expire_at_ns < SecondsAfter(now, loaded_.lifetime_s) &&
-         !HasFault(ProtocolFault::kNeverRefreshed);
+  const TimePoint gone = FromNanos(loaded_.entry.nodes_expire_at_ns);
+  const bool too_early = gone - kNodeClockTick < now + std::chrono::seconds(loaded_.lifetime_s);
+  // The lifetime was longer when it was written.
+  const bool too_late = gone > now + RecordTimeToLive(loaded_.lifetime_s);
+  return (too_early || too_late) && !HasFault(ProtocolFault::kNeverRefreshed);
 }
 
 // Whether fewer nodes than wanted have this version, and enough of them work now to mend that.
@@ -136,10 +135,11 @@ Status Session::KeepEmpty() {
 }
 
 void Session::ExtendLocally(TimePoint now) {
-  constexpr int64_t kWorthUpdatingNs = 1'000'000'000;
+  // A session that is used more often need not be moved each time.
+  const int64_t worth_updating_ns = std::min<int64_t>(loaded_.lifetime_s, 10) * 100'000'000;
   const int64_t expires_at_ns = SecondsAfter(now, loaded_.lifetime_s);
   const int64_t moved_ns = expires_at_ns - loaded_.entry.expires_at_ns;
-  if (moved_ns > -kWorthUpdatingNs && moved_ns < kWorthUpdatingNs) return;
+  if (moved_ns > -worth_updating_ns && moved_ns < worth_updating_ns) return;
   const Entry before = loaded_.entry;
   loaded_.entry.expires_at_ns = expires_at_ns;
   loaded_.entry.lifetime_s = loaded_.lifetime_s;
@@ -243,7 +243,7 @@ Status Session::CommitToNodes(std::string_view payload) {
   }
   record.payload = payload;
 
-  const std::chrono::seconds ttl = std::chrono::seconds(loaded_.lifetime_s) + RefreshMargin(loaded_.lifetime_s);
+  const std::chrono::seconds ttl = RecordTimeToLive(loaded_.lifetime_s);
   Placement();
   Replicator replicator(context_, loaded_.storage_key, loaded_.placement, &loaded_.tokens, &notices_);
   WriteOutcome outcome =

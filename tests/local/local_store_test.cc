@@ -66,7 +66,11 @@ class ModelRun {
   }
 
  private:
-  bool Expired(const Known& known) const { return known.entry.expires_at_ns <= ToNanos(fixture_.now); }
+  bool Over(const Known& known) const { return known.entry.expires_at_ns <= ToNanos(fixture_.now); }
+  bool Expired(const Known& known) const {
+    const bool pinned = (known.entry.flags & kEntryUnreplicated) != 0;
+    return Over(known) && (pinned || known.entry.nodes_expire_at_ns <= ToNanos(fixture_.now));
+  }
 
   Known* Find(uint64_t number) {
     const auto it = known_.find(number);
@@ -115,11 +119,13 @@ class ModelRun {
     Entry entry;
     std::string payload = "untouched";
     Known* known = Find(number);
-    const bool found = fixture_.store->Lookup(KeyOf(number), fixture_.now, &entry, &payload);
-    REQUIRE(found == (known != nullptr && !Expired(*known)));
+    const bool over = random_() % 2 == 0;
+    const bool found = over ? fixture_.store->LookupOver(KeyOf(number), fixture_.now, &entry, &payload)
+                            : fixture_.store->Lookup(KeyOf(number), fixture_.now, &entry, &payload);
+    REQUIRE(found == (known != nullptr && !Expired(*known) && Over(*known) == over));
     if (!found) {
       REQUIRE(payload == "untouched");
-      if (known != nullptr) known_.erase(number);  // an expired one that a lookup met is gone
+      if (known != nullptr && Expired(*known)) known_.erase(number);  // one that a lookup met is gone
       return;
     }
     REQUIRE(payload == known->payload);
