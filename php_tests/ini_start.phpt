@@ -16,7 +16,7 @@ $code = 'session_start(); $_SESSION["n"] = 1; session_write_close(); session_sta
     $_SESSION["n"], " ", clustered_session_status()["memory"]["bytes"] >> 20, "M";';
 $bad = [
   'server_id' => ['a.b', 'a b', str_repeat('x', 65), "x;y"], 'copies' => ['0', 'many'], 'local_trust' => ['10'],
-  'takeover_grace' => ['-1s'], 'affinity' => ['none'], 'lock' => ['Cluster'], 'lock_wait' => ['forever'],
+  'takeover_grace' => ['-1s'], 'affinity' => ['none'], 'lock' => ['Cluster'], 'lock_wait' => ['forever'], 'lock_waiters_max' => ['none'],
   'connect_timeout' => ['0'], 'operation_timeout' => ['0'], 'retry_interval' => ['0'], 'on_conflict' => ['both'],
   'prefix' => ['a b', str_repeat('x', 65)],
   'local_memory' => ['0', '1', '1023K', '64X', '-1', 'much', '99999999999999999999'],
@@ -55,6 +55,7 @@ clustered_session: clustered_session.takeover_grace needs a number with a unit, 
 clustered_session: clustered_session.affinity must be cookie or balancer, "none" does not do | "cookie" 1 64M
 clustered_session: clustered_session.lock must be none, local or cluster, "Cluster" does not do | "local" 1 64M
 clustered_session: clustered_session.lock_wait needs a number with a unit, such as 250ms, 10s or 5m, "forever" does not do | "30s" 1 64M
+clustered_session: clustered_session.lock_waiters_max must be a number from 0 to 4096, "none" does not do | "32" 1 64M
 clustered_session: clustered_session.connect_timeout must be at least 1ms, "0" does not do | "100ms" 1 64M
 clustered_session: clustered_session.operation_timeout must be at least 1ms, "0" does not do | "250ms" 1 64M
 clustered_session: clustered_session.retry_interval must be at least 1ms, "0" does not do | "2s" 1 64M

@@ -94,6 +94,10 @@ const char* ParseBehindMax(std::string_view text, SessionSettings* settings) {
   return ParseCount(text, 0, 1000000000, &settings->behind_max) ? nullptr : "must be a number from 0 to 1000000000";
 }
 
+const char* ParseLockWaitersMax(std::string_view text, SessionSettings* settings) {
+  return ParseCount(text, 0, 4096, &settings->lock_waiters_max) ? nullptr : "must be a number from 0 to 4096";
+}
+
 const char* ParseLocalMemory(std::string_view text, SessionSettings*) {
   Result<size_t> size = clustered_session::ParseSize(text);
   if (!size.ok()) return "needs a size in bytes, or with K, M or G, such as 64M";
@@ -173,6 +177,7 @@ constexpr Setting kSettings[] = {
     {"clustered_session.affinity", ParseAffinityMode},
     {"clustered_session.lock", ParseLock},
     {"clustered_session.lock_wait", ParseDurationSetting<&SessionSettings::lock_wait, true>},
+    {"clustered_session.lock_waiters_max", ParseLockWaitersMax},
     {"clustered_session.connect_timeout", ParseDurationSetting<&SessionSettings::connect_timeout, false>},
     {"clustered_session.operation_timeout", ParseDurationSetting<&SessionSettings::operation_timeout, false>},
     {"clustered_session.retry_interval", ParseDurationSetting<&SessionSettings::retry_interval, false>},
@@ -257,6 +262,7 @@ SETTING("takeover_grace", "60s", PHP_INI_ALL)
 SETTING("affinity", "cookie", PHP_INI_PERDIR)
 SETTING("lock", "local", PHP_INI_ALL)
 SETTING("lock_wait", "30s", PHP_INI_ALL)
+SETTING("lock_waiters_max", "32", PHP_INI_ALL)
 SETTING("connect_timeout", "100ms", PHP_INI_PERDIR)
 SETTING("operation_timeout", "250ms", PHP_INI_PERDIR)
 SETTING("retry_interval", "2s", PHP_INI_PERDIR)

@@ -49,6 +49,7 @@ struct SessionSettings {
   AffinityMode affinity = AffinityMode::kCookie;
   LockMode lock = LockMode::kLocal;
   Duration lock_wait = std::chrono::seconds(30);
+  uint32_t lock_waiters_max = 32;  // requests that wait for one session on this server; 0: any number
   Duration connect_timeout = std::chrono::milliseconds(100);
   Duration operation_timeout = std::chrono::milliseconds(250);
   Authentication authentication = Authentication::kText;

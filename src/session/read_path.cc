@@ -74,7 +74,9 @@ Result<bool> Session::Validate(std::string_view id, uint32_t lifetime_s) {
     failure_ = status.error();
     return status.error();
   }
-  return loaded_.exists || (loaded_.entry.flags & kEntryLocalOnly) != 0;
+  const bool exists = loaded_.exists || (loaded_.entry.flags & kEntryLocalOnly) != 0;
+  if (!exists) Reset();  // an ID that somebody made up keeps no lock
+  return exists;
 }
 
 void Session::SetLoaded(std::string_view id, uint32_t lifetime_s) {

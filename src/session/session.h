@@ -50,8 +50,8 @@ class Session {
   // has been written, this object knows that nobody else can know the ID.
   std::string CreateId(std::string_view random_part, uint64_t random);
 
-  // Whether a session of this ID exists (strict mode). Loads and locks it: the Read that follows asks nobody again.
-  // An ID made by this object, or any other while a session is loaded, is only looked at.
+  // Whether a session of this ID exists (strict mode). Loads and locks it if it does: the Read that follows asks nobody
+  // again. An ID made by this object, or any other while a session is loaded, is only looked at.
   // Errors: as Read; the Read that follows fails alike, without another wait.
   Result<bool> Validate(std::string_view id, uint32_t lifetime_s);
 
