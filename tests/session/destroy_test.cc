@@ -85,3 +85,24 @@ TEST_CASE_METHOD(DestroyFixture,
   CHECK(View(&a, "") > 0);
   CheckDestroyedEverywhere();
 }
+
+TEST_CASE_METHOD(DestroyFixture, "A logout that meets a session started anew since leaves that, and no copy of the old one",
+                 "[session]") {
+  const Browser old = browser;
+  {
+    Request request(&b, &browser);
+    REQUIRE(request.Start().ok());
+    REQUIRE(request.Destroy().ok());
+  }
+  Serve(&b, "", "new|i:1;");
+  browser = old;
+  {
+    Request request(&a, &browser);
+    REQUIRE(request.Start().value() == "n|i:1;");  // trusts its copy still
+    REQUIRE(request.Destroy().ok());
+  }
+  CHECK(HeldBy(placed[0], id) == "new|i:1;");
+  CHECK(HeldBy(placed[1], id) == "new|i:1;");
+  browser = old;
+  View(&a, "new|i:1;");
+}

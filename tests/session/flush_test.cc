@@ -222,6 +222,37 @@ TEST_CASE_METHOD(FlushFixture, "write=behind waits for a takeover, a logout and 
   View(&a, "");
 }
 
+TEST_CASE_METHOD(FlushFixture, "write=behind waits for the repair of a node and for a merge of what two servers have",
+                 "[session]") {
+  Serve(&a, "", "n|i:1;");
+  a.context().settings.write = WriteMode::kBehind;
+  const std::string id = browser.session_id;
+  SECTION("a node that has lost the session, which this request leaves as it is") {
+    NodeInId()->RestartEmpty();
+    browser.affinity.reset();
+    View(&a, "n|i:1;");
+    CHECK(HeldBy(NodeInId(), id) == "n|i:1;");
+  }
+  SECTION("a node that has lost the session, which this request changes") {
+    NodeInId()->RestartEmpty();
+    browser.affinity.reset();
+    Serve(&a, "n|i:1;", "n|i:2;");
+    CHECK(HeldBy(NodeInId(), id) == "n|i:2;");
+  }
+  SECTION("branches that a read has met") {
+    const Browser before = browser;
+    for (size_t i = 0; i < nodes.size(); ++i) a.connection(i).set_partitioned(true);
+    Serve(&a, "n|i:1;", "a|i:1;n|i:1;");
+    browser = before;
+    Serve(&b, "n|i:1;", "b|i:1;n|i:1;");
+    for (size_t i = 0; i < nodes.size(); ++i) a.connection(i).set_partitioned(false);
+    clock.Advance(std::chrono::seconds(3));
+    View(&a, "b|i:1;n|i:1;a|i:1;");
+    CHECK(HeldBy(NodeInId(), id) == "b|i:1;n|i:1;a|i:1;");
+  }
+  CHECK(Unreplicated() == 0);
+}
+
 TEST_CASE_METHOD(FlushFixture, "write=behind without room here waits for the nodes instead", "[session]") {
   a.context().settings.write = WriteMode::kBehind;
   const std::string large = "n|s:500000:\"" + std::string(500000, 'x') + "\";";
