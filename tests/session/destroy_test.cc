@@ -50,7 +50,7 @@ TEST_CASE_METHOD(DestroyFixture, "A late write that a node has taken which misse
     a.context().settings.write = WriteMode::kBehind;
     REQUIRE(slow.Finish("n|i:2;").ok());
     REQUIRE(HeldBy(missed, id) == "n|i:1;");
-    Flusher flusher(&a.store(), &clock, [this](uint8_t) { return &a.context(); });
+    Flusher flusher(&a.store(), &clock, [this](uint8_t) { return Borrow(a.context()); });
     flusher.Run(100, clock.Now() + std::chrono::seconds(1));
   }
   CheckDestroyedEverywhere();
