@@ -1,8 +1,8 @@
-// BackgroundFlusher: the thread that runs a Flusher for the pools of one set of credentials, in the one worker of a server
-// that has taken the seat for them. Layer: session. One object per process and set of credentials. The thread exists only while there is something to write: it starts when a
-// request leaves something behind and nobody has the seat, and ends when nothing has come for a while. It blocks all
-// signals, has connections of its own and calls nothing of PHP. A child made by fork() has no such thread, and starts
-// its own when it needs one.
+// BackgroundFlusher: the thread that runs a Flusher for the pools of one set of credentials, in the one worker of a
+// server that has taken the seat for them. Layer: session. One object per process and set of credentials. The thread
+// exists only while there is something to write: it starts when a request leaves something behind and nobody has the
+// seat, and ends when nothing has come for a while. It blocks all signals, has connections of its own and calls nothing
+// of PHP. A child made by fork() has no such thread, and starts its own when it needs one.
 #ifndef CLUSTERED_SESSION_SESSION_BACKGROUND_FLUSHER_H_
 #define CLUSTERED_SESSION_SESSION_BACKGROUND_FLUSHER_H_
 
@@ -50,7 +50,9 @@ class BackgroundFlusher {
   bool Mine() const;
 
   // Whether it writes for the pools of these credentials.
-  bool IsOf(const SessionSettings& settings) const { return SharedPoolTable::CredentialsHash(settings) == credentials_; }
+  bool IsOf(const SessionSettings& settings) const {
+    return SharedPoolTable::CredentialsHash(settings) == credentials_;
+  }
 
   // Whether there is an unreplicated entry of its pools. Looks at all of them.
   bool AnyOfOurs() const;

@@ -23,7 +23,8 @@ Session::FlushOutcome Session::Flush(const SessionKey& local_key, uint8_t pool) 
   loaded_.key = local_key;
   loaded_.placement_key = context_.InSpace(local_key);
   const bool have = context_.store->Lookup(local_key, now, &loaded_.entry, loaded_.image.buffer());
-  if (!have || !loaded_.image.Valid() || (loaded_.entry.flags & kEntryUnreplicated) == 0 || loaded_.entry.pool != pool) {
+  const bool due = (loaded_.entry.flags & kEntryUnreplicated) != 0 && loaded_.entry.pool == pool;
+  if (!have || !loaded_.image.Valid() || !due) {
     Reset();
     return FlushOutcome::kGone;
   }
