@@ -23,7 +23,7 @@ class SharedSessionLocks final : public SessionLocks {
   SharedSessionLocks(const SharedSessionLocks&) = delete;
   SharedSessionLocks& operator=(const SharedSessionLocks&) = delete;
 
-  Result<SessionLock> Acquire(const SessionKey& key, TimePoint deadline, uint32_t waiters_max) override;
+  Result<SessionLock> Acquire(const SessionKey& key, TimePoint deadline, uint32_t waiters_max = 0) override;
   void Release(SessionLock* lock) override;
   Usage GetUsage() const override;
 
