@@ -1,6 +1,7 @@
 // Flushers of several pools with credentials of their own, and flushers in need: no pool waits for another one's nodes,
 // workers or memory. Layer: tests.
 #include <pthread.h>
+#include <signal.h>
 
 #include <catch2/catch.hpp>
 #include <new>
@@ -99,6 +100,9 @@ class PoorStore final : public LocalStore {
   PoorStore(LocalStore* store, int failures) : store_(store), failures_(failures) {}
   bool Lookup(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) override {
     return store_->Lookup(key, now, entry, payload);
+  }
+  bool LookupOver(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) override {
+    return store_->LookupOver(key, now, entry, payload);
   }
   Status Put(const SessionKey& key, const Entry& entry, std::string_view payload, TimePoint now) override {
     return store_->Put(key, entry, payload, now);
