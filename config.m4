@@ -169,6 +169,7 @@ struct Value {
     src/local/store_room.cc
     src/php/affinity.cc
     src/php/background.cc
+    src/php/cookie_header.cc
     src/php/ini.cc
     src/php/module.cc
     src/php/notices.cc

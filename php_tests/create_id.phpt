@@ -35,6 +35,7 @@ foreach ([$outside, $inside, $prefixed] as $id) {
 // Two calls never give the same ID.
 session_start();
 var_dump(session_create_id() === session_create_id());
+session_write_close();
 ?>
 --EXPECTF--
 int(1)

@@ -2,6 +2,7 @@
 An unchanged session asks no node, with lazy_write and without it
 --INI--
 session.save_handler=clustered
+clustered_session.affinity=balancer
 --SKIPIF--
 <?php
 require __DIR__ . '/skip.inc';

@@ -1,5 +1,5 @@
 --TEST--
-lock=cluster may be chosen while a session is open: session_reset() claims the lock then, and close gives it back
+lock=cluster that is set while a session is open holds from the next start, and every end gives the lock back
 --INI--
 session.save_handler=clustered
 session.use_strict_mode=0
@@ -27,6 +27,11 @@ clustered_session_status();
 var_dump(session_reset());
 echo run_php($elsewhere, [$id], $other_server);
 session_abort();
+session_start();
+echo run_php($elsewhere, [$id], $other_server);
+var_dump(session_reset());
+echo run_php($elsewhere, [$id], $other_server);
+session_abort();
 echo run_php($elsewhere, [$id], $other_server);
 echo "-- read_and_close, destroy and a new ID give it back, too\n";
 session($id, null, ['read_and_close' => true]);
@@ -44,6 +49,9 @@ echo run_php($elsewhere, [$id], $other_server), run_php($elsewhere, [$new_id], $
 ?>
 --EXPECT--
 got it
+bool(true)
+got it
+locked
 bool(true)
 locked
 got it

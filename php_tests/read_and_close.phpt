@@ -2,6 +2,7 @@
 session_start() with read_and_close reads, holds no lock and writes nothing
 --INI--
 session.save_handler=clustered
+clustered_session.affinity=balancer
 --SKIPIF--
 <?php
 require __DIR__ . '/skip.inc';

@@ -2,6 +2,7 @@
 An unchanged session is written to the nodes again before their records expire, and stays alive here
 --INI--
 session.save_handler=clustered
+clustered_session.affinity=balancer
 session.gc_maxlifetime=100
 --SKIPIF--
 <?php

@@ -4,6 +4,7 @@ Sessions of the serialize handler igbinary, with binary zeros, from empty to lar
 igbinary
 --INI--
 session.save_handler=clustered
+clustered_session.affinity=balancer
 session.serialize_handler=igbinary
 session.use_strict_mode=0
 --SKIPIF--

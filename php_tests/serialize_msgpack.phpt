@@ -4,6 +4,7 @@ Sessions of the serialize handler msgpack, with binary zeros, from empty to larg
 msgpack
 --INI--
 session.save_handler=clustered
+clustered_session.affinity=balancer
 session.serialize_handler=msgpack
 session.use_strict_mode=0
 --SKIPIF--

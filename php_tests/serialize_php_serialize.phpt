@@ -2,6 +2,7 @@
 Sessions of the serialize handler php_serialize, with binary zeros, from empty to large, here and elsewhere
 --INI--
 session.save_handler=clustered
+clustered_session.affinity=balancer
 session.serialize_handler=php_serialize
 session.use_strict_mode=0
 --SKIPIF--

@@ -54,11 +54,17 @@ static PHP_GINIT_FUNCTION(clustered_session) {
   memset(clustered_session_globals, 0, sizeof *clustered_session_globals);
   clustered_session_globals->settings = new clustered_session::SessionSettings();
   clustered_session_globals->notices = new std::vector<clustered_session::Notice>();
+  clustered_session_globals->replaced = new std::vector<clustered_session::ReplacedSession>();
+  clustered_session_globals->shown = new std::shared_ptr<const clustered_session::SessionContext>();
+  clustered_session_globals->sent_affinity = new SentAffinity();
 }
 
 static PHP_GSHUTDOWN_FUNCTION(clustered_session) {
+  php_clustered_session_delete_open(clustered_session_globals->open);
+  delete clustered_session_globals->replaced;
+  delete clustered_session_globals->shown;
+  delete clustered_session_globals->sent_affinity;
   delete clustered_session_globals->worker;
-  delete clustered_session_globals->request;
   delete clustered_session_globals->notices;
   delete clustered_session_globals->settings;
 }
@@ -97,20 +103,16 @@ static PHP_MSHUTDOWN_FUNCTION(clustered_session) {
   return SUCCESS;
 }
 
-// After the session module's own write and close, which run later than any RSHUTDOWN of ours.
+// After the session module's own write and close, which run later than any RSHUTDOWN of ours. Not in worker modes: there
+// the next open comes first.
 static ZEND_MODULE_POST_ZEND_DEACTIVATE_D(clustered_session) {
-  if (CSG(request) == nullptr) return SUCCESS;
+  if (!CSG(used)) return SUCCESS;
+  CSG(used) = false;
+  php_clustered_session_abandon();
   Guarded([] {
-    if (!CSG(request)->deferred.empty()) {
-      Session session(*CSG(context), CSG(request));
-      session.FlushDeferred();
-      php_clustered_session_keep_notices(&session);
-    }
-  });
-  Guarded([] {
-    delete CSG(request);
-    CSG(request) = nullptr;
-    CSG(context) = nullptr;
+    CSG(replaced)->clear();
+    CSG(shown)->reset();
+    *CSG(sent_affinity) = SentAffinity();
     for (clustered_session::Notice& notice : *CSG(notices)) notice.warning = false;  // no script left to warn
   });
   php_clustered_session_wake_flusher();

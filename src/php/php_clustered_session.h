@@ -19,6 +19,7 @@ extern "C" {
 #include <exception>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "src/local/local_store.h"
@@ -27,9 +28,24 @@ extern "C" {
 
 #define PHP_CLUSTERED_SESSION_VERSION "0.1.0"
 #define PHP_CLUSTERED_SESSION_MESSAGE_MAX 512
+#define PHP_CLUSTERED_SESSION_COOKIE_NAME_MAX 256  // bytes with the zero at the end
 
 extern zend_module_entry clustered_session_module_entry;
 extern "C" const ps_module ps_mod_clustered;
+
+struct HandlerState;  // save_handler.cc
+
+// The affinity cookie that a response has and the session it is for.
+struct SentAffinity {
+  std::string session_id;
+  std::string value;
+};
+
+// One affinity cookie to be sent, without a destructor.
+struct AffinityHeader {
+  char name[PHP_CLUSTERED_SESSION_COOKIE_NAME_MAX];
+  char value[128];
+};
 
 ZEND_BEGIN_MODULE_GLOBALS(clustered_session)
   clustered_session::SessionSettings* settings;  // as the INI entries have it now
@@ -37,9 +53,13 @@ ZEND_BEGIN_MODULE_GLOBALS(clustered_session)
   size_t local_memory;                           // bytes; read in MINIT, parsed again when a thread starts
   const void* serializer;                        // PS(serializer) that settings->format was made from
   clustered_session::Worker* worker;
-  clustered_session::RequestScope* request;
+  HandlerState* open;             // what mod_data points to; here as well, since PHP can forget it
+  uint64_t opens;                 // how many there were; names each of them
+  bool used;                      // in this request
+  std::vector<clustered_session::ReplacedSession>* replaced;  // from a close to the open of the successor
+  SentAffinity* sent_affinity;    // by the response that sets such a cookie
   std::vector<clustered_session::Notice>* notices;
-  const clustered_session::SessionContext* context;  // of the last open in this request
+  std::shared_ptr<const clustered_session::SessionContext>* shown;  // by clustered_session_status() and phpinfo() last
   char message[PHP_CLUSTERED_SESSION_MESSAGE_MAX];   // one line for the second phase
 ZEND_END_MODULE_GLOBALS(clustered_session)
 
@@ -57,9 +77,15 @@ const clustered_session::Clock* php_clustered_session_clock();
 void php_clustered_session_register_ini(int type, int module_number);
 void php_clustered_session_unregister_ini(int type, int module_number);
 
-// affinity.cc
-void php_clustered_session_read_affinity(const char* session_name);
-void php_clustered_session_send_affinity(clustered_session::Session* session);
+// save_handler.cc
+void php_clustered_session_abandon() noexcept;  // a first phase: gives up the session that PHP has left open, if any
+void php_clustered_session_delete_open(HandlerState* open) noexcept;
+
+// affinity.cc; first phases, may throw
+void php_clustered_session_show_claim(clustered_session::Session* session, std::string_view id);
+// Whether `due` is to be sent with this response, for the session `id` that was read.
+bool php_clustered_session_due_affinity(const clustered_session::Session& session, std::string_view id,
+                                        AffinityHeader* due);
 
 // status.cc
 PHP_FUNCTION(clustered_session_status);

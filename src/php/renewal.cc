@@ -31,6 +31,10 @@ clustered_session::Worker* php_clustered_session_worker() {
   LockLeases* leases = LeasesOfThisProcess();
   if (CSG(worker) == nullptr) {
     CSG(worker) = new clustered_session::Worker(php_clustered_session_store(), php_clustered_session_clock());
+    // Read by the thread that renews: without a lock, as what it sees a moment late costs at most one renewal.
+    static_assert(sizeof PS(session_status) == sizeof(int));
+    const int* status = reinterpret_cast<const int*>(&PS(session_status));
+    CSG(worker)->SetSessionOpen([status] { return __atomic_load_n(status, __ATOMIC_RELAXED) == php_session_active; });
   }
   CSG(worker)->SetLeases(leases);
   return CSG(worker);

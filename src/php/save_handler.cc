@@ -1,28 +1,37 @@
 // The save handler `clustered`: PHP's nine callbacks over session/session.h. Layer: php. Called by PHP's session
 // module. mod_data is a HandlerState from open to close.
+//
+// PHP can forget to close: a user handler around this one may throw, exit or not call its parent, and a worker mode
+// ends no request. So the state is kept in CSG(open) as well, and given up at the next open or at the request's end.
+// Whatever lets PHP warn runs the user's error handler, which may close the session: a callback does not touch its
+// state after that.
 #include <cstring>
 
 #include "src/base/session_id.h"
+#include "src/php/cookie_header.h"
 #include "src/php/php_clustered_session.h"
 
 extern "C" {
 #include "zend_exceptions.h"
 }
 
+using clustered_session::ReplacedSession;
 using clustered_session::Result;
 using clustered_session::Session;
 using clustered_session::SessionContext;
 using clustered_session::Status;
 
-namespace {
-
 struct HandlerState {
-  HandlerState(const SessionContext& context, clustered_session::RequestScope* request) : session(context, request) {}
+  HandlerState(std::shared_ptr<const SessionContext> context, uint64_t open_number)
+      : session(std::move(context)), number(open_number) {}
   Session session;
+  const uint64_t number;  // of the open
   // The session whose payload PHP has got whole. A bailout before that leaves PHP with an active, empty session that
   // its shutdown would write over good data (G8): no other ID is written unless a user handler wraps this one.
   std::string delivered_id;
 };
+
+namespace {
 
 HandlerState* StateOf(void** mod_data) { return static_cast<HandlerState*>(*mod_data); }
 std::string_view View(const zend_string* text) { return {ZSTR_VAL(text), ZSTR_LEN(text)}; }
@@ -32,58 +41,106 @@ uint32_t Lifetime(zend_long maxlifetime) {
   return static_cast<uint32_t>(maxlifetime < 1 ? 1 : maxlifetime > kLifetimeMax ? kLifetimeMax : maxlifetime);
 }
 
+// Whether PHP code asked for this, directly or through a user handler that was called by `function`.
+bool CalledWithin(const char* function) {
+  for (const zend_execute_data* frame = EG(current_execute_data); frame != nullptr; frame = frame->prev_execute_data) {
+    const zend_function* called = frame->func;
+    if (called != nullptr && called->type == ZEND_INTERNAL_FUNCTION && called->common.scope == nullptr &&
+        called->common.function_name != nullptr && strcmp(ZSTR_VAL(called->common.function_name), function) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // First phases. They report through CSG(message) and CSG(notices).
+
+Result<std::shared_ptr<const SessionContext>> ContextFor(const char* save_path) {
+  clustered_session::Worker* worker = php_clustered_session_worker();
+  if (CSG(serializer) != PS(serializer)) {
+    CSG(serializer) = PS(serializer);
+    CSG(settings)->format = clustered_session::PayloadFormatOf(PS(serializer) == nullptr ? "" : PS(serializer)->name);
+    ++CSG(settings_generation);
+  }
+  return worker->ContextFor(save_path == nullptr ? "" : save_path, *CSG(settings), CSG(settings_generation));
+}
+
+// Whether session_reset() opens the session again that is open. It wants to read anew, under the lock it has.
+bool Reopens(void** mod_data) {
+  HandlerState* state = StateOf(mod_data);
+  if (state == nullptr || state != CSG(open) || !CalledWithin("session_reset")) return false;
+  state->session.ReadAnew();
+  state->delivered_id.clear();
+  return true;
+}
 
 bool Open(void** mod_data, const char* save_path) {
   bool opened = false;
   Guarded([&] {
+    CSG(used) = true;
     if (php_clustered_session_store() == nullptr) {
       php_clustered_session_keep_message("there is no shared memory for local copies, see the warning at PHP's start");
       return;
     }
-    if (CSG(request) == nullptr) CSG(request) = new clustered_session::RequestScope();
-    if (HandlerState* state = StateOf(mod_data); state != nullptr) {  // session_reset(): opened again without a close
-      state->session.ReadAnew();
-      state->delivered_id.clear();
+    if (Reopens(mod_data)) {
       opened = true;
       return;
     }
-    clustered_session::Worker* worker = php_clustered_session_worker();
-    if (CSG(serializer) != PS(serializer)) {
-      CSG(serializer) = PS(serializer);
-      CSG(settings)->format = clustered_session::PayloadFormatOf(PS(serializer) == nullptr ? "" : PS(serializer)->name);
-      ++CSG(settings_generation);
+    // What the open before has left to its successor: this one, if one call of session_regenerate_id() makes both.
+    std::vector<ReplacedSession> replaced = std::exchange(*CSG(replaced), {});
+    if (CSG(open) != nullptr) {
+      for (ReplacedSession& each : CSG(open)->session.TakeReplaced()) replaced.push_back(std::move(each));
+      php_clustered_session_abandon();
     }
-    Result<const SessionContext*> context =
-        worker->ContextFor(save_path == nullptr ? "" : save_path, *CSG(settings), CSG(settings_generation));
+    *mod_data = nullptr;
+    Result<std::shared_ptr<const SessionContext>> context = ContextFor(save_path);
     if (!context.ok()) {
       php_clustered_session_keep_message(context.error().message());
       return;
     }
-    CSG(context) = *context;
-    *mod_data = new HandlerState(**context, CSG(request));
+    CSG(open) = new HandlerState(std::move(*context), ++CSG(opens));
+    *mod_data = CSG(open);
+    if (CalledWithin("session_regenerate_id")) CSG(open)->session.Replace(std::move(replaced));
     opened = true;
   });
   return opened;
 }
 
-enum class ReadOutcome { kPayload, kFailed };
+void Close(HandlerState* state) {
+  Guarded([&] {
+    if (CalledWithin("session_regenerate_id")) *CSG(replaced) = state->session.TakeReplaced();
+    state->session.Close();
+  });
+  php_clustered_session_keep_notices(&state->session);
+  php_clustered_session_delete_open(state);
+}
 
-ReadOutcome Read(HandlerState* state, std::string_view id, uint32_t lifetime_s, std::string_view* payload) {
-  ReadOutcome outcome = ReadOutcome::kFailed;
+struct ReadOutcome {
+  bool ok;  // else CSG(message) says why not
+  bool affinity_due;
+  AffinityHeader affinity;
+};
+
+void Read(HandlerState* state, std::string_view id, uint32_t lifetime_s, std::string_view* payload,
+          ReadOutcome* outcome) {
+  outcome->ok = outcome->affinity_due = false;
   Guarded([&] {
     state->delivered_id.clear();
+    php_clustered_session_show_claim(&state->session, id);
     Result<std::string_view> read = state->session.Read(id, lifetime_s);
     if (read.ok()) {
       *payload = *read;
-      outcome = ReadOutcome::kPayload;
+      outcome->ok = true;
+      outcome->affinity_due = php_clustered_session_due_affinity(state->session, id, &outcome->affinity);
     } else {
       php_clustered_session_keep_message(read.error().message());
     }
   });
   php_clustered_session_keep_notices(&state->session);
-  return outcome;
 }
+
+// Whether the open of this number is still the one that PHP has.
+bool StillOpen(uint64_t number) { return CSG(open) != nullptr && CSG(open)->number == number; }
 
 template <typename Operation>
 bool Run(HandlerState* state, const Operation& operation) {
@@ -99,18 +156,6 @@ bool Run(HandlerState* state, const Operation& operation) {
 
 bool MayWrite(const HandlerState& state, std::string_view id) {
   return PS(mod_user_implemented) || state.delivered_id == id;
-}
-
-// Whether PHP code asked for this, directly or through a user handler that was called by `function`.
-bool CalledWithin(const char* function) {
-  for (const zend_execute_data* frame = EG(current_execute_data); frame != nullptr; frame = frame->prev_execute_data) {
-    const zend_function* called = frame->func;
-    if (called != nullptr && called->type == ZEND_INTERNAL_FUNCTION && called->common.scope == nullptr &&
-        called->common.function_name != nullptr && strcmp(ZSTR_VAL(called->common.function_name), function) == 0) {
-      return true;
-    }
-  }
-  return false;
 }
 
 // Whether what PHP writes is an empty $_SESSION, for which each serialize handler has bytes of its own. What a user
@@ -134,6 +179,20 @@ bool CutShort() {
 
 }  // namespace
 
+void php_clustered_session_delete_open(HandlerState* open) noexcept {
+  if (open != nullptr && CSG(open) == open) CSG(open) = nullptr;
+  delete open;
+}
+
+void php_clustered_session_abandon() noexcept {
+  HandlerState* open = CSG(open);
+  if (open == nullptr) return;
+  Guarded([&] { open->session.Abandon(); });
+  php_clustered_session_store()->counters().abandoned.Add();
+  php_clustered_session_keep_notices(&open->session);
+  php_clustered_session_delete_open(open);
+}
+
 extern "C" {
 
 PS_FUNCS_UPDATE_TIMESTAMP(clustered)
@@ -144,16 +203,14 @@ const ps_module ps_mod_clustered = {PS_MOD_UPDATE_TIMESTAMP(clustered)};
 PS_OPEN_FUNC(clustered) {
 #if PHP_VERSION_ID >= 80600
   const char* path = ZSTR_VAL(save_path);
-  const char* name = ZSTR_VAL(session_name);
 #else
   const char* path = save_path;
-  const char* name = session_name;
 #endif
+  (void)session_name;
   if (!Open(mod_data, path)) {
     php_error_docref(nullptr, E_WARNING, "%s", CSG(message));
     return FAILURE;
   }
-  php_clustered_session_read_affinity(name);
   return SUCCESS;
 }
 
@@ -162,9 +219,7 @@ PS_CLOSE_FUNC(clustered) {
   HandlerState* state = StateOf(mod_data);
   if (state == nullptr) return SUCCESS;
   *mod_data = nullptr;
-  Guarded([&] { state->session.Close(); });
-  php_clustered_session_keep_notices(&state->session);
-  delete state;
+  Close(state);
   php_clustered_session_wake_flusher();
   php_clustered_session_emit_notices();
   return SUCCESS;
@@ -174,15 +229,23 @@ PS_CLOSE_FUNC(clustered) {
 PS_READ_FUNC(clustered) {
   HandlerState* state = StateOf(mod_data);
   if (state == nullptr) return FAILURE;
+  const uint64_t number = state->number;
   std::string_view payload;
-  if (Read(state, View(key), Lifetime(maxlifetime), &payload) == ReadOutcome::kFailed) {
+  ReadOutcome outcome;
+  Read(state, View(key), Lifetime(maxlifetime), &payload, &outcome);
+  if (!outcome.ok) {
     php_error_docref(nullptr, E_WARNING, "%s", CSG(message));
     php_clustered_session_emit_notices();
     return FAILURE;
   }
+  zend_string* copy = payload.empty() ? ZSTR_EMPTY_ALLOC() : zend_string_init(payload.data(), payload.size(), 0);
+  if (outcome.affinity_due) php_clustered_session_send_cookie(outcome.affinity.name, outcome.affinity.value);
   php_clustered_session_emit_notices();
-  php_clustered_session_send_affinity(&state->session);
-  *val = payload.empty() ? ZSTR_EMPTY_ALLOC() : zend_string_init(payload.data(), payload.size(), 0);
+  if (!StillOpen(number)) {  // an error handler has closed the session
+    zend_string_release_ex(copy, 0);
+    return FAILURE;
+  }
+  *val = copy;
   Guarded([&] { state->delivered_id = View(key); });
   return SUCCESS;
 }
@@ -191,6 +254,7 @@ PS_WRITE_FUNC(clustered) {
   HandlerState* state = StateOf(mod_data);
   if (state == nullptr) return FAILURE;
   if (!MayWrite(*state, View(key))) {
+    state->session.KeepReplaced();
     php_error_docref(nullptr, E_WARNING, "Session not written: reading it did not complete, what is stored stays");
     return FAILURE;
   }
@@ -205,7 +269,10 @@ PS_WRITE_FUNC(clustered) {
 PS_UPDATE_TIMESTAMP_FUNC(clustered) {
   HandlerState* state = StateOf(mod_data);
   if (state == nullptr) return FAILURE;
-  if (!MayWrite(*state, View(key))) return FAILURE;
+  if (!MayWrite(*state, View(key))) {
+    state->session.KeepReplaced();
+    return FAILURE;
+  }
   const bool compared = !PS(mod_user_implemented);  // by PHP, with what read has given it
   const bool ok = Run(state, [&](Session& session) {
     return session.UpdateTimestamp(View(key), View(val), Lifetime(maxlifetime), compared);
@@ -278,6 +345,7 @@ PS_VALIDATE_SID_FUNC(clustered) {
   const uint32_t lifetime_s = Lifetime(PS(gc_maxlifetime));
   bool exists = true;
   Guarded([&] {
+    php_clustered_session_show_claim(&state->session, View(key));
     Result<bool> valid = state->session.Validate(View(key), lifetime_s);
     exists = !valid.ok() || *valid;
   });

@@ -36,25 +36,27 @@ constexpr char kUp[] = "up";
 constexpr char kDown[] = "down";
 constexpr char kFull[] = "full";
 
-// The current pool's nodes. Null and a message if session.save_path is not one of ours.
+// The current pool's nodes, kept in CSG(shown) while they are shown. Null and a message if session.save_path is not one
+// of ours.
 const SessionContext* CurrentContext() {
-  const SessionContext* current = nullptr;
   const char* save_path = zend_ini_string(const_cast<char*>("session.save_path"), sizeof("session.save_path") - 1, 0);
   Guarded([&] {
+    CSG(used) = true;
+    CSG(shown)->reset();
     if (php_clustered_session_store() == nullptr) {
       php_clustered_session_keep_message("no shared memory");
       return;
     }
-    Result<const SessionContext*> context =
+    Result<std::shared_ptr<const SessionContext>> context =
         php_clustered_session_worker()->ContextFor(save_path == nullptr ? "" : save_path, *CSG(settings),
                                                    CSG(settings_generation));
     if (context.ok()) {
-      current = *context;
+      *CSG(shown) = std::move(*context);
     } else {
       php_clustered_session_keep_message(context.error().message());
     }
   });
-  return current;
+  return CSG(shown)->get();
 }
 
 // How long callers of this retry interval still leave the node alone.

@@ -1,12 +1,12 @@
-// What one request's session works with: settings, the local store, the nodes, the clock. Layer: session.
-// Built by the caller (the PHP glue, the simulation); nothing here is owned.
+// What one open of a session works with: settings, the local store, the nodes, the clock. Layer: session.
+// Worker makes contexts and never changes one that it has given out; tests and the simulation build their own.
 #ifndef CLUSTERED_SESSION_SESSION_CONTEXT_H_
 #define CLUSTERED_SESSION_SESSION_CONTEXT_H_
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -61,19 +61,6 @@ struct SessionSettings {
   PayloadFormat format = PayloadFormat::kPhp;
 };
 
-// A session whose destruction waits for its successor's record (session_regenerate_id(true)).
-struct DeferredDestroy {
-  std::string session_id;
-  uint32_t lifetime_s = 0;
-};
-
-// What outlives an open and close of the handler within one request.
-struct RequestScope {
-  std::optional<AffinityCookie> claim;   // the affinity cookie the client sent, or the one sent to it since
-  std::vector<std::string> created_ids;  // made in this request: nobody else can know them, so no node is asked
-  std::vector<DeferredDestroy> deferred;
-};
-
 struct SharedState;
 class LockLeases;
 
@@ -91,6 +78,7 @@ struct SessionContext {
   SharedState* shared = nullptr;
   uint8_t pool = 0;  // where shared->pools keeps these settings; 0 = nowhere: only this pool's requests can write for it
   LockLeases* leases = nullptr;  // of this process; needed for LockMode::kCluster
+  std::function<bool()> session_open;  // see Worker::SetSessionOpen(); empty: always
   std::shared_ptr<const NodeAccess> access;
   std::string* spare = nullptr;  // empty: memory for what this thread's next session reads; null: each makes its own
   SessionKey space;  // tells pools of one server apart that differ in save_path
@@ -102,7 +90,10 @@ struct SessionContext {
   }
 };
 
-inline constexpr size_t kCreatedIdsMax = 8;
+// For a context that outlives whoever is handed the pointer.
+inline std::shared_ptr<const SessionContext> Borrow(const SessionContext& context) {
+  return {std::shared_ptr<void>(), &context};
+}
 
 // Whether enough of a read's or write's time is left to ask more nodes: one that is asked with less, after others have
 // used it up, would be taken for failing by all workers.

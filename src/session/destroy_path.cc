@@ -112,15 +112,16 @@ void Session::ReplicateTombstone(uint64_t version, uint64_t epoch, uint32_t acto
 
 void Session::DestroyLater(std::string_view id, uint32_t lifetime_s) {
   if (!ValidSessionId(id)) return;
-  request_->deferred.push_back({std::string(id), lifetime_s});
+  replaced_ = std::exchange(replaces_, {});  // it is given up before it was written
+  const bool nobody_knows_it = Created(id) && loaded_.version == 0;
+  if (!nobody_knows_it) replaced_.push_back({kept_context_, std::string(id), lifetime_s});
   if (ReadCompleted(id)) loaded_.complete = false;
 }
 
-void Session::FlushDeferred() {
-  const std::vector<DeferredDestroy> deferred = std::exchange(request_->deferred, {});
-  for (const DeferredDestroy& destroy : deferred) {
-    Session other(context_, request_);
-    if (Status status = other.Destroy(destroy.session_id, destroy.lifetime_s); !status.ok()) {
+void Session::DestroyReplaced() {
+  for (const ReplacedSession& replaced : std::exchange(replaces_, {})) {
+    Session other(replaced.context);
+    if (Status status = other.Destroy(replaced.session_id, replaced.lifetime_s); !status.ok()) {
       notices_.push_back({true, status.error().message()});
     }
     for (Notice& notice : other.TakeNotices()) notices_.push_back(std::move(notice));

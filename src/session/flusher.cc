@@ -27,15 +27,14 @@ Flusher::Step Flusher::Run(size_t limit, TimePoint deadline) {
   Step step;
   for (const LocalStore::Unreplicated& found : store_->ListUnreplicated(limit)) {
     if (clock_->Now() > deadline) break;
-    const SessionContext* context = context_of_(found.pool);
+    const std::shared_ptr<const SessionContext> context = context_of_(found.pool);
     if (context == nullptr) {
       ++step.unknown;
       continue;
     }
     Entry entry;
     if (!store_->Lookup(found.key, clock_->Now(), &entry, nullptr)) continue;
-    RequestScope scope;
-    Session session(*context, &scope);
+    Session session(context);
     switch (session.Flush(found.key)) {
       case Session::FlushOutcome::kWritten:
         ++step.written;

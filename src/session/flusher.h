@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "src/session/context.h"
@@ -13,8 +14,8 @@ namespace clustered_session {
 
 class Flusher {
  public:
-  // The context of a pool by its number, valid until the next call; null if this process cannot write for it.
-  using ContextOf = std::function<const SessionContext*(uint8_t pool)>;
+  // The context of a pool by its number; null if this process cannot write for it.
+  using ContextOf = std::function<std::shared_ptr<const SessionContext>(uint8_t pool)>;
 
   struct Step {
     size_t written = 0;

@@ -43,7 +43,7 @@ bool LockKeeper::Start() {
 void LockKeeper::Main() {
   Worker worker(store_, clock_);  // its connections are opened by the first renewal
   const LockLeases::NodesOf by_worker = [&worker](const Lease& lease) -> NodeSet* {
-    Result<const SessionContext*> context = worker.ContextFor(lease.access->save_path, lease.access->settings, 1);
+    const auto context = worker.ContextFor(lease.access->save_path, lease.access->settings, 1);
     return context.ok() ? (*context)->nodes : nullptr;
   };
   RunLoop(nodes_of_ ? nodes_of_ : by_worker);

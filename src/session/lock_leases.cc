@@ -22,9 +22,9 @@ Duration NodeTick(Duration length) { return std::min<Duration>(std::chrono::seco
 }  // namespace
 
 Lease::Lease(std::string lock_key, std::string lock_holder, uint32_t node, std::shared_ptr<const NodeAccess> node_access,
-             const NodeToken& held, TimePoint since)
+             std::function<bool()> open, const NodeToken& held, TimePoint since)
     : key(std::move(lock_key)), holder(std::move(lock_holder)), node_hash(node), access(std::move(node_access)),
-      process(getpid()), token(held), renewed_at(since) {}
+      session_open(std::move(open)), process(getpid()), token(held), renewed_at(since) {}
 
 LockLeases::LockLeases(const Clock* clock, Counters* counters, Duration length, std::function<bool()> serve)
     : clock_(clock), counters_(counters), length_(length), serve_(std::move(serve)), process_(getpid()) {}
@@ -97,6 +97,9 @@ TimePoint LockLeases::Renew(const NodesOf& nodes_of) {
 
 std::shared_ptr<Lease> LockLeases::NextDue(TimePoint now) {
   const std::lock_guard<std::mutex> guard(mutex_);
+  std::erase_if(leases_, [](const std::shared_ptr<Lease>& lease) {
+    return lease->session_open != nullptr && !lease->session_open();
+  });
   const auto due = std::find_if(leases_.begin(), leases_.end(), [now](const std::shared_ptr<Lease>& lease) {
     return lease->due_at <= now;
   });

@@ -20,15 +20,17 @@
 
 namespace clustered_session {
 
-// One lock that is held. What is const may be read by any thread, the rest belongs to LockLeases.
+// One lock that is held. What is const may be read by any thread, the rest belongs to LockLeases. A lease whose request
+// has no session open any more is not renewed: PHP can forget to close one (see docs/protocol.md, 'Cluster lock').
 struct Lease {
   Lease(std::string lock_key, std::string lock_holder, uint32_t node, std::shared_ptr<const NodeAccess> node_access,
-        const NodeToken& held, TimePoint since);
+        std::function<bool()> open, const NodeToken& held, TimePoint since);
 
   const std::string key;
   const std::string holder;  // the item's value: LockHolder::Format()
   const uint32_t node_hash;
   const std::shared_ptr<const NodeAccess> access;
+  const std::function<bool()> session_open;  // of its worker; empty: until the lease is ended
   const pid_t process;
 
   NodeToken token;         // as of the last renewal

@@ -165,7 +165,7 @@ void Session::HoldClusterLock(const NodeToken& token, TimePoint since) {
   ClusterLock& lock = loaded_.cluster_lock;
   lock.outcome = ClusterLock::Outcome::kHeld;
   lock.lease = std::make_shared<Lease>(lock.key, lock.holder, context_.nodes->member(lock.node).hash, context_.access,
-                                       token, since);
+                                       context_.session_open, token, since);
   context_.leases->Add(lock.lease);
 }
 

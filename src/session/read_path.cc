@@ -144,9 +144,8 @@ bool Session::EntryTrusted(const Entry& entry, TimePoint now) const {
   // Where all servers take turns, the one before may have been another.
   if (context_.settings.lock == LockMode::kCluster) return false;
   if (context_.settings.affinity == AffinityMode::kCookie && !HasFault(ProtocolFault::kCookieUnchecked)) {
-    const std::optional<AffinityCookie>& claim = request_->claim;
-    if (!claim || claim->server_id != context_.settings.server_id) return false;
-    if (claim->epoch != entry.epoch && !HasFault(ProtocolFault::kEpochUnchecked)) return false;
+    if (!claim_ || claim_->server_id != context_.settings.server_id) return false;
+    if (claim_->epoch != entry.epoch && !HasFault(ProtocolFault::kEpochUnchecked)) return false;
   }
   const int64_t trust_ns = std::chrono::nanoseconds(context_.settings.local_trust).count();
   const bool confirmed = entry.confirmed_at_ns != 0 && (ToNanos(now) - entry.confirmed_at_ns < trust_ns ||

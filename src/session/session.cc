@@ -10,10 +10,15 @@ namespace clustered_session {
 namespace {
 
 constexpr size_t kSpareMax = 64 << 10;  // bytes of memory that a worker keeps between its requests
+constexpr size_t kCreatedIdsMax = 8;
 
 }  // namespace
 
-Session::Session(const SessionContext& context, RequestScope* request) : context_(context), request_(request) {
+Session::Session(const SessionContext& context)
+    : Session(Borrow(context)) {}
+
+Session::Session(std::shared_ptr<const SessionContext> context)
+    : kept_context_(std::move(context)), context_(*kept_context_) {
   if (context_.spare != nullptr) loaded_.image.buffer()->swap(*context_.spare);
 }
 
@@ -38,22 +43,30 @@ std::string Session::CreateId(std::string_view random_part, uint64_t random) {
     if (id.size() + 1 + name.size() <= kSessionIdLengthMax) id = AppendNodeName(id, name);
   }
   counters().new_sessions.Add();
-  std::vector<std::string>& created = request_->created_ids;
-  if (created.size() == kCreatedIdsMax) created.erase(created.begin());
-  created.push_back(id);
+  if (created_ids_.size() == kCreatedIdsMax) created_ids_.erase(created_ids_.begin());
+  created_ids_.push_back(id);
   return id;
 }
 
 // session_create_id('prefix-') puts a prefix before the ID it gets: nobody can guess what ends with a new random ID.
 bool Session::Created(std::string_view id) const {
-  return std::any_of(request_->created_ids.begin(), request_->created_ids.end(),
+  return std::any_of(created_ids_.begin(), created_ids_.end(),
                      [id](const std::string& created) { return id.ends_with(created); });
 }
 
 bool Session::ReadCompleted(std::string_view id) const { return loaded_.complete && loaded_.id == id; }
 
 void Session::Close() {
-  if (loaded_.id.empty()) return;  // nothing is loaded, or locked
+  if (!loaded_.id.empty()) CloseLoaded();
+  DestroyReplaced();  // the successor ended without a write: given up, or destroyed
+}
+
+void Session::Abandon() {
+  KeepReplaced();
+  Reset();
+}
+
+void Session::CloseLoaded() {
   const bool pending = (loaded_.entry.flags & kEntryTakeoverPending) != 0;
   if (loaded_.complete && loaded_.exists && (pending || loaded_.must_write)) {
     // Durable within its own request: else the old server's late write would meet no conflict.
@@ -72,12 +85,9 @@ void Session::Reset() {
   loaded_.image = std::move(image);
 }
 
-std::optional<AffinityCookie> Session::TakeAffinityToSend() {
+std::optional<AffinityCookie> Session::Affinity() const {
   if (!loaded_.complete || SingleServer() || context_.settings.affinity != AffinityMode::kCookie) return std::nullopt;
-  AffinityCookie cookie{context_.settings.server_id, loaded_.epoch};
-  if (request_->claim == cookie) return std::nullopt;
-  request_->claim = cookie;
-  return cookie;
+  return AffinityCookie{context_.settings.server_id, loaded_.epoch};
 }
 
 std::vector<Notice> Session::TakeNotices() {

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "src/local/session_locks.h"
@@ -22,19 +23,33 @@
 
 namespace clustered_session {
 
+// A session whose ID has been replaced by another one. It is destroyed when its successor has been written.
+struct ReplacedSession {
+  std::shared_ptr<const SessionContext> context;  // under which it was opened: its nodes, its settings
+  std::string session_id;
+  uint32_t lifetime_s = 0;
+};
+
 class Session {
  public:
-  // `context` and `request` must outlive the session. REQUIRES: context.leases, with LockMode::kCluster
-  Session(const SessionContext& context, RequestScope* request);
+  // Keeps `context` alive. REQUIRES: context->leases, with LockMode::kCluster
+  explicit Session(std::shared_ptr<const SessionContext> context);
+  // `context` must outlive the session.
+  explicit Session(const SessionContext& context);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  // A session ID made of `random_part` and the name of the node that will hold it. Asks no node.
+  // The affinity cookie that the client shows for the session that is loaded next; none if its cookies are of another
+  // session. Holds until it is set again.
+  void SetClaim(std::optional<AffinityCookie> claim) { claim_ = std::move(claim); }
+
+  // A session ID made of `random_part` and the name of the node that will hold it. Asks no node. Until it has been
+  // written, this object knows that nobody else can know the ID.
   std::string CreateId(std::string_view random_part, uint64_t random);
 
   // Whether a session of this ID exists (strict mode). Loads and locks it: the Read that follows asks nobody again.
-  // An ID made in this request, or any other while a session is loaded, is only looked at.
+  // An ID made by this object, or any other while a session is loaded, is only looked at.
   // Errors: as Read; the Read that follows fails alike, without another wait.
   Result<bool> Validate(std::string_view id, uint32_t lifetime_s);
 
@@ -49,9 +64,9 @@ class Session {
   // The next Read of the loaded session reads anew, under the lock it holds (session_reset).
   void ReadAnew() { loaded_.complete = false; }
 
-  // Writes a changed payload through. `id` is loaded first if it is not. `empty`: the caller knows that there is nothing
-  // in the session, whatever bytes its serialize handler has for that.
-  // Errors: kTooLarge (the old record stays), kNoMemory (no node took it and there is no room here), kUnavailable.
+  // Writes a changed payload through. `id` is loaded first if it is not. `empty`: the caller knows that there is
+  // nothing in the session, whatever bytes its serialize handler has for that. Errors: kTooLarge (the old record
+  // stays), kNoMemory (no node took it and there is no room here), kUnavailable.
   Status Write(std::string_view id, std::string_view payload, uint32_t lifetime_s, bool empty = false);
 
   // An unchanged session was used: keeps it alive here, and on the nodes when their records are about to expire.
@@ -61,11 +76,21 @@ class Session {
   // Destroys the session everywhere. Destroying one that does not exist succeeds.
   Status Destroy(std::string_view id, uint32_t lifetime_s);
 
-  // Destroys it after the next successful Write of this request, or at the request's end (FlushDeferred).
+  // session_regenerate_id(true): leaves the session to be destroyed by its successor. PHP closes this object and opens
+  // another one for the new ID; the caller hands over what TakeReplaced() returns. What nobody takes is not destroyed.
   void DestroyLater(std::string_view id, uint32_t lifetime_s);
+  std::vector<ReplacedSession> TakeReplaced() { return std::exchange(replaced_, {}); }
+
+  // This session succeeds those. They are destroyed after its first Write or UpdateTimestamp that succeeds, or at Close
+  // if there was none. One that fails leaves them as they are, since the user would lose both.
+  void Replace(std::vector<ReplacedSession> replaced) { replaces_ = std::move(replaced); }
+  void KeepReplaced() { replaces_.clear(); }
 
   // Makes a takeover durable that nothing else wrote, releases the lock.
   void Close();
+
+  // Releases the lock and forgets the session: for one that PHP left open. Writes nothing and destroys nothing.
+  void Abandon();
 
   // Writes an entry of the local store that no node has acknowledged, for no request: see flush_path.cc. Without
   // waiting for the session's lock. The session lives no longer for it.
@@ -77,11 +102,8 @@ class Session {
   };
   FlushOutcome Flush(const SessionKey& local_key);
 
-  // The request ends: what was deferred is done now.
-  void FlushDeferred();
-
-  // The affinity cookie to send, if the client's is not the one for this server; once.
-  std::optional<AffinityCookie> TakeAffinityToSend();
+  // The affinity cookie that the client of the loaded session should have; none where none is used.
+  std::optional<AffinityCookie> Affinity() const;
 
   std::vector<Notice> TakeNotices();
   bool HasNotices() const { return !notices_.empty() || context_.nodes->HasEvents(); }
@@ -90,17 +112,17 @@ class Session {
   // The lock that all servers respect, from its claim to its release.
   struct ClusterLock {
     enum class Outcome : uint8_t {
-      kNoClaim,     // none was sent: not needed, or there is no node that could take it
-      kToSend,      // goes with the next flight
+      kNoClaim,  // none was sent: not needed, or there is no node that could take it
+      kToSend,   // goes with the next flight
       kHeld,
       kTaken,       // somebody else has it, `other`
       kUnanswered,  // its node did not answer, or does not take it
     };
     Outcome outcome = Outcome::kNoClaim;
     std::string key;
-    uint64_t realm = 0;  // of this server's workers: LockHolder
-    std::string holder;  // our claim
-    std::string other;   // whose it is, for messages
+    uint64_t realm = 0;             // of this server's workers: LockHolder
+    std::string holder;             // our claim
+    std::string other;              // whose it is, for messages
     bool any_answer = false;        // a node was reached by the last try
     std::vector<uint32_t> refused;  // nodes that answer and take no lock
     uint32_t node = 0;
@@ -124,7 +146,7 @@ class Session {
     bool exists = false;      // there is a record or an entry, not destroyed
     bool must_write = false;  // a node lags behind, or branches were merged: write even if unchanged
     uint32_t lifetime_s = 0;
-    int64_t read_at_ns = 0;  // when what follows was true at the latest
+    int64_t read_at_ns = 0;           // when what follows was true at the latest
     uint64_t version = 0;             // of what was read; 0 = nothing known anywhere
     uint64_t epoch = 1;               // under which this server serves it
     Entry entry;                      // as the local store holds it; flags 0 and version 0 if it does not
@@ -175,6 +197,9 @@ class Session {
   void SetLoaded(std::string_view id, uint32_t lifetime_s);
 
   // write_path.cc
+  Status WriteChanged(std::string_view id, std::string_view payload, uint32_t lifetime_s, bool empty);
+  Status Touch(std::string_view id, std::string_view payload, uint32_t lifetime_s, bool compared);
+  Status SettleReplaced(Status status);
   bool IsEmpty(std::string_view payload) const;
   bool NodesNeedWrite(TimePoint now);
   Status KeepEmpty();
@@ -203,14 +228,20 @@ class Session {
   void WriteTombstone();
   void RepeatTombstone();
   void ReplicateTombstone(uint64_t version, uint64_t epoch, uint32_t actor);
+  void DestroyReplaced();
 
+  void CloseLoaded();
   void Reset();
   bool Created(std::string_view id) const;
   bool SingleServer() const { return context_.nodes->empty(); }
   Counters& counters() { return context_.store->counters(); }
 
+  const std::shared_ptr<const SessionContext> kept_context_;
   const SessionContext& context_;
-  RequestScope* request_;
+  std::optional<AffinityCookie> claim_;
+  std::vector<std::string> created_ids_;   // made here and not written yet: nobody else can know them
+  std::vector<ReplacedSession> replaced_;  // to be destroyed by the successor
+  std::vector<ReplacedSession> replaces_;  // whose successor this is
   Loaded loaded_;
   std::vector<Notice> notices_;
   std::string failed_id_;  // whose Validate has failed with failure_: Read says the same without waiting again

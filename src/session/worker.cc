@@ -36,17 +36,16 @@ std::string WhoAsks(const SessionSettings& settings) {
 
 Worker::Worker(LocalStore* store, const Clock* clock) : store_(store), clock_(clock) {}
 
-Result<const SessionContext*> Worker::ContextFor(std::string_view save_path, const SessionSettings& settings,
-                                                 uint64_t generation) {
+Result<std::shared_ptr<const SessionContext>> Worker::ContextFor(std::string_view save_path,
+                                                                 const SessionSettings& settings, uint64_t generation) {
   const auto same = [&](const std::unique_ptr<Pool>& pool) {
     return pool->save_path == save_path && pool->timeouts.connect == settings.connect_timeout &&
            pool->timeouts.operation == settings.operation_timeout && pool->retry_interval == settings.retry_interval &&
-           pool->credentials.username == settings.username && pool->credentials.password == settings.password &&
-           pool->credentials.method == settings.authentication;
+           pool->credentials == CredentialsOf(settings);
   };
   auto found = std::find_if(pools_.begin(), pools_.end(), same);
   if (found == pools_.end()) {
-    Result<std::unique_ptr<NodeSet>> nodes = MakeNodes(save_path, settings);
+    Result<std::shared_ptr<NodeSet>> nodes = MakeNodes(save_path, settings);
     if (!nodes.ok()) return nodes.error();
     auto pool = std::make_unique<Pool>();
     pool->save_path = save_path;
@@ -54,36 +53,49 @@ Result<const SessionContext*> Worker::ContextFor(std::string_view save_path, con
     pool->credentials = CredentialsOf(settings);
     pool->retry_interval = settings.retry_interval;
     pool->nodes = std::move(*nodes);
-    pool->context.store = store_;
-    pool->context.nodes = pool->nodes.get();
-    pool->context.clock = clock_;
-    pool->context.shared = shared();
-    pool->context.spare = &spare_;
-    pool->context.access = std::make_shared<NodeAccess>(NodeAccess{std::string(save_path), settings});
-    pool->context.space = HashSessionId({}, "local", save_path);
-    pool->generation = ~generation;
-    if (pools_.size() == kPoolsMax) pools_.pop_back();
+    if (pools_.size() == kPoolsMax) pools_.pop_back();  // a session that is open keeps what it needs of it
     found = pools_.insert(pools_.begin(), std::move(pool));
   } else if (found != pools_.begin()) {
     std::rotate(pools_.begin(), found, found + 1);
     found = pools_.begin();
   }
   Pool& pool = **found;
-  pool.context.leases = leases_;
-  if (pool.generation != generation) {
-    pool.context.settings = settings;
-    pool.context.pool = pool.nodes->empty() ? 0 : shared()->pools.NumberOf(save_path, settings);
+  if (pool.context == nullptr || pool.generation != generation || pool.context->leases != leases_) {
+    pool.context = MakeContext(pool, settings);
     pool.generation = generation;
   }
-  return static_cast<const SessionContext*>(&pool.context);
+  return std::shared_ptr<const SessionContext>(pool.context);
 }
 
-Result<std::unique_ptr<NodeSet>> Worker::MakeNodes(std::string_view save_path, const SessionSettings& settings) {
+std::shared_ptr<const SessionContext> Worker::MakeContext(const Pool& pool, const SessionSettings& settings) {
+  struct Owned {
+    std::shared_ptr<NodeSet> nodes;
+    SessionContext context;
+  };
+  auto owned = std::make_shared<Owned>();
+  owned->nodes = pool.nodes;
+  SessionContext& context = owned->context;
+  context.settings = settings;
+  context.store = store_;
+  context.nodes = pool.nodes.get();
+  context.clock = clock_;
+  context.shared = shared();
+  context.pool = pool.nodes->empty() ? 0 : shared()->pools.NumberOf(pool.save_path, settings);
+  context.leases = leases_;
+  context.session_open = session_open_;
+  context.access = std::make_shared<NodeAccess>(NodeAccess{pool.save_path, settings});
+  context.spare = &spare_;
+  context.space = HashSessionId({}, "local", pool.save_path);
+  return {owned, &context};
+}
+
+Result<std::shared_ptr<NodeSet>> Worker::MakeNodes(std::string_view save_path, const SessionSettings& settings) {
   Result<std::vector<NodeAddress>> addresses = ParseSavePath(save_path);
   if (!addresses.ok()) return addresses.error();
   if (!addresses->empty() && settings.authentication == Authentication::kSasl && settings.username.empty()) {
-    return Error(ErrorCode::kInvalidArgument,
-                 "clustered_session.authentication is sasl, which takes clustered_session.username, and that is not set");
+    return Error(
+        ErrorCode::kInvalidArgument,
+        "clustered_session.authentication is sasl, which takes clustered_session.username, and that is not set");
   }
   HealthTable* table = &shared()->nodes;
   const NodeTimeouts timeouts{settings.connect_timeout, settings.operation_timeout};
@@ -106,9 +118,8 @@ Result<std::unique_ptr<NodeSet>> Worker::MakeNodes(std::string_view save_path, c
   if (!all.empty()) together = HealthHandle(table, HealthKey(all, timeouts, root + WhoAsks(settings)), now);
   // Not more than a renewal's deadline leaves, however long an operation may take.
   const Duration connect_time_min = std::min<Duration>(settings.operation_timeout / 2, std::chrono::milliseconds(500));
-  return std::make_unique<NodeSet>(std::move(members), settings.retry_interval, clock_, &store_->counters(),
-                                   connect_time_min,
-                                   std::move(together));
+  return std::make_shared<NodeSet>(std::move(members), settings.retry_interval, clock_, &store_->counters(),
+                                   connect_time_min, std::move(together));
 }
 
 }  // namespace clustered_session

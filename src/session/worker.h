@@ -3,6 +3,7 @@
 #ifndef CLUSTERED_SESSION_SESSION_WORKER_H_
 #define CLUSTERED_SESSION_SESSION_WORKER_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -23,9 +24,14 @@ class Worker {
   // What the contexts from now on hold cluster locks with; null if they hold none. Outlives the worker.
   void SetLeases(LockLeases* leases) { leases_ = leases; }
 
-  // The context for this save_path and these settings. `generation` changes whenever a setting changes. Owned by the
-  // worker; valid until the next call. Errors: kInvalidArgument, see ParseSavePath(); or SASL without a user name.
-  Result<const SessionContext*> ContextFor(std::string_view save_path, const SessionSettings& settings,
+  // Whether this worker's request has a session open. Asked by the thread that renews cluster locks. Set it before the
+  // first context is made; without it, a request is taken to run until it gives its lock back.
+  void SetSessionOpen(std::function<bool()> session_open) { session_open_ = std::move(session_open); }
+
+  // The context for this save_path and these settings. It stays as it is: `generation` changes whenever a setting
+  // changes, and the next call makes another one, on the same connections. The worker must outlive it.
+  // Errors: kInvalidArgument, see ParseSavePath(); or SASL without a user name.
+  Result<std::shared_ptr<const SessionContext>> ContextFor(std::string_view save_path, const SessionSettings& settings,
                                            uint64_t generation);
 
  private:
@@ -35,16 +41,18 @@ class Worker {
     NodeCredentials credentials;
     Duration retry_interval;
     uint64_t generation = 0;
-    std::unique_ptr<NodeSet> nodes;
-    SessionContext context;
+    std::shared_ptr<NodeSet> nodes;
+    std::shared_ptr<const SessionContext> context;
   };
 
   SharedState* shared() { return static_cast<SharedState*>(store_->Extra()); }
-  Result<std::unique_ptr<NodeSet>> MakeNodes(std::string_view save_path, const SessionSettings& settings);
+  Result<std::shared_ptr<NodeSet>> MakeNodes(std::string_view save_path, const SessionSettings& settings);
+  std::shared_ptr<const SessionContext> MakeContext(const Pool& pool, const SessionSettings& settings);
 
   LocalStore* store_;
   const Clock* clock_;
   LockLeases* leases_ = nullptr;
+  std::function<bool()> session_open_;
   std::vector<std::unique_ptr<Pool>> pools_;  // the last used first
   std::string spare_;
 };

@@ -22,12 +22,30 @@ int64_t SecondsAfter(TimePoint now, uint32_t seconds) { return ToNanos(now + std
 }  // namespace
 
 Status Session::Write(std::string_view id, std::string_view payload, uint32_t lifetime_s, bool empty) {
+  return SettleReplaced(WriteChanged(id, payload, lifetime_s, empty));
+}
+
+Status Session::UpdateTimestamp(std::string_view id, std::string_view payload, uint32_t lifetime_s, bool compared) {
+  return SettleReplaced(Touch(id, payload, lifetime_s, compared));
+}
+
+// What became of the successor decides over the sessions that it replaces.
+Status Session::SettleReplaced(Status status) {
+  if (status.ok()) {
+    DestroyReplaced();
+  } else {
+    KeepReplaced();
+  }
+  return status;
+}
+
+Status Session::WriteChanged(std::string_view id, std::string_view payload, uint32_t lifetime_s, bool empty) {
   if (!ReadCompleted(id)) {  // SessionHandler-wrapped handlers write IDs that were never read
     if (Status status = Load(id, lifetime_s); !status.ok()) return status;
   }
   loaded_.lifetime_s = lifetime_s;
   // PHP says 'write' for an unchanged session too: if it is empty, or if session.lazy_write is off.
-  if (loaded_.exists && payload == loaded_.image.payload()) return UpdateTimestamp(id, payload, lifetime_s, true);
+  if (loaded_.exists && payload == loaded_.image.payload()) return Touch(id, payload, lifetime_s, true);
   Status status;
   if (!loaded_.exists && (empty || IsEmpty(payload))) {
     status = KeepEmpty();
@@ -35,17 +53,18 @@ Status Session::Write(std::string_view id, std::string_view payload, uint32_t li
     status = Commit(payload);
     if (status.ok()) counters().writes.Add();
   }
-  if (status.ok() && !request_->deferred.empty()) FlushDeferred();
   return status;
 }
 
-Status Session::UpdateTimestamp(std::string_view id, std::string_view payload, uint32_t lifetime_s, bool compared) {
+Status Session::Touch(std::string_view id, std::string_view payload, uint32_t lifetime_s, bool compared) {
   if (!ReadCompleted(id)) {
     if (Status status = Load(id, lifetime_s); !status.ok()) return status;
     compared = false;
   }
   loaded_.lifetime_s = lifetime_s;
-  if (loaded_.exists && !compared && payload != loaded_.image.payload()) return Write(id, payload, lifetime_s);
+  if (loaded_.exists && !compared && payload != loaded_.image.payload()) {
+    return WriteChanged(id, payload, lifetime_s, false);
+  }
   if (!loaded_.exists) return KeepEmpty();
   const TimePoint now = context_.clock->Now();
   if (!NodesNeedWrite(now)) {
@@ -292,7 +311,7 @@ void Session::NoteUnreplicated() {
 
 // From here on others may know the ID.
 void Session::ForgetCreated() {
-  std::erase_if(request_->created_ids, [this](const std::string& created) { return loaded_.id.ends_with(created); });
+  std::erase_if(created_ids_, [this](const std::string& created) { return loaded_.id.ends_with(created); });
 }
 
 Status Session::FinishCommit(WriteOutcome outcome, std::string_view payload, std::chrono::seconds ttl) {

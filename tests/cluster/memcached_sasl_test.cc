@@ -253,7 +253,7 @@ struct WebServerProcess {
     settings.password = kUser.password;
     settings.authentication = Authentication::kSasl;
   }
-  Result<const SessionContext*> Context(const std::string& save_path) {
+  Result<std::shared_ptr<const SessionContext>> Context(const std::string& save_path) {
     return worker->ContextFor(save_path, settings, ++generation);
   }
 
@@ -273,10 +273,9 @@ TEST_CASE("a session on two nodes that ask for SASL survives one of them, and go
   WebServerProcess there;
   std::string id;
   {
-    Result<const SessionContext*> context = here.Context(save_path);
+    const auto context = here.Context(save_path);
     REQUIRE(context.ok());
-    RequestScope scope;
-    Session session(**context, &scope);
+    Session session(**context);
     id = session.CreateId("0abcdefghijklmnopqrstuvwxyz", 0);
     REQUIRE(session.Read(id, 1000).ok());
     REQUIRE(session.Write(id, "a|i:1;", 1000).ok());
@@ -285,10 +284,9 @@ TEST_CASE("a session on two nodes that ask for SASL survives one of them, and go
   CHECK(first.Stat("curr_items") == 2);
   CHECK(second.Stat("curr_items") == 2);
   first.Kill();
-  Result<const SessionContext*> context = there.Context(save_path);
+  const auto context = there.Context(save_path);
   REQUIRE(context.ok());
-  RequestScope scope;
-  Session session(**context, &scope);
+  Session session(**context);
   Result<std::string_view> payload = session.Read(id, 1000);
   REQUIRE(payload.ok());
   CHECK(*payload == "a|i:1;");
@@ -298,9 +296,9 @@ TEST_CASE("who authenticates how is part of what a pool is, and SASL takes a use
   MemcachedProcess server(Asking(kUser));
   const std::string save_path = "127.0.0.1:" + std::to_string(server.port());
   WebServerProcess process;
-  Result<const SessionContext*> sasl = process.Context(save_path);
+  const auto sasl = process.Context(save_path);
   REQUIRE(sasl.ok());
-  const SessionContext* const with_sasl = *sasl;
+  const std::shared_ptr<const SessionContext> with_sasl = *sasl;
   const uint8_t number = with_sasl->pool;
   SessionSettings loaded = process.settings;
   loaded.authentication = Authentication::kText;
@@ -309,14 +307,14 @@ TEST_CASE("who authenticates how is part of what a pool is, and SASL takes a use
   CHECK(loaded.authentication == Authentication::kSasl);
 
   process.settings.authentication = Authentication::kText;
-  Result<const SessionContext*> text = process.Context(save_path);
+  const auto text = process.Context(save_path);
   REQUIRE(text.ok());
   CHECK(*text != with_sasl);
   CHECK((*text)->pool != number);
 
   process.settings.authentication = Authentication::kSasl;
   process.settings.username = "";
-  Result<const SessionContext*> none = process.Context(save_path);
+  const auto none = process.Context(save_path);
   REQUIRE_FALSE(none.ok());
   CHECK(none.error().message() ==
         "clustered_session.authentication is sasl, which takes clustered_session.username, and that is not set");

@@ -31,10 +31,9 @@ struct Server {
 
   // One request of a worker: a new session. False if it failed.
   bool Write(Worker* worker, const std::string& payload) {
-    Result<const SessionContext*> context = worker->ContextFor(save_path(), settings, 1);
+    const auto context = worker->ContextFor(save_path(), settings, 1);
     if (!context.ok()) return false;
-    RequestScope scope;
-    Session session(**context, &scope);
+    Session session(**context);
     const auto number = static_cast<unsigned long long>(sessions.fetch_add(1));
     const std::string id = session.CreateId(std::to_string(number) + "abcdefghijklmnopqrstuvwxyz", number);
     return session.Read(id, 1440).ok() && session.Write(id, payload, 1440).ok();
@@ -222,11 +221,10 @@ TEST_CASE("Credentials are in no shared memory, and who has others writes nothin
   server.settings.password = "very-secret-word";
   Worker worker(server.store.get(), &server.clock);
   const std::string save_path = "127.0.0.1:" + std::to_string(node.port());
-  Result<const SessionContext*> context = worker.ContextFor(save_path, server.settings, 1);
+  const auto context = worker.ContextFor(save_path, server.settings, 1);
   REQUIRE(context.ok());
-  RequestScope scope;
   {
-    Session session(**context, &scope);
+    Session session(**context);
     REQUIRE(session.Read("0123456789abcdefghijklmnopqrstuv", 1440).ok());
     REQUIRE(session.Write("0123456789abcdefghijklmnopqrstuv", "n|i:1;", 1440).ok());
   }

@@ -131,7 +131,7 @@ TEST_CASE_METHOD(Clocks, "An outage ends on each server by its own clock", "[ses
   for (FakeMemcached* node : nodes) node->set_down(true);
   Serve(&early, "n|i:1;", "n|i:2;");
   for (FakeMemcached* node : nodes) node->set_down(false);
-  Flusher flusher(&early.store(), &clock_of_a, [this](uint8_t) { return &early.context(); });
+  Flusher flusher(&early.store(), &clock_of_a, [this](uint8_t) { return Borrow(early.context()); });
   CHECK(flusher.Run(100, clock_of_a.Now() + seconds(1)).no_node == 1);
   clock.Advance(seconds(3));
   CHECK(flusher.Run(100, clock_of_a.Now() + seconds(1)).written == 1);
@@ -166,9 +166,8 @@ TEST_CASE_METHOD(ClusterFixture, "A shorter lifetime on one server ends no sessi
   // B takes a session over for a request of 60 seconds' lifetime; its records expire with that.
   Serve(&a, "", "n|i:1;");
   Browser old = browser;
-  RequestScope scope;
   {
-    Session session(b.context(), &scope);
+    Session session(b.context());
     REQUIRE(session.Read(browser.session_id, 60).value() == "n|i:1;");
     REQUIRE(session.Write(browser.session_id, "n|i:2;", 60).ok());
   }

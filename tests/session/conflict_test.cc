@@ -159,11 +159,12 @@ TEST_CASE_METHOD(ClusterFixture, "regenerate_id(true) destroys the old session o
                  "[session]") {
   Serve(&a, "", "n|i:1;");
   const std::string old_id = browser.session_id;
-  RequestScope scope;
+  std::vector<ReplacedSession> replaced;
   {
-    Session session(a.context(), &scope);
+    Session session(a.context());
     REQUIRE(session.Read(old_id, 1440).ok());
     session.DestroyLater(old_id, 1440);
+    replaced = session.TakeReplaced();
     session.Close();
   }
   Browser visitor;
@@ -172,7 +173,8 @@ TEST_CASE_METHOD(ClusterFixture, "regenerate_id(true) destroys the old session o
   CHECK(before.Start().value() == "n|i:1;");
   before.End();
 
-  Session session(a.context(), &scope);
+  Session session(a.context());
+  session.Replace(std::move(replaced));
   const std::string new_id = session.CreateId("00112233445566778899aabbccddeeff", 3);
   REQUIRE(session.Read(new_id, 1440).ok());
   REQUIRE(session.Write(new_id, "n|i:1;", 1440).ok());

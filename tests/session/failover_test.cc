@@ -11,30 +11,32 @@ namespace {
 // A request that logs in: it gives the session a new ID and destroys the old one, in the order in which PHP's session
 // module does it. The browser has the new ID afterwards.
 struct Login {
-  Login(WebServer* server, Browser* browser) : server(server), browser(browser) { scope.claim = browser->affinity; }
+  Login(WebServer* server, Browser* browser) : server(server), browser(browser) {}
 
   void Run(std::string_view expected, std::string_view payload) {
     const std::string old_id = browser->session_id;
+    std::vector<ReplacedSession> replaced;
     {
-      Session old_session(server->context(), &scope);
+      Session old_session(server->context());
+      old_session.SetClaim(browser->affinity);
       Result<std::string_view> read = old_session.Read(old_id, Request::kLifetime);
       REQUIRE(read.ok());
       REQUIRE(*read == expected);
       old_session.DestroyLater(old_id, Request::kLifetime);
+      replaced = old_session.TakeReplaced();
       old_session.Close();
     }
-    Session session(server->context(), &scope);
+    Session session(server->context());
+    session.Replace(std::move(replaced));
     browser->session_id = session.CreateId("00112233445566778899aabbccddeeff", 1);
     REQUIRE(session.Read(browser->session_id, Request::kLifetime).value().empty());
-    browser->affinity = session.TakeAffinityToSend();
+    browser->affinity = session.Affinity();
     REQUIRE(session.Write(browser->session_id, payload, Request::kLifetime).ok());
     session.Close();
-    session.FlushDeferred();
   }
 
   WebServer* server;
   Browser* browser;
-  RequestScope scope;
 };
 
 // What the client of this ID is shown, in strict mode: nothing and another ID, if it is dead.
@@ -165,8 +167,7 @@ TEST_CASE_METHOD(ClusterFixture, "A server that dies while it exchanges a sessio
   Serve(&a, "", "n|i:1;");
   const std::string old_id = browser.session_id;
   {
-    RequestScope scope;
-    Session session(b.context(), &scope);
+    Session session(b.context());
     REQUIRE(session.Read(old_id, Request::kLifetime).ok());
     session.DestroyLater(old_id, Request::kLifetime);
   }

@@ -53,15 +53,14 @@ RealServer::RealServer(std::string server_id, std::string save_path, SessionSett
 }
 
 const SessionContext& RealServer::Context() {
-  Result<const SessionContext*> context = worker_->ContextFor(save_path_, settings_, 1);
+  const auto context = worker_->ContextFor(save_path_, settings_, 1);
   if (!context.ok()) throw std::runtime_error(context.error().message());
   return **context;
 }
 
 Result<std::string> RealServer::Serve(Browser* browser, const std::string& change) {
-  RequestScope scope;
-  scope.claim = browser->affinity;
-  Session session(Context(), &scope);
+  Session session(Context());
+  session.SetClaim(browser->affinity);
   if (browser->session_id.empty()) {
     const std::string part = RandomPart();
     browser->session_id = session.CreateId(part, std::hash<std::string>()(part));
@@ -69,11 +68,10 @@ Result<std::string> RealServer::Serve(Browser* browser, const std::string& chang
   Result<std::string_view> read = session.Read(browser->session_id, kLifetime);
   if (!read.ok()) return read.error();
   std::string found(*read);
-  if (std::optional<AffinityCookie> cookie = session.TakeAffinityToSend()) browser->affinity = cookie;
+  if (std::optional<AffinityCookie> cookie = session.Affinity()) browser->affinity = cookie;
   const std::string payload = found + change;
   const Status written = session.Write(browser->session_id, payload, kLifetime);
   session.Close();
-  session.FlushDeferred();
   if (!written.ok()) return written.error();
   return found;
 }

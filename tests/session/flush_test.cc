@@ -11,7 +11,7 @@ using namespace clustered_session;
 namespace {
 
 struct FlushFixture : ClusterFixture {
-  FlushFixture() : flusher(&a.store(), &clock, [this](uint8_t) { return &a.context(); }) {}
+  FlushFixture() : flusher(&a.store(), &clock, [this](uint8_t) { return Borrow(a.context()); }) {}
 
   void SetDown(bool down) {
     for (FakeMemcached* node : nodes) node->set_down(down);

@@ -53,8 +53,7 @@ struct Server {
 std::string PathOf(const MemcachedProcess& node) { return "m1=127.0.0.1:" + std::to_string(node.port()); }
 
 bool Create(Server* server) {
-  RequestScope scope;
-  Session session(server->context(), &scope);
+  Session session(server->context());
   return session.Read(kId, 1440).ok() && session.Write(kId, "n|i:1;", 1440).ok();
 }
 
@@ -66,15 +65,13 @@ TEST_CASE("A request that runs for longer than a lease keeps its lock, and then 
   Server b(PathOf(node));
   REQUIRE(Create(&a));
   {
-    RequestScope scope;
-    Session session(a.context(), &scope);
+    Session session(a.context());
     REQUIRE(session.Read(kId, 1440).ok());
     CHECK(a.keeper.running());
     const TimePoint over = a.clock.Now() + 7s;
     REQUIRE(WaitUntil([&] { return a.renewals() >= 3 && a.clock.Now() > over; }));
     b.settings.lock_wait = 0s;
-    RequestScope other_scope;
-    Session other(b.context(), &other_scope);
+    Session other(b.context());
     CHECK_FALSE(other.Read(kId, 1440).ok());
     REQUIRE(session.Write(kId, "n|i:2;", 1440).ok());
     session.Close();
@@ -94,8 +91,7 @@ TEST_CASE("Another server gets the lock of one that was killed, after its lease"
   Shared<std::atomic<int>> locked;
   ChildProcess dies([&]() -> int {
     Server a(PathOf(node));
-    RequestScope scope;
-    Session session(a.context(), &scope);
+    Session session(a.context());
     if (!session.Read(kId, 1440).ok()) return 1;
     if (!WaitUntil([&] { return a.renewals() >= 2; })) return 2;
     *locked = 1;
@@ -103,8 +99,7 @@ TEST_CASE("Another server gets the lock of one that was killed, after its lease"
   });
   REQUIRE(WaitUntil([&] { return *locked == 1; }));
   dies.Kill();
-  RequestScope scope;
-  Session session(b.context(), &scope);
+  Session session(b.context());
   REQUIRE(session.Read(kId, 1440).ok());
   CHECK(b.store->counters().lock_waits.Get() == 1);
 }
@@ -114,8 +109,7 @@ TEST_CASE("A child made by fork gives none of its parent's locks back, and has a
   ChildProcess parent([&] {
     Server a(PathOf(node));
     if (!Create(&a)) return 1;
-    RequestScope scope;
-    Session session(a.context(), &scope);
+    Session session(a.context());
     if (!session.Read(kId, 1440).ok()) return 2;
     const uint64_t items = node.Stat("curr_items");
     ChildProcess child([&] {
@@ -124,8 +118,7 @@ TEST_CASE("A child made by fork gives none of its parent's locks back, and has a
       a.keeper.Stop();  // not its own
       LockKeeper own(a.store.get(), &a.clock, 6s);
       a.worker.SetLeases(own.leases());
-      RequestScope own_scope;
-      Session own_session(a.context(), &own_scope);
+      Session own_session(a.context());
       if (!own_session.Read("another-session-of-the-child", 1440).ok()) return 2;
       return own.running() ? 0 : 3;
     });
@@ -144,8 +137,7 @@ TEST_CASE("The renewing thread handles no signal of the process", "[session]") {
   ChildProcess process([&] {
     SignalWatch signals;
     Server a(PathOf(node));
-    RequestScope scope;
-    Session session(a.context(), &scope);
+    Session session(a.context());
     if (!session.Read(kId, 1440).ok() || !a.keeper.running()) return 1;
     for (int i = 0; i < 50; ++i) {
       if (!signals.FirstThreadHandlesOne()) return 2;
@@ -176,7 +168,7 @@ TEST_CASE("Threads share the leases of their process with the one that renews", 
       for (int i = 0; i < 20; ++i) {
         const std::string key = "lock " + std::to_string(thread) + " " + std::to_string(i);
         // The item is not there: the first renewal finds it gone and puts it there.
-        auto lease = std::make_shared<Lease>(key, "holder", 1, nullptr, NodeToken{1, 1}, clock.Now());
+        auto lease = std::make_shared<Lease>(key, "holder", 1, nullptr, nullptr, NodeToken{1, 1}, clock.Now());
         keeper.leases()->Add(lease);
         const uint64_t before = store->counters().lock_renewals.Get();
         const bool renewed = i % 3 == 0 || WaitUntil([&] {

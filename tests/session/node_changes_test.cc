@@ -188,10 +188,9 @@ TEST_CASE("A name in save_path that gets another address keeps its sessions", "[
     }
     // What the session has before it gets `payload`.
     std::string Serve(const std::string& save_path, std::string* id, const std::string& payload) {
-      Result<const SessionContext*> context = worker.ContextFor(save_path, settings, 1);
+      const auto context = worker.ContextFor(save_path, settings, 1);
       if (!context.ok()) return context.error().message();
-      RequestScope scope;
-      Session session(**context, &scope);
+      Session session(**context);
       if (id->empty()) *id = session.CreateId("0123456789abcdef0123456789abcdef", 7);
       Result<std::string_view> read = session.Read(*id, 1440);
       const std::string found(read.ok() ? std::string(*read) : read.error().message());

@@ -92,8 +92,7 @@ struct Server {
 
   // What the session has before it gets `payload`; or, without one, is left as it is.
   std::string Serve(const std::string* payload = nullptr) {
-    RequestScope scope;
-    Session session(context, &scope);
+    Session session(context);
     const Result<std::string_view> read = session.Read(kId, kLifetime);
     if (!read.ok()) return read.error().message();
     const std::string found(*read);
@@ -178,8 +177,7 @@ TEST_CASE("A server that is killed while a node takes its bytes leaves no torn s
   const Shared<Progress> progress;
   ChildProcess killed([&] {
     Server server(processes);
-    RequestScope scope;
-    Session session(server.context, &scope);
+    Session session(server.context);
     if (!session.Read(kId, kLifetime).ok()) return 1;
     progress->has_read = true;
     if (!WaitUntil([&] { return progress->may_write.load(); })) return 3;

@@ -93,8 +93,8 @@ void WebServer::Partition(size_t node, bool cut) {
 
 Request::Request(WebServer* server, Browser* browser, bool strict)
     : server_(server), browser_(browser), strict_(strict), waits_before_(server->counters().node_waits.Get()) {
-  scope_.claim = browser->affinity;
-  session_.emplace(server->context(), &scope_);
+  session_.emplace(server->context());
+  session_->SetClaim(browser->affinity);
 }
 
 Result<std::string> Request::Start() {
@@ -107,7 +107,7 @@ Result<std::string> Request::Start() {
   Result<std::string_view> read = session_->Read(browser_->session_id, kLifetime);
   CollectNotices();
   if (!read.ok()) return read.error();
-  if (std::optional<AffinityCookie> cookie = session_->TakeAffinityToSend()) browser_->affinity = cookie;
+  if (std::optional<AffinityCookie> cookie = session_->Affinity()) browser_->affinity = cookie;
   payload_ = *read;
   return payload_;
 }
@@ -130,7 +130,6 @@ Status Request::Destroy() {
 void Request::End() {
   if (!session_) return;
   session_->Close();
-  session_->FlushDeferred();
   CollectNotices();
   session_.reset();
 }

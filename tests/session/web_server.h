@@ -102,7 +102,6 @@ class Request {
   WebServer* server_;
   Browser* browser_;
   bool strict_;
-  RequestScope scope_;
   std::optional<Session> session_;
   std::string payload_;
   std::vector<Notice> notices_;

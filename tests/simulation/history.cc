@@ -220,7 +220,7 @@ void History::Destroy(Client* client) {
 // What the server's background does.
 void History::Flush(int server) {
   Flusher flusher(&world_.web(server).store(), world_.web(server).context().clock,
-                  [&](uint8_t) { return &world_.web(server).context(); });
+                  [&](uint8_t) { return Borrow(world_.web(server).context()); });
   const uint64_t asked = world_.Asked(server);
   const uint64_t conflicts = world_.Conflicts();
   const Flusher::Step step = flusher.Run(64, world_.NowOf(server) + seconds(10));
