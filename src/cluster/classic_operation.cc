@@ -159,6 +159,7 @@ bool ClassicOperation::Learn(const std::vector<ClassicItem>& items) {
       std::find_if(items.begin(), items.end(), [](const ClassicItem& item) { return item.key == kSentinelKey; });
   if (seen == items.end()) return false;
   sentinel_ = seen->value;
+  learnt_ = true;
   process_.Learn(&sentinel_);
   return true;
 }

@@ -180,6 +180,25 @@ TEST_CASE("an operation of a classic node that is given up leaves neither thread
   CHECK(WaitUntil([&] { return Entries("/proc/self/task") <= threads; }));
 }
 
+TEST_CASE("a classic node's operation that fails brings no process back that others know to be gone") {
+  MemcachedProcess server;
+  FaultProxy proxy(server.port());
+  NodeHealth health{};
+  TestNode one(Engine::kClassic, TcpAddress(server.port()), kLong, {}, &health);
+  TestNode other(Engine::kClassic, TcpAddress(proxy.port()), {milliseconds(200), milliseconds(200)}, {}, &health);
+  REQUIRE(other.Read("k").status == NodeStatus::kMiss);
+  const uint32_t before = health.incarnation.load();
+  server.Restart();
+  REQUIRE(one.Read("k").status == NodeStatus::kMiss);
+  const uint32_t after = health.incarnation.load();
+  REQUIRE(after != before);
+  ProxyFaults hole;
+  hole.black_hole = true;
+  proxy.Set(hole);
+  CHECK(other.Read("k").status == NodeStatus::kError);
+  CHECK(health.incarnation.load() == after);
+}
+
 TEST_CASE("sending to a classic node that does not read is given up, too, and the value may go") {
   MemcachedProcess server;
   FaultProxy proxy(server.port());
