@@ -28,7 +28,8 @@ void DriveFlight(std::span<Pollable* const> pollables) {
     if (!each->done()) each->WaitBegins(polled_at);
   }
   // Nodes that are well answer at once: then one call per node is enough.
-  (void)std::all_of(pollables.begin(), pollables.end(), [](Pollable* each) { return each->done() || each->WaitBriefly(); });
+  (void)std::all_of(pollables.begin(), pollables.end(),
+                    [](Pollable* each) { return each->done() || each->WaitBriefly(); });
 
   std::vector<pollfd> waits;
   std::vector<size_t> ends(pollables.size());

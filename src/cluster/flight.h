@@ -1,5 +1,5 @@
-// The flight loop: waits for all operations that are under way at once. Layer: cluster; for node_set.cc and the engines.
-// Any thread, with operations of its own.
+// The flight loop: waits for all operations that are under way at once. Layer: cluster; for node_set.cc and the
+// engines. Any thread, with operations of its own.
 //
 // What has arrived is taken whatever the time is. So a node that hangs does not cost another node its answer, however
 // large that is.

@@ -86,8 +86,8 @@ class MemcachedNode final : public Node {
     found_ = classic;
   }
 
-  // After an operation: which process was found to be classic. If it fails, or is another one now, it may have become one
-  // that knows meta commands.
+  // After an operation: which process was found to be classic. If it fails, or is another one now, it may have become
+  // one that knows meta commands.
   void Remember(const NodeReply& reply) {
     if (engine_ == &meta_) {
       asks_again_ = false;
@@ -112,8 +112,8 @@ class MemcachedNode final : public Node {
   const std::function<std::unique_ptr<Node>()> make_classic_;
   std::unique_ptr<Node> classic_;
   Node* engine_ = &meta_;
-  uint32_t found_ = 0;        // the incarnation that is served by classic_; 0: not known
-  bool asks_again_ = false;   // what others have found is not believed now
+  uint32_t found_ = 0;       // the incarnation that is served by classic_; 0: not known
+  bool asks_again_ = false;  // what others have found is not believed now
   std::chrono::seconds ttl_{};
 };
 

@@ -1,9 +1,9 @@
-// The node of a save_path: a Node that finds out by which engine its memcached is served. Layer: cluster. Belongs to one
-// process and thread.
+// The node of a save_path: a Node that finds out by which engine its memcached is served. Layer: cluster. Belongs to
+// one process and thread.
 //
-// MetaNode asks first (see meta_node.h). A memcached or a proxy that knows no meta commands shows that in its first answer;
-// then ClassicNode takes over (see classic_node.h), in the same operation. So it is with SASL from the beginning. What was
-// found holds until the node is another process, or fails: then MetaNode asks again.
+// MetaNode asks first (see meta_node.h). A memcached or a proxy that knows no meta commands shows that in its first
+// answer; then ClassicNode takes over (see classic_node.h), in the same operation. So it is with SASL from the
+// beginning. What was found holds until the node is another process, or fails: then MetaNode asks again.
 #ifndef CLUSTERED_SESSION_CLUSTER_MEMCACHED_NODE_H_
 #define CLUSTERED_SESSION_CLUSTER_MEMCACHED_NODE_H_
 

@@ -64,7 +64,7 @@ void MetaAttempt::Continue(TimePoint now) {
   }
 }
 
-// -- What is asked -----------------------------------------------------------------------------------------------------
+// -- What is asked --------------------------------------------------------------------------------------------------
 
 // Decides what may be sent: nothing that the node's limit forbids, and a token only to the process that gave it.
 void MetaAttempt::NextStep(TimePoint now) {
@@ -102,7 +102,8 @@ void MetaAttempt::AskFlight() {
   if (operation_->kind == MetaOperation::Kind::kWrite) {
     conditional_ = operation_->expected.known() && operation_->expected.incarnation == process_.incarnation();
     const uint64_t cas = conditional_ ? operation_->expected.cas : 0;
-    commands[size++] = {Kind::kStore, operation_->key, operation_->value, operation_->expiration, cas, operation_->mark};
+    commands[size++] = {Kind::kStore, operation_->key, operation_->value, operation_->expiration,
+                        cas,          operation_->mark};
   } else {
     if (!claim.key.empty()) {
       commands[size++] = {Kind::kOffer, claim.key, claim.owner, NodeItemExpiration(claim.lease), 0, 0};
@@ -115,7 +116,7 @@ void MetaAttempt::AskFlight() {
   connection_.Ask({commands.data(), size}, operation_->deadline);
 }
 
-// -- What is answered --------------------------------------------------------------------------------------------------
+// -- What is answered -----------------------------------------------------------------------------------------------
 
 void MetaAttempt::Answer(NodeReply reply) {
   reply_ = std::move(reply);

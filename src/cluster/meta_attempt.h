@@ -5,8 +5,8 @@
 // A step is one flight. Usually it is the only one:
 //   a read    [add of the lock] [mg] [mg of the lock]
 //   a write   [cas or add, mg without the value]
-// Before a write on a new connection there may be one that asks for the node's incarnation, and before or after one of a
-// large value, one that asks for the node's item_size_max.
+// Before a write on a new connection there may be one that asks for the node's incarnation, and before or after one of
+// a large value, one that asks for the node's item_size_max.
 #ifndef CLUSTERED_SESSION_CLUSTER_META_ATTEMPT_H_
 #define CLUSTERED_SESSION_CLUSTER_META_ATTEMPT_H_
 

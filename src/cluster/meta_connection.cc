@@ -17,7 +17,8 @@ namespace {
 
 constexpr size_t kInputSizeMin = 16 << 10;
 constexpr size_t kInputSizeKept = 256 << 10;
-// What has arrived is read after the deadline, too. Where it is so much, the rest is on its way, and has so long to come.
+// What has arrived is read after the deadline, too. Where it is so much, the rest is on its way, and has so long to
+// come.
 constexpr size_t kFlowing = 4096;  // bytes
 constexpr Duration kFlowTime = std::chrono::milliseconds(10);
 constexpr Duration kFlowTimeMax = std::chrono::milliseconds(100);  // after the deadline in all
@@ -80,7 +81,7 @@ void MetaConnection::Fail(NodeFailure failure, const std::string& what) {
   problem_ = {failure, what, false, false};
 }
 
-// -- Connecting --------------------------------------------------------------------------------------------------------
+// -- Connecting -----------------------------------------------------------------------------------------------------
 
 void MetaConnection::Open(const HostAddresses& hosts, TimePoint now, TimePoint deadline) {
   Drop();
@@ -138,7 +139,7 @@ void MetaConnection::Connected(TimePoint now) {
   Send();
 }
 
-// -- A flight ----------------------------------------------------------------------------------------------------------
+// -- A flight -------------------------------------------------------------------------------------------------------
 
 void MetaConnection::Ask(MetaCommands commands, TimePoint deadline) {
   if (state_ == State::kClosed) return;  // connecting has failed at once
@@ -255,7 +256,7 @@ void MetaConnection::Take(TimePoint now) {
   if (input_.size() > kInputSizeKept) input_ = std::string();
 }
 
-// -- What goes wrong ---------------------------------------------------------------------------------------------------
+// -- What goes wrong ------------------------------------------------------------------------------------------------
 
 void MetaConnection::FailClosed(int error) {
   const bool lost = size_ == 0;
@@ -268,9 +269,9 @@ void MetaConnection::FailClosed(int error) {
 void MetaConnection::FailRefused(const std::string& message) {
   const bool not_meta = perhaps_;
   if (IsAuthenticationError(message)) {
-    Fail(NodeFailure::kCredentials, authenticates()
-                                        ? "refused the user name or password (clustered_session.username)"
-                                        : "asks for a user name and a password (clustered_session.username is not set)");
+    Fail(NodeFailure::kCredentials,
+         authenticates() ? "refused the user name or password (clustered_session.username)"
+                         : "asks for a user name and a password (clustered_session.username is not set)");
   } else {
     Fail(NodeFailure::kErrorAnswer, "answered: " + message);
   }
@@ -287,7 +288,7 @@ void MetaConnection::Expire(TimePoint now) {
   ConnectNext(now);
 }
 
-// -- Waiting -----------------------------------------------------------------------------------------------------------
+// -- Waiting --------------------------------------------------------------------------------------------------------
 
 TimePoint MetaConnection::deadline() const {
   if (state_ != State::kConnecting) return deadline_;
@@ -296,7 +297,8 @@ TimePoint MetaConnection::deadline() const {
 }
 
 void MetaConnection::Postpone(Duration time, TimePoint limit) {
-  for (TimePoint* each : {&connect_deadline_, &share_, &deadline_, &flow_limit_}) *each = std::min(*each + time, std::max(*each, limit));
+  for (TimePoint* each : {&connect_deadline_, &share_, &deadline_, &flow_limit_})
+    *each = std::min(*each + time, std::max(*each, limit));
 }
 
 void MetaConnection::WaitBriefly() {

@@ -1,7 +1,7 @@
-// MetaConnection: one connection to a node in memcached's text protocol with meta commands, and one flight of commands at
-// a time on it. Layer: cluster; for meta_attempt.h and meta_node.h only. Belongs to one thread. Nothing here waits: the
-// owner is told what to wait for. After fork() the child sees a closed connection; dropping it there leaves the parent's
-// alone.
+// MetaConnection: one connection to a node in memcached's text protocol with meta commands, and one flight of commands
+// at a time on it. Layer: cluster; for meta_attempt.h and meta_node.h only. Belongs to one thread. Nothing here waits:
+// the owner is told what to wait for. After fork() the child sees a closed connection; dropping it there leaves the
+// parent's alone.
 #ifndef CLUSTERED_SESSION_CLUSTER_META_CONNECTION_H_
 #define CLUSTERED_SESSION_CLUSTER_META_CONNECTION_H_
 
@@ -51,13 +51,13 @@ class MetaConnection {
   // Open in this process, with nothing under way.
   bool usable() const { return state_ == State::kIdle && ours(); }
   bool open() const { return state_ != State::kClosed && state_ != State::kConnecting; }
-  bool ours() const;  // not of the process that this one was forked from
-  const std::string& host() const { return host_; }   // the one that accepted
-  TimePoint used_at() const { return used_at_; }      // when it was opened, or the last flight was answered
+  bool ours() const;                                 // not of the process that this one was forked from
+  const std::string& host() const { return host_; }  // the one that accepted
+  TimePoint used_at() const { return used_at_; }     // when it was opened, or the last flight was answered
   bool TakeConnected() { return std::exchange(connected_, false); }  // once after each time it was opened
 
-  // Begins a flight, as soon as the connection is open. REQUIRES: usable(), or opening with no flight under way; at most
-  // kMetaCommandsMax commands, whose values live until the end of the flight
+  // Begins a flight, as soon as the connection is open. REQUIRES: usable(), or opening with no flight under way; at
+  // most kMetaCommandsMax commands, whose values live until the end of the flight
   void Ask(MetaCommands commands, TimePoint deadline);
   bool under_way() const { return state_ >= State::kConnecting; }
   // After a flight: what went wrong, or the replies in the order of the commands.
@@ -129,11 +129,11 @@ class MetaConnection {
   std::array<iovec, 3 * kMetaCommandsMax> parts_;
   size_t part_ = 0;  // the first that is not sent
   size_t parts_size_ = 0;
-  std::string input_;   // what was received
-  size_t size_ = 0;     // of that
-  size_t offset_ = 0;   // in that, where the next reply begins
-  size_t wanted_ = 0;   // of that, at least, to get on
-  size_t flowed_ = 0;   // of size_, when the deadline was last put off for what is on its way
+  std::string input_;  // what was received
+  size_t size_ = 0;    // of that
+  size_t offset_ = 0;  // in that, where the next reply begins
+  size_t wanted_ = 0;  // of that, at least, to get on
+  size_t flowed_ = 0;  // of size_, when the deadline was last put off for what is on its way
 };
 
 }  // namespace clustered_session

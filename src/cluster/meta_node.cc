@@ -24,7 +24,7 @@ MetaNode::MetaNode(const NodeAddress& address, const NodeTimeouts& timeouts, Nod
       counters_(counters),
       first_(std::make_unique<MetaAttempt>(parsed_, timeouts_, credentials_, health, counters)) {}
 
-// -- Starting ----------------------------------------------------------------------------------------------------------
+// -- Starting -------------------------------------------------------------------------------------------------------
 
 void MetaNode::StartRead(std::string_view key, TimePoint deadline, const LockClaim* claim) {
   Begin(MetaOperation::Kind::kRead, key, deadline);
@@ -53,7 +53,7 @@ void MetaNode::Begin(MetaOperation::Kind kind, std::string_view key, TimePoint d
   started_ = std::chrono::steady_clock::now();
   limit_ = deadline;
   operation_.deadline = std::min(deadline, started_ + timeouts_.connect + timeouts_.operation);
-  beside_at_ = started_ + timeouts_.operation / 4;
+  beside_at_ = started_ + std::min(timeouts_.operation, operation_.deadline - started_) / 4;
   beside_problem_ = MetaProblem();
   may_be_forgotten_ = retried_ = done_ = not_meta_ = false;
   reply_ = NodeReply();
@@ -106,7 +106,7 @@ void MetaNode::AskBeside(TimePoint now) {
   Judge(now);
 }
 
-// -- Waiting -----------------------------------------------------------------------------------------------------------
+// -- Waiting --------------------------------------------------------------------------------------------------------
 
 void MetaNode::WaitBegins(TimePoint now) {
   const Duration late = now - started_;
@@ -156,7 +156,7 @@ void MetaNode::Advance(std::span<const pollfd> waits, TimePoint polled_at) {
   }
 }
 
-// -- Ending ------------------------------------------------------------------------------------------------------------
+// -- Ending ---------------------------------------------------------------------------------------------------------
 
 // The first answer counts. A failure counts if no other try is under way.
 void MetaNode::Judge(TimePoint now) {

@@ -1,18 +1,18 @@
-// MetaNode: a memcached node that knows meta commands (1.6.10 and later), over sockets of our own. Layer: cluster; made by
-// memcached_node.cc. Belongs to one process and thread. The connection is opened at the first use and kept over
+// MetaNode: a memcached node that knows meta commands (1.6.10 and later), over sockets of our own. Layer: cluster; made
+// by memcached_node.cc. Belongs to one process and thread. The connection is opened at the first use and kept over
 // requests; after fork() the child opens its own.
 //
 // An operation takes at most connect + operation, or until its deadline if that is earlier, resolving the node's name
 // included. Several nodes are waited for at once (see flight.h).
 //
 // A connection that was idle may be gone without our knowing: a firewall, a balancer or a NAT on the way has forgotten
-// it. That is no failure of the node. If it was closed or reset, the operation is tried once more on a new connection. If
-// there is no answer after a quarter of the operation's time, the node is asked on a second connection as well, and the
-// first answer counts. If that is the second one's, all workers are told, by the node's health: a connection that was
-// last used before that is opened anew before its next use.
+// it. That is no failure of the node. If it was closed or reset, the operation is tried once more on a new connection.
+// If there is no answer after a quarter of the operation's time, the node is asked on a second connection as well, and
+// the first answer counts. If that is the second one's, all workers are told, by the node's health: a connection that
+// was last used before that is opened anew before its next use.
 //
-// Sending a conditional write twice is safe: if the first one was stored after all, the second one meets another token or
-// an item that exists, changes nothing, and a read shows the very bytes that were sent.
+// Sending a conditional write twice is safe: if the first one was stored after all, the second one meets another token
+// or an item that exists, changes nothing, and a read shows the very bytes that were sent.
 #ifndef CLUSTERED_SESSION_CLUSTER_META_NODE_H_
 #define CLUSTERED_SESSION_CLUSTER_META_NODE_H_
 
@@ -86,14 +86,14 @@ class MetaNode final : public Node, private Pollable {
   const NodeCredentials credentials_;
   NodeHealth* const health_;
   Counters* const counters_;
-  std::unique_ptr<MetaAttempt> first_;   // its connection is kept
-  std::unique_ptr<MetaAttempt> beside_;  // on a second connection
+  std::unique_ptr<MetaAttempt> first_;                   // its connection is kept
+  std::unique_ptr<MetaAttempt> beside_;                  // on a second connection
   uint32_t mark_ = static_cast<uint32_t>(RandomBits());  // of the last write
 
   MetaOperation operation_;
   TimePoint started_;
-  TimePoint limit_;            // that the caller has set
-  TimePoint beside_at_;        // when the node is asked on a second connection, if it is
+  TimePoint limit_;      // that the caller has set
+  TimePoint beside_at_;  // when the node is asked on a second connection, if it is
   std::unique_ptr<Resolver::Waiter> lookup_;
   TimePoint connect_deadline_;
   TimePoint lookup_deadline_;

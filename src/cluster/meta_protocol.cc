@@ -12,9 +12,9 @@
 namespace clustered_session {
 namespace {
 
-constexpr size_t kLineLengthMax = 256;        // of a reply; error lines are the longest
-constexpr size_t kStatLineLengthMax = 2048;   // some settings are paths
-constexpr size_t kStatsSizeMax = 64 << 10;    // of all settings; memcached 1.6 sends 3 KB
+constexpr size_t kLineLengthMax = 256;       // of a reply; error lines are the longest
+constexpr size_t kStatLineLengthMax = 2048;  // some settings are paths
+constexpr size_t kStatsSizeMax = 64 << 10;   // of all settings; memcached 1.6 sends 3 KB
 constexpr std::string_view kStored = "STORED\r\n";
 constexpr std::string_view kStat = "STAT ";
 constexpr std::string_view kEnd = "END\r\n";
@@ -38,7 +38,8 @@ bool IsError(std::string_view line) {
 // What may be shown of a line.
 std::string PrintableLine(std::string_view line) {
   std::string text(line.substr(0, 100));
-  std::replace_if(text.begin(), text.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
   return text;
 }
 
@@ -121,8 +122,8 @@ bool TakeLine(std::string_view bytes, std::initializer_list<std::string_view> wo
   return false;
 }
 
-// "VA <size> c<cas> O<number>", a value; "HD c<cas> f<mark> O<number>" where none was asked for; or "EN", which an older
-// node does not number.
+// "VA <size> c<cas> O<number>", a value; "HD c<cas> f<mark> O<number>" where none was asked for; or "EN", which an
+// older node does not number.
 MetaReplyScan ScanGet(std::string_view bytes, bool with_value, uint32_t number, Flags* flags) {
   const std::string_view hit = with_value ? "VA " : "HD ";
   MetaReplyScan reply;
@@ -134,7 +135,8 @@ MetaReplyScan ScanGet(std::string_view bytes, bool with_value, uint32_t number, 
   const bool found = word == hit.substr(0, 2);
   if (!found && word != "EN") return {};
   uint64_t value_size = 0;
-  if (found && with_value && (!ParseNumber(TakeWord(&line), &value_size) || value_size > kNodeItemValueSizeMax)) return {};
+  if (found && with_value && (!ParseNumber(TakeWord(&line), &value_size) || value_size > kNodeItemValueSizeMax))
+    return {};
   if (!ParseFlags(line, flags) || flags->number.value_or(number) != number) return {};
   if (found && (flags->cas == 0 || !flags->number)) return {};
   if (!found) return Complete(MetaResult::kMiss, size);

@@ -1,11 +1,11 @@
-// memcached's text protocol with meta commands: how commands are said, and what the replies say. Layer: cluster. Pure; for
-// meta_connection.cc and meta_attempt.cc.
+// memcached's text protocol with meta commands: how commands are said, and what the replies say. Layer: cluster. Pure;
+// for meta_connection.cc and meta_attempt.cc.
 //
-// A store is "cas" or "add", and "mg" without the value behind it. The two replies are two short lines. They tell the new
-// item's token, which "cas" alone does not. The item is told from another writer's, who came in between, by its mark. A
-// reply to "mg" also carries the number of its command, so that a late one cannot be taken for another's. Why not "ms",
-// which does all that in one: it removes the old item if the node has no memory for the new one; and a node that does not
-// know it takes the value for commands. See memcached's doc/protocol.txt.
+// A store is "cas" or "add", and "mg" without the value behind it. The two replies are two short lines. They tell the
+// new item's token, which "cas" alone does not. The item is told from another writer's, who came in between, by its
+// mark. A reply to "mg" also carries the number of its command, so that a late one cannot be taken for another's. Why
+// not "ms", which does all that in one: it removes the old item if the node has no memory for the new one; and a node
+// that does not know it takes the value for commands. See memcached's doc/protocol.txt.
 #ifndef CLUSTERED_SESSION_CLUSTER_META_PROTOCOL_H_
 #define CLUSTERED_SESSION_CLUSTER_META_PROTOCOL_H_
 
@@ -67,7 +67,8 @@ struct MetaReplyScan {
   uint64_t cas = 0;
 };
 
-// The text of a command is its line, then its value if it has one, then the rest. REQUIRES: a key that memcached accepts
+// The text of a command is its line, then its value if it has one, then the rest. REQUIRES: a key that memcached
+// accepts
 void AppendLine(const MetaCommand& command, uint32_t number, std::string* text);
 void AppendRest(const MetaCommand& command, uint32_t number, std::string* text);
 // Removes an item if it is the one that `cas` names: a store of nothing that is gone at once, with no reply.
@@ -76,12 +77,12 @@ void AppendRemove(std::string_view key, uint64_t cas, std::string* text);
 // REQUIRES: HasReply(command)
 MetaReplyScan ScanReply(std::string_view bytes, const MetaCommand& command, uint32_t number);
 
-// What is asked on a new connection to find out whether the node knows "mg" as it is used here. REQUIRES: an item of this
-// key has been added before on the connection
+// What is asked on a new connection to find out whether the node knows "mg" as it is used here. REQUIRES: an item of
+// this key has been added before on the connection
 std::string MetaQuestion(std::string_view key);
 
-// What a node says on a new connection before its first reply: the acknowledgement of a user name and a password, if the
-// connection began with them and the node asks for them, then the answer to MetaQuestion().
+// What a node says on a new connection before its first reply: the acknowledgement of a user name and a password, if
+// the connection began with them and the node asks for them, then the answer to MetaQuestion().
 struct Greeting {
   enum class Says : uint8_t {
     kMeta,     // it knows meta commands

@@ -1,5 +1,5 @@
 // Node: one memcached server as the core sees it. Layer: cluster. The only seam between the protocol and the network:
-// memcached_node.cc implements it with libmemcached, tests implement it with a simulation.
+// meta_node.h and classic_node.h implement it, tests implement it with a simulation.
 //
 // Two steps per operation, so that several nodes are asked at once and waited for once: Start*() sends and does not
 // wait for the answer; Finish*() waits for it. At most one operation is under way per node. A Node belongs to one

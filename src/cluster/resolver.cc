@@ -39,8 +39,8 @@ constexpr unsigned char kV4Prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xf
 
 std::atomic<Resolver*> of_process{nullptr};
 
-// When the program or module is loaded, not at the first use: a fork() beside another thread's first use would leave the
-// child waiting for the end of what that thread was at.
+// When the program or module is loaded, not at the first use: a fork() beside another thread's first use would leave
+// the child waiting for the end of what that thread was at.
 [[maybe_unused]] const int watched = pthread_atfork(nullptr, nullptr, [] { of_process.store(nullptr); });
 
 }  // namespace

@@ -1,9 +1,9 @@
 // Resolver: from a host name to its addresses, within a time. Layer: cluster; for the engines of nodes only. One per
 // process, for all its threads; a child made by fork() begins with an empty one.
 //
-// getaddrinfo() has no timeout, and a name server that does not answer keeps it for ten seconds and more. So it runs on a
-// thread of its own, which is waited for as long as the caller has time. The lookup goes on by itself, and whoever asks
-// soon after finds what it has brought. Threads wait in the system's resolver at most one per name.
+// getaddrinfo() has no timeout, and a name server that does not answer keeps it for ten seconds and more. So it runs on
+// a thread of its own, which is waited for as long as the caller has time. The lookup goes on by itself, and whoever
+// asks soon after finds what it has brought. Threads wait in the system's resolver at most one per name.
 #ifndef CLUSTERED_SESSION_CLUSTER_RESOLVER_H_
 #define CLUSTERED_SESSION_CLUSTER_RESOLVER_H_
 

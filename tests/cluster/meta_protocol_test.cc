@@ -55,7 +55,8 @@ std::string TextOf(const MetaCommand& command) {
 TEST_CASE("commands are said as memcached's protocol has them, a store with what shows its token") {
   CHECK(TextOf(kGetK) == "mg k v c O9\r\n|");
   CHECK(TextOf(kStoreK) == "cas k 42 100 5 7\r\n|\r\nmg k c f O9\r\n");
-  CHECK(TextOf({Kind::kStore, "k", "", 2592001, 0, 4294967295}) == "add k 4294967295 2592001 0\r\n|\r\nmg k c f O9\r\n");
+  CHECK(TextOf({Kind::kStore, "k", "", 2592001, 0, 4294967295}) ==
+        "add k 4294967295 2592001 0\r\n|\r\nmg k c f O9\r\n");
   CHECK(TextOf({Kind::kOffer, "k", "me", 30, 0, 0}) == "add k 0 30 2 noreply\r\n|\r\n");
 }
 
@@ -106,9 +107,8 @@ TEST_CASE("a reply is whole, incomplete, an error line, or garbage") {
       {kStoreK, "CLIENT_ERROR bad data chunk\r\n", refused},
       {kStoreK, "EXISTS\r\nERROR\r\n", refused},
   };
-  CheckReplies(cases, "VA 1 c9 O9\r\n", [](std::string_view bytes, const MetaCommand& command) {
-    return ScanReply(bytes, command, 9);
-  });
+  CheckReplies(cases, "VA 1 c9 O9\r\n",
+               [](std::string_view bytes, const MetaCommand& command) { return ScanReply(bytes, command, 9); });
 }
 
 TEST_CASE("item_size_max is found in the settings") {

@@ -26,7 +26,8 @@ FuzzFinding CheckReply(MetaCommand::Kind kind, std::string_view input) {
   if (FuzzFinding finding = CheckScan(reply.state, reply.size, reply.message, input); !finding.empty()) return finding;
   if (reply.state != ScanState::kComplete) return {};
   FUZZ_CHECK(Within(reply.value, input));
-  FUZZ_CHECK(reply.result != MetaResult::kHit || kind == MetaCommand::Kind::kSettings || (reply.cas != 0 && kind == MetaCommand::Kind::kGet));
+  FUZZ_CHECK(reply.result != MetaResult::kHit || kind == MetaCommand::Kind::kSettings ||
+             (reply.cas != 0 && kind == MetaCommand::Kind::kGet));
   FUZZ_CHECK(reply.result != MetaResult::kStored || (reply.cas != 0 && kind == MetaCommand::Kind::kStore));
   // The same without what follows it; and no part of it is one.
   const std::string_view alone = input.substr(0, reply.size);

@@ -1,5 +1,5 @@
 // Answers of nodes that are broken or hostile, beside the table in memcached_fault_test.cc. Mirrors
-// src/cluster/memcached_connection.h.
+// src/cluster/meta_connection.h.
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <random>

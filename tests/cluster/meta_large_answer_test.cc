@@ -1,4 +1,4 @@
-// Answers that no buffer of the kernel holds. Mirrors src/cluster/memcached_connection.h.
+// Answers that no buffer of the kernel holds. Mirrors src/cluster/meta_connection.h.
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
