@@ -32,7 +32,7 @@ struct PoolsFixture {
   SharedPoolTable& pools() { return shared()->pools; }
   SharedPoolTable::Number NumberOf(const std::string& path) { return NumberOf(path, settings); }
   SharedPoolTable::Number NumberOf(const std::string& path, const SessionSettings& own) {
-    now += std::chrono::milliseconds(1);
+    now = clock.Now();
     return pools().NumberOf(path, own, store.get(), now);
   }
 
