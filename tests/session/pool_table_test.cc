@@ -162,10 +162,11 @@ TEST_CASE_METHOD(PoolsFixture, "a request whose pool has lost its number writes 
   settings.write = WriteMode::kBehind;
   const std::string path = "127.0.0.1:" + std::to_string(node.port());
   Worker worker(store.get(), &clock);
-  const auto write = [&](const std::string& id) {
+  const auto write = [&](uint64_t random) {
     const auto context = worker.ContextFor(path, settings, 1);
     REQUIRE(context.ok());
     Session session(**context);
+    const std::string id = session.CreateId(std::to_string(random) + "0123456789abcdefghijklmnopqrst", random);
     REQUIRE(session.Read(id, 1440).ok());
     const SharedPoolTable::Number number = {(*context)->pool, (*context)->pool_hash};
     REQUIRE(pools().Holds(number));
@@ -173,12 +174,12 @@ TEST_CASE_METHOD(PoolsFixture, "a request whose pool has lost its number writes 
     REQUIRE_FALSE(pools().Holds(number));
     REQUIRE(session.Write(id, "n|i:1;", 1440).ok());
   };
-  write("0123456789abcdefghijklmnopqrstuv");
+  write(1);
   CHECK(store->UnreplicatedCount() == 0);
   CHECK(node.Stat("cmd_set") >= 1);
 
   node.Kill();  // what no node takes stays here, where its pool can be found
-  write("1123456789abcdefghijklmnopqrstuv");
+  write(2);
   const std::vector<LocalStore::Unreplicated> left = store->ListUnreplicated(10);
   REQUIRE(left.size() == 1);
   WalkThrough(2 * SharedPoolTable::kSlots);
