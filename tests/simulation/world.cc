@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "src/cluster/node_code.h"
 #include "src/cluster/placement.h"
 
 namespace clustered_session {
@@ -56,7 +57,8 @@ std::vector<int> World::Placed(const std::string& session) {
   const SessionContext& context = web(0).context();
   const SessionKey key = HashSessionId({}, context.settings.prefix, session);
   std::vector<int> placed;
-  for (const uint32_t node : PlaceSession(context.nodes->addresses(), key, NodeNameOf(session))) {
+  for (const uint32_t node :
+       PlaceSession(context.nodes->addresses(), key, NodeNamedBy(context.nodes->addresses(), session))) {
     placed.push_back(static_cast<int>(node));
   }
   return placed;
@@ -116,11 +118,10 @@ uint64_t World::Conflicts() {
 }
 
 void World::NoteState() {
-  const bool broken =
-      std::any_of(nodes_.begin(), nodes_.end(), [](const auto& node) { return node->HasFault(); }) ||
-      std::any_of(servers_.begin(), servers_.end(), [](const Server& server) {
-        return std::find(server.cut.begin(), server.cut.end(), true) != server.cut.end();
-      });
+  const bool broken = std::any_of(nodes_.begin(), nodes_.end(), [](const auto& node) { return node->HasFault(); }) ||
+                      std::any_of(servers_.begin(), servers_.end(), [](const Server& server) {
+                        return std::find(server.cut.begin(), server.cut.end(), true) != server.cut.end();
+                      });
   if (broken) {
     whole_since_.reset();
   } else if (!whole_since_) {
