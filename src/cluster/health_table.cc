@@ -30,6 +30,8 @@ void Clear(NodeHealth* slot, uint64_t key, TimePoint now) {
   slot->operations.store(0, std::memory_order_relaxed);
   slot->item_size_max.store(0, std::memory_order_relaxed);
   slot->incarnation.store(0, std::memory_order_relaxed);
+  slot->classic.store(0, std::memory_order_relaxed);
+  slot->forgotten_at_ns.store(0, std::memory_order_relaxed);
   for (std::atomic<uint64_t>& half : slot->address) half.store(0, std::memory_order_relaxed);
   slot->address_sum.store(0, std::memory_order_relaxed);
   slot->key.store(key, std::memory_order_release);

@@ -90,6 +90,8 @@ TEST_CASE("a slot that was taken over begins anew, and its former holder neither
   Fail(slot, kStart);
   slot->item_size_max = 1000;
   slot->incarnation = 7;
+  slot->classic = 7;
+  slot->forgotten_at_ns = 1;
   slot->operations = 3;
   slot->address_sum = 5;
   const TimePoint later = kStart + seconds(60);
@@ -103,6 +105,8 @@ TEST_CASE("a slot that was taken over begins anew, and its former holder neither
   CHECK(slot->operations.load() == 0);
   CHECK(slot->item_size_max.load() == 0);
   CHECK(slot->incarnation.load() == 0);
+  CHECK(slot->classic.load() == 0);
+  CHECK(slot->forgotten_at_ns.load() == 0);
   CHECK(slot->address_sum.load() == 0);
 
   CHECK_FALSE(former.holds());

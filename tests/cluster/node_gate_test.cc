@@ -14,10 +14,18 @@ using std::chrono::seconds;
 
 const TimePoint kStart = FromNanos(1'000'000'000'000);
 
+struct Server {
+  std::unique_ptr<HealthTable> table = std::make_unique<HealthTable>();
+  NodeTimeouts usual{milliseconds(100), milliseconds(250)};
+};
+
 // One worker's gate to the node that all of them share.
 struct Worker {
   Worker(HealthTable* table, const NodeTimeouts& timeouts, Duration retry_interval)
       : health(table, HealthKey("m1", timeouts), kStart), gate(&health, retry_interval) {}
+  explicit Worker(Server* server);
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
 
   bool Asks(TimePoint now) {
     const bool worth = gate.WorthAsking(now, connected);
@@ -42,11 +50,7 @@ struct Worker {
   bool connected = true;
 };
 
-struct Server {
-  std::unique_ptr<HealthTable> table = std::make_unique<HealthTable>();
-  NodeTimeouts usual{milliseconds(100), milliseconds(250)};
-  Worker Make() { return Worker(table.get(), usual, seconds(2)); }
-};
+Worker::Worker(Server* server) : Worker(server->table.get(), server->usual, seconds(2)) {}
 
 TimePoint At(int64_t ms) { return kStart + milliseconds(ms); }
 
@@ -60,7 +64,7 @@ TEST_CASE("what is the caller's own fault takes the node from nobody else") {
     for (const bool connected : {true, false}) {
       INFO(static_cast<int>(each.failure) << ", connected " << connected);
       Server server;
-      Worker bad = server.Make(), good = server.Make();
+      Worker bad(&server), good(&server);
       for (int i = 0; i < 100; ++i) {
         bad.connected = connected;
         if (bad.Asks(At(i))) {
@@ -85,7 +89,7 @@ TEST_CASE("what is the caller's own fault takes the node from nobody else") {
 TEST_CASE("who is not let in does not use up the probes of those who are") {
   const NodeFailure failure = GENERATE(NodeFailure::kCredentials, NodeFailure::kPermission, NodeFailure::kLocal);
   Server server;
-  Worker eager(server.table.get(), server.usual, milliseconds(1)), good = server.Make();
+  Worker eager(server.table.get(), server.usual, milliseconds(1)), good(&server);
   good.Operation(At(0), NodeFailure::kTimeout);
   good.Operation(At(2000), NodeFailure::kConnectRefused);
   CHECK_FALSE(good.Asks(At(2001)));
@@ -99,7 +103,7 @@ TEST_CASE("who is not let in does not use up the probes of those who are") {
 
 TEST_CASE("a late answer is no failed node: the worker that met it waits, the others ask") {
   Server server;
-  Worker first = server.Make(), second = server.Make(), third = server.Make();
+  Worker first(&server), second(&server), third(&server);
   CHECK(first.Operation(At(0), NodeFailure::kTimeout) == GateEvent::kNone);
   CHECK_FALSE(first.Asks(At(1)));
   CHECK_FALSE(first.gate.GivenUp(false));
@@ -127,7 +131,7 @@ TEST_CASE("a hung node costs a server two waits on open connections and two on n
   Server server;
   int waits = 0;
   std::vector<std::unique_ptr<Worker>> workers;
-  for (int i = 0; i < 20; ++i) workers.push_back(std::make_unique<Worker>(server.Make()));
+  for (int i = 0; i < 20; ++i) workers.push_back(std::make_unique<Worker>(&server));
   const auto all_ask = [&](TimePoint now) {
     int asked = 0;
     for (const auto& worker : workers) {
@@ -155,10 +159,10 @@ TEST_CASE("a node that takes no new connections stays with those who have one") 
                                        NodeFailure::kTimeout, NodeFailure::kConnectTimeout, NodeFailure::kResolve);
   INFO(static_cast<int>(failure));
   Server server;
-  Worker old = server.Make();
+  Worker old(&server);
   int asked = 0, told = 0;
   for (int i = 0; i < 50; ++i) {
-    Worker newcomer = server.Make();
+    Worker newcomer(&server);
     newcomer.connected = false;
     if (newcomer.Asks(At(i))) {
       ++asked;
@@ -169,7 +173,7 @@ TEST_CASE("a node that takes no new connections stays with those who have one") 
   CHECK(asked <= 2);
   CHECK(told == 1);
   // One tries per interval, and opens it for all.
-  Worker one = server.Make(), other = server.Make();
+  Worker one(&server), other(&server);
   one.connected = other.connected = false;
   CHECK(one.Asks(At(3000)));
   CHECK_FALSE(other.Asks(At(3000)));
@@ -179,7 +183,7 @@ TEST_CASE("a node that takes no new connections stays with those who have one") 
 
 TEST_CASE("an open connection that turns out to be closed is followed by a new one, and that decides") {
   Server server;
-  Worker first = server.Make(), second = server.Make();
+  Worker first(&server), second(&server);
   // The node was stopped: closed, and refused when it was tried anew.
   CHECK(first.Operation(At(0), NodeFailure::kConnectRefused) == GateEvent::kNoConnection);
   CHECK_FALSE(first.Asks(At(1)));
@@ -231,7 +235,7 @@ TEST_CASE("pools of other timeouts and intervals take no node from each other, i
 
 TEST_CASE("where no node is left, one worker of the server may ask once more each tenth of a second") {
   Server server;
-  Worker first = server.Make(), second = server.Make();
+  Worker first(&server), second(&server);
   first.Operation(At(0), NodeFailure::kTimeout);
   second.Operation(At(0), NodeFailure::kTimeout);
   CHECK_FALSE(first.gate.GrantLastTry(At(99), first.connected));
@@ -253,20 +257,20 @@ TEST_CASE("where no node is left, one worker of the server may ask once more eac
 
 TEST_CASE("where no node is left, a worker overcomes its own doubt, but not what does not let it in") {
   Server server;
-  Worker worker = server.Make();
+  Worker worker(&server);
   worker.Operation(At(0), NodeFailure::kTimeout);
   CHECK_FALSE(worker.Asks(At(1)));
   CHECK(worker.gate.GrantLastTry(At(1), worker.connected));
   CHECK(worker.Operation(At(2), NodeFailure::kNone) == GateEvent::kNone);
 
-  Worker stranger = server.Make();
+  Worker stranger(&server);
   stranger.Operation(At(0), NodeFailure::kCredentials);
   CHECK_FALSE(stranger.gate.GrantLastTry(At(1000), stranger.connected));
 }
 
 TEST_CASE("a worker whose slot was taken for another node asks its own, and charges nobody else") {
   Server server;
-  Worker worker = server.Make();
+  Worker worker(&server);
   NodeHealth* slot = worker.health.get();
   REQUIRE(worker.Asks(At(0)));
   slot->key = 2;  // another's now

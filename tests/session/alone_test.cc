@@ -33,8 +33,7 @@ struct Worker2 {
 
   // What a client without a cookie finds under this ID.
   Result<std::string> Read(const std::string& id) {
-    RequestScope scope;
-    Session session(context, &scope);
+    Session session(context);
     Result<std::string_view> read = session.Read(id, Request::kLifetime);
     for (Notice& notice : session.TakeNotices()) notices.push_back(std::move(notice));
     if (!read.ok()) return read.error();
