@@ -296,7 +296,7 @@ ClassicStatus ClassicConnection::Fetch(std::span<const std::string_view> keys, T
   // With no item, whatever was answered is MEMCACHED_NOTFOUND; some errors are kept, others are not.
   if (code == MEMCACHED_NOTFOUND) code = memcached_last_error(memcached_);
   if (code == MEMCACHED_SUCCESS)
-    return {NodeFailure::kErrorAnswer, "answered nothing, or an error, to what it must have"};
+    return {NodeFailure::kErrorAnswer, "answered nothing, or an error, to what it must have", true};
   ClassicStatus status = StatusOf(code, false);
   if (status.failure == NodeFailure::kTimeout && !items->empty()) status.what = "no complete answer";
   return status;
