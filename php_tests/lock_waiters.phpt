@@ -33,6 +33,7 @@ $page = <<<'END'
   echo $_SESSION['n'];
   END;
 $nodes = [new Node(), new Node()];
+$other_nodes = [new Node()];
 $server = new WebServer($page, 6);
 $query = fn($lock, $id, $nodes, $more = []) =>
   http_build_query(['lock' => $lock, 'id' => "$id-$lock", 'path' => save_path(...$nodes)] + $more);
@@ -51,7 +52,7 @@ foreach (['local', 'cluster'] as $lock) {
   }
   echo $server->ask($query($lock, 'one', $nodes))->body, "\n";
   echo 'another session: ', $server->ask($query($lock, 'other', $nodes))->body, "\n";
-  echo 'another pool: ', $server->ask($query($lock, 'one', [$nodes[0]]))->body, "\n";
+  echo 'another pool: ', $server->ask($query($lock, 'one', $other_nodes))->body, "\n";
   touch("$gate.go");
   foreach ($running as $i => $request) echo "$i: ", WebServer::read($request)->body, "\n";
   echo 'afterwards: ', $server->ask($query($lock, 'one', $nodes))->body, ', refusals: ', $status()->refusals, "\n";

@@ -12,8 +12,8 @@ need_nodes();
 --FILE--
 <?php
 require __DIR__ . '/support.inc';
-foreach ([1024 => [2000, 300_000], 128 << 10 => [140_000, 2_000_000]] as $size_max => $sizes) {
-  $node = Node::taking($size_max);
+foreach ([[1024, 512, [2000, 300_000]], [131_072, 16384, [140_000, 2_000_000]]] as [$max, $chunk, $sizes]) {
+  $node = new Node(item_size_max($max, $chunk));
   $path = save_path($node);
   ini_set('session.save_path', $path);
   $id = session(null, function (&$data) { $data['text'] = 'small'; });
