@@ -217,22 +217,6 @@ TEST_CASE("a classic node that has evicted the sentinel gets it again, and that 
   CHECK(client.counters.node_connects.Get() == 2);
 }
 
-TEST_CASE("a classic node that has evicted the sentinel gets it again, and that is no error") {
-  MemcachedProcess server;
-  TestNode client(Engine::kClassic, TcpAddress(server.port()));
-  const NodeReply stored = client.Write("k", "v");
-  REQUIRE(stored.status == NodeStatus::kStored);
-  REQUIRE(server.Delete("cs:node-incarnation"));
-  CHECK(client.Read("k").token == stored.token);  // still the same process, on the same connection
-  CHECK(client.Read("not there").status == NodeStatus::kMiss);
-  CHECK_FALSE(server.Get("cs:node-incarnation").empty());
-  const NodeReply hit = client.Read("k");
-  CHECK(hit.value == "v");
-  CHECK(client.Write("k", "w", hit.token).status == NodeStatus::kStored);
-  CHECK(client.counters.node_errors.Get() == 0);
-  CHECK(client.counters.node_connects.Get() == 2);
-}
-
 TEST_CASE("sending to a classic node that does not read is given up, too, and the value may go") {
   MemcachedProcess server;
   FaultProxy proxy(server.port());
