@@ -1,6 +1,8 @@
 --TEST--
 An empty session that is destroyed, or given a new ID, leaves nothing on the nodes
 --INI--
+clustered_session.connect_timeout=20s
+clustered_session.operation_timeout=20s
 session.save_handler=clustered
 session.use_strict_mode=1
 clustered_session.server_id=a

@@ -1,6 +1,8 @@
 --TEST--
 A session is over a lifetime after its last use, on the server where that was and soon on the nodes
 --INI--
+clustered_session.connect_timeout=20s
+clustered_session.operation_timeout=20s
 session.save_handler=clustered
 session.gc_maxlifetime=2
 session.use_strict_mode=1
@@ -62,8 +64,14 @@ foreach ([$a, $b] as $server) {
   }, 'the end');
   echo "over\n";
 }
-await(fn() => !array_filter(array_merge(...array_map(fn($node) => array_map($node->item(...), $node->keys()), $nodes))),
-  'the nodes to forget all sessions');
+// What is on the nodes now, soon is not.
+await(function () use ($nodes, $other, $b, &$keys) {
+  $other->ask($b, 'set=2');
+  return count($keys = $nodes[0]->keys()) > 0;
+}, 'the records');
+foreach ($nodes as $node) {
+  foreach ($keys as $key) await(fn() => $node->item($key) === null, 'a node to forget a session');
+}
 var_dump($one->ask($a, 'look'), $other->ask($b, 'look'));
 ?>
 --EXPECT--

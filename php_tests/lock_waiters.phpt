@@ -1,6 +1,8 @@
 --TEST--
 Beyond lock_waiters_max requests of one session fail at once, those of others do not; with lock=local and lock=cluster
 --INI--
+clustered_session.connect_timeout=20s
+clustered_session.operation_timeout=20s
 session.save_handler=clustered
 session.use_strict_mode=0
 clustered_session.lock_waiters_max=2
