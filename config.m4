@@ -189,6 +189,7 @@ struct Value {
     src/session/cluster_lock.cc
     src/session/conflict.cc
     src/session/destroy_path.cc
+    src/session/entry_path.cc
     src/session/flush_path.cc
     src/session/flush_seat.cc
     src/session/flusher.cc
@@ -201,6 +202,7 @@ struct Value {
     src/session/replicator.cc
     src/session/session.cc
     src/session/shared_state.cc
+    src/session/survey_path.cc
     src/session/worker.cc
     src/session/write_path.cc
   "

@@ -9,9 +9,13 @@
 #include <chrono>
 #include <cstdint>
 
+#include "src/base/clock.h"
+
 namespace clustered_session {
 
 inline constexpr std::chrono::seconds kNodeClockTick{1};
+
+inline int64_t SecondsAfter(TimePoint now, uint32_t seconds) { return ToNanos(now + std::chrono::seconds(seconds)); }
 
 // How long after a record was written an unchanged session is written again: ten times in a lifetime, or each second.
 inline std::chrono::seconds RefreshInterval(uint32_t lifetime_s) {

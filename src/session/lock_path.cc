@@ -13,7 +13,8 @@
 
 namespace clustered_session {
 
-// The lock among the workers of this server. With lock=cluster, too: so one worker of a server at a time asks the nodes.
+// The lock among the workers of this server. With lock=cluster, too: so one worker of a server at a time asks the
+// nodes.
 Status Session::TakeLocalLock(TimePoint give_up_at) {
   if (context_.settings.lock == LockMode::kNone || loaded_.lock.held) return Status::Ok();
   const uint32_t waiters_max = context_.settings.lock_waiters_max;
@@ -135,8 +136,8 @@ std::vector<NodeSet::Read> Session::ReadAndClaim(const std::vector<uint32_t>& no
       if (read.node == claim->node && Answered(read.reply)) NoteClaim(read.reply, sent_at);
     }
   }
-  lock.any_answer |= std::any_of(reads.begin(), reads.end(),
-                                 [](const NodeSet::Read& read) { return Answered(read.reply); });
+  lock.any_answer |=
+      std::any_of(reads.begin(), reads.end(), [](const NodeSet::Read& read) { return Answered(read.reply); });
   return reads;
 }
 
@@ -165,8 +166,8 @@ void Session::NoteClaim(const NodeReply& reply, TimePoint sent_at) {
 void Session::TakeOverLock(const NodeToken& held, TimePoint deadline) {
   const ClusterLock& lock = loaded_.cluster_lock;
   const TimePoint sent_at = context_.clock->Now();
-  const std::vector<NodeReply> replies = context_.nodes->WriteAll({{lock.node, held}}, lock.key, lock.holder,
-                                                                  context_.leases->TimeToLive(), deadline);
+  const std::vector<NodeReply> replies =
+      context_.nodes->WriteAll({{lock.node, held}}, lock.key, lock.holder, context_.leases->TimeToLive(), deadline);
   const NodeReply& reply = replies.front();
   if (reply.status == NodeStatus::kStored && reply.token.incarnation == held.incarnation) {
     HoldClusterLock(reply.token, sent_at);

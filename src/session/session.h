@@ -2,7 +2,7 @@
 // Layer: session. Belongs to one request; not thread-safe. No call throws; none calls into PHP.
 //
 // read_path.cc, write_path.cc and destroy_path.cc hold the three paths, lock_path.cc what a read waits for first; each
-// reads top to bottom like docs/protocol.md.
+// reads top to bottom like docs/protocol.md. They ask nodes by survey_path.cc and keep what they know by entry_path.cc.
 #ifndef CLUSTERED_SESSION_SESSION_SESSION_H_
 #define CLUSTERED_SESSION_SESSION_SESSION_H_
 
@@ -96,8 +96,8 @@ class Session {
   void Abandon();
 
   // Writes an entry of the local store that no node has acknowledged, for no request: see flush_path.cc. `pool` is the
-  // number that it was listed with, and this context's; an entry of another one by now is left alone. Without waiting for
-  // the session's lock. The session lives no longer for it.
+  // number that it was listed with, and this context's; an entry of another one by now is left alone. Without waiting
+  // for the session's lock. The session lives no longer for it.
   enum class FlushOutcome : uint8_t {
     kWritten,
     kGone,    // written by somebody else, expired or destroyed meanwhile; or no node takes it, with a notice
@@ -183,13 +183,18 @@ class Session {
   void ServeEntry();
   Status ValidateEntry(TimePoint now);
   Status LoadFromNodes(TimePoint now);
+  bool Conclusive(const Survey& survey);
+  bool EndedHere(const Survey& survey, TimePoint now);
+  const std::vector<uint32_t>& Placement();
+  TimePoint StoreDeadline(TimePoint now) const;
+  void SetLoaded(std::string_view id, uint32_t lifetime_s);
+
+  // survey_path.cc
   void Ask(const std::vector<uint32_t>& nodes, TimePoint deadline, Survey* survey);
   void AskAgain(TimePoint deadline, Survey* survey);
-  bool Conclusive(const Survey& survey);
   static bool Answered(const NodeReply& reply) {
     return reply.status == NodeStatus::kHit || reply.status == NodeStatus::kMiss;
   }
-  bool EndedHere(const Survey& survey, TimePoint now);
   bool Reconcile(const Survey& survey, bool have_entry, TimePoint now);
   void Adopt(const Record& record, TimePoint now);
   Ancestry Known() const;
@@ -198,10 +203,6 @@ class Session {
   bool HasLaggard(const Survey& survey, const std::vector<uint32_t>& holders) const;
   uint32_t ServerActor() const;
   uint32_t NewActor();
-  void ConfirmEntry(TimePoint now);
-  const std::vector<uint32_t>& Placement();
-  TimePoint StoreDeadline(TimePoint now) const;
-  void SetLoaded(std::string_view id, uint32_t lifetime_s);
 
   // write_path.cc
   Status WriteChanged(std::string_view id, std::string_view payload, uint32_t lifetime_s, bool empty);
@@ -211,7 +212,6 @@ class Session {
   bool NodesNeedWrite(TimePoint now);
   Status KeepEmpty();
   bool CopiesMissing();
-  void ExtendLocally(TimePoint now);
   Status Commit(std::string_view payload);
   bool CatchUp(std::string_view* payload, std::string* merged);
   Status CommitInTurn(std::string_view payload);
@@ -222,9 +222,13 @@ class Session {
   void ForgetCreated();
   Status CommitHere(std::string_view payload);
   Status FinishCommit(WriteOutcome outcome, std::string_view payload, std::chrono::seconds ttl);
+
+  // entry_path.cc
+  void ExtendLocally(TimePoint now);
+  void ConfirmEntry(TimePoint now);
   void BeginGrace(TimePoint now);
-  bool PoolIsKept(uint8_t pool) const;
   Status PutEntry(TimePoint now);
+  bool PoolIsKept(uint8_t pool) const;
   uint32_t HomeNode();
   void SaveTokens();
 
