@@ -1,0 +1,85 @@
+// What a worker keeps over requests: nodes by what they are reached with, and contexts that stay as they were given
+// out. Layer: tests. No node is asked.
+#include "src/session/worker.h"
+
+#include <catch2/catch.hpp>
+#include <memory>
+#include <string>
+
+using namespace clustered_session;
+
+namespace {
+
+struct WorkerFixture {
+  WorkerFixture() {
+    Result<std::unique_ptr<LocalStore>> made = LocalStore::Create(1u << 20, sizeof(SharedState));
+    REQUIRE(made.ok());
+    store = std::move(*made);
+    REQUIRE(static_cast<SharedState*>(store->Extra())->Init());
+    worker = std::make_unique<Worker>(store.get(), &clock);
+  }
+
+  std::shared_ptr<const SessionContext> Context(const std::string& save_path = "m1=127.0.0.1:11211") {
+    auto context = worker->ContextFor(save_path, settings, ++generation);
+    REQUIRE(context.ok());
+    return *context;
+  }
+
+  SystemClock clock;
+  std::unique_ptr<LocalStore> store;
+  std::unique_ptr<Worker> worker;
+  SessionSettings settings;
+  uint64_t generation = 0;
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(WorkerFixture, "A setting that no node sees keeps the nodes, and leaves earlier contexts as they were",
+                 "[session]") {
+  const auto before = Context();
+  settings.copies = 1;
+  settings.lock = LockMode::kNone;
+  const auto after = Context();
+  CHECK(after->nodes == before->nodes);
+  CHECK(after->settings.copies == 1);
+  CHECK(after->settings.lock == LockMode::kNone);
+  CHECK(before->settings.copies == SessionSettings().copies);
+  CHECK(before->settings.lock == SessionSettings().lock);
+}
+
+TEST_CASE_METHOD(WorkerFixture, "Each way of reaching nodes has nodes of its own, and finds them again", "[session]") {
+  const auto first = Context();
+  SECTION("connect_timeout") { settings.connect_timeout += std::chrono::milliseconds(1); }
+  SECTION("operation_timeout") { settings.operation_timeout += std::chrono::milliseconds(1); }
+  SECTION("retry_interval") { settings.retry_interval += std::chrono::milliseconds(1); }
+  SECTION("password") { settings.password = "secret"; }
+  const auto second = Context();
+  CHECK(second->nodes != first->nodes);
+  CHECK(second->space == first->space);  // the sessions are the same
+  settings = SessionSettings();
+  CHECK(Context()->nodes == first->nodes);
+}
+
+TEST_CASE_METHOD(WorkerFixture, "Pools that differ in save_path share no local copies", "[session]") {
+  const auto one = Context("m1=127.0.0.1:11211");
+  const auto other = Context("m1=127.0.0.1:11212");
+  CHECK(one->nodes != other->nodes);
+  CHECK_FALSE(one->space == other->space);
+}
+
+TEST_CASE_METHOD(WorkerFixture,
+                 "Of many pools the last used stay, and one that is left has its nodes until it is closed",
+                 "[session]") {
+  const auto path = [](int number) { return "m1=127.0.0.1:" + std::to_string(20000 + number); };
+  const NodeSet* kept = Context(path(0))->nodes;
+  std::shared_ptr<const SessionContext> open = Context(path(1));
+  const std::weak_ptr<const SessionContext> watched = open;
+  for (int i = 2; i < 40; ++i) {
+    Context(path(i));
+    CHECK(Context(path(0))->nodes == kept);
+  }
+  CHECK(open->nodes->size() == 1);
+  CHECK(open->nodes->addresses().front().port == 20001);
+  open.reset();
+  CHECK(watched.expired());
+}
