@@ -93,8 +93,9 @@ TEST_CASE("a node that refuses the password is left alone by this worker, fails 
   NodeSet nodes(std::move(members), seconds(3600), &clock, &counters);
   for (int i = 0; i < 3; ++i) (void)nodes.ReadAll({0}, "k", Now() + seconds(5));
   const std::vector<NodeEvent> events = nodes.TakeEvents();
-  REQUIRE(events.size() == 1);
+  REQUIRE(events.size() == 2);
   CHECK(events[0].text.find("refused the user name or password") != std::string::npos);
+  CHECK(events[1].text.find("no node of session.save_path can be asked") == 0);  // it is the only one
   CHECK(health.failures.load() == 0);
   CHECK(counters.node_waits.Get() == 1);
 }
