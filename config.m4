@@ -8,7 +8,7 @@ PHP_ARG_ENABLE([clustered-session],
 
 if test "$PHP_CLUSTERED_SESSION" != "no"; then
   dnl -- PHP ------------------------------------------------------------------------------------------------------------
-  AC_MSG_CHECKING([for PHP 8.1 or later, with sessions])
+  AC_MSG_CHECKING([for PHP 8.2 or later, with sessions])
   if test -n "$PHP_CONFIG"; then
     clustered_session_php_version=`$PHP_CONFIG --version`
     clustered_session_php_vernum=`$PHP_CONFIG --vernum`
@@ -16,15 +16,18 @@ if test "$PHP_CLUSTERED_SESSION" != "no"; then
     clustered_session_php_version=$PHP_VERSION
     clustered_session_php_vernum=$PHP_VERSION_ID
   fi
-  if test -z "$clustered_session_php_vernum" || test "$clustered_session_php_vernum" -lt 80100; then
+  if test -z "$clustered_session_php_vernum" || test "$clustered_session_php_vernum" -lt 80200; then
     AC_MSG_RESULT([no])
-    AC_MSG_ERROR([clustered_session needs PHP 8.1 or later; this is PHP ${clustered_session_php_version:-of unknown version}. Use another phpize, or --with-php-config=PATH.])
+    AC_MSG_ERROR([clustered_session needs PHP 8.2 to 8.6; this is PHP ${clustered_session_php_version:-of unknown version}. Use another phpize, or --with-php-config=PATH.])
   fi
   if test -n "$PHP_CONFIG" && test ! -f "$phpincludedir/ext/session/php_session.h"; then
     AC_MSG_RESULT([no])
     AC_MSG_ERROR([clustered_session needs PHP's session module; PHP $clustered_session_php_version at $prefix was built without it.])
   fi
   AC_MSG_RESULT([yes, $clustered_session_php_version])
+  if test "$clustered_session_php_vernum" -ge 80700; then
+    AC_MSG_WARN([clustered_session is made for PHP 8.2 to 8.6; nobody has tried it with $clustered_session_php_version.])
+  fi
 
   dnl -- Libraries ------------------------------------------------------------------------------------------------------
   if test -z "$PKG_CONFIG" || test "$PKG_CONFIG" = "no"; then
@@ -145,6 +148,7 @@ struct Value {
     src/cluster/meta_node.cc
     src/cluster/meta_protocol.cc
     src/cluster/node.cc
+    src/cluster/node_code.cc
     src/cluster/node_gate.cc
     src/cluster/node_item.cc
     src/cluster/node_process.cc
@@ -176,6 +180,7 @@ struct Value {
     src/php/renewal.cc
     src/php/save_handler.cc
     src/php/status.cc
+    src/php/store.cc
     src/record/merge.cc
     src/record/payload_split.cc
     src/record/record.cc
@@ -185,6 +190,7 @@ struct Value {
     src/session/conflict.cc
     src/session/destroy_path.cc
     src/session/flush_path.cc
+    src/session/flush_seat.cc
     src/session/flusher.cc
     src/session/lock_keeper.cc
     src/session/lock_leases.cc

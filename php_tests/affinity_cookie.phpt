@@ -2,6 +2,8 @@
 The affinity cookie: sent with the session cookie's attributes when the server changes, and only then
 --INI--
 session.save_handler=clustered
+session.cookie_httponly=0
+session.cookie_samesite=
 clustered_session.server_id=a
 --SKIPIF--
 <?php

@@ -36,7 +36,7 @@ echo implode("\n", $lines[0]), "\n";
 var_dump(str_contains($info, 's3cret'));
 var_dump(ini_set('clustered_session.password', 'another'));
 foreach (['username' => 'a:b', 'password' => 'tw0 words'] as $name => $value) {
-  echo trim(run_php('', [], ["clustered_session.$name" => $value])), "\n";
+  echo run_php('', [], ["clustered_session.$name" => $value]), logged();
 }
 ?>
 --EXPECTF--
@@ -51,5 +51,5 @@ clustered_session.password => ******** => ********
 clustered_session.username => web => web
 bool(false)
 bool(false)
-Warning: clustered_session.username must be at most 100 printable characters without spaces and colons, "a:b" does not do in Unknown on line 0
-Warning: clustered_session.password must be at most 100 printable characters without spaces in Unknown on line 0
+clustered_session: clustered_session.username must be at most 100 printable characters without spaces and colons, "a:b" does not do
+clustered_session: clustered_session.password must be at most 100 printable characters without spaces

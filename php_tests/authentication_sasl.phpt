@@ -37,7 +37,8 @@ $info = ob_get_clean();
 preg_match_all('/^clustered_session\.(?:authentication|username|password).*/m', $info, $lines);
 echo implode("\n", $lines[0]), "\n";
 var_dump(str_contains($info, 's3cret'));
-echo trim(run_php('', [], ['clustered_session.authentication' => 'plain'])), "\n";
+logged();
+echo run_php('', [], ['clustered_session.authentication' => 'plain']), logged();
 ?>
 --EXPECTF--
 {"n":1}
@@ -57,4 +58,4 @@ clustered_session.authentication => sasl => sasl
 clustered_session.password => ******** => ********
 clustered_session.username => web => web
 bool(false)
-Warning: clustered_session.authentication must be text or sasl, "plain" does not do in Unknown on line 0
+clustered_session: clustered_session.authentication must be text or sasl, "plain" does not do

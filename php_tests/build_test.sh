@@ -62,9 +62,9 @@ pkg_config_folder() {
 }
 
 check 'phpize takes config.m4' "$phpize"
-fake_php_config 8.0.30 80030
-check 'PHP before 8.1 is refused with its version' \
-  refuses 'clustered_session needs PHP 8.1 or later; this is PHP 8.0.30.' --with-php-config="$scratch/php-config"
+fake_php_config 8.1.30 80130
+check 'PHP before 8.2 is refused with its version' \
+  refuses 'clustered_session needs PHP 8.2 to 8.6; this is PHP 8.1.30.' --with-php-config="$scratch/php-config"
 pkg_config_folder
 check 'a missing libmemcached is named' \
   refuses 'needs libmemcached 1.1.4 or later, and pkg-config finds none' \

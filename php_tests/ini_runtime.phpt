@@ -11,7 +11,7 @@ require __DIR__ . '/support.inc';
 $bad = [
   'local_trust' => ['10', '-1s', 'ten', '', '1d', '25h', '10 s', '1.5s', '99999999999999999999s'],
   'takeover_grace' => ['x'], 'lock_wait' => ['30'], 'lock' => ['Cluster', 'Local', 'no'],
-  'on_conflict' => ['ours', ''],
+  'on_conflict' => ['ours', ''], 'lock_waiters_max' => ['-1', '4097', 'many'],
 ];
 foreach ($bad as $name => $values) {
   foreach ($values as $value) {
@@ -41,7 +41,7 @@ var_dump(ini_set('clustered_session.on_conflict', $long));
 restore_error_handler();
 // Good ones are taken, and ini_restore() gives the default back.
 foreach (['local_trust' => '0', 'takeover_grace' => '24h', 'lock' => 'cluster', 'lock_wait' => '0ms',
-          'write' => 'behind', 'on_conflict' => 'theirs'] as $name => $value) {
+          'lock_waiters_max' => '0', 'write' => 'behind', 'on_conflict' => 'theirs'] as $name => $value) {
   $before = ini_get("clustered_session.$name");
   if (ini_set("clustered_session.$name", $value) !== $before) echo "$name: not taken\n";
   ini_restore("clustered_session.$name");
@@ -66,5 +66,8 @@ clustered_session.lock must be none, local or cluster, "Local" does not do
 clustered_session.lock must be none, local or cluster, "no" does not do
 clustered_session.on_conflict must be merge, mine or theirs, "ours" does not do
 clustered_session.on_conflict must be merge, mine or theirs, "" does not do
+clustered_session.lock_waiters_max must be a number from 0 to 4096, "-1" does not do
+clustered_session.lock_waiters_max must be a number from 0 to 4096, "4097" does not do
+clustered_session.lock_waiters_max must be a number from 0 to 4096, "many" does not do
 short
 bool(false)

@@ -1,5 +1,5 @@
 --TEST--
-A bad value at PHP's start is refused with a message that names it, and the default is used
+A bad value at PHP's start is refused with a line in the log that names it, and the default is used
 --INI--
 session.save_handler=clustered
 session.save_path=
@@ -16,7 +16,7 @@ $code = 'session_start(); $_SESSION["n"] = 1; session_write_close(); session_sta
     $_SESSION["n"], " ", clustered_session_status()["memory"]["bytes"] >> 20, "M";';
 $bad = [
   'server_id' => ['a.b', 'a b', str_repeat('x', 65), "x;y"], 'copies' => ['0', 'many'], 'local_trust' => ['10'],
-  'takeover_grace' => ['-1s'], 'affinity' => ['none'], 'lock' => ['Cluster'], 'lock_wait' => ['forever'],
+  'takeover_grace' => ['-1s'], 'affinity' => ['none'], 'lock' => ['Cluster'], 'lock_wait' => ['forever'], 'lock_waiters_max' => ['none'],
   'connect_timeout' => ['0'], 'operation_timeout' => ['0'], 'retry_interval' => ['0'], 'on_conflict' => ['both'],
   'prefix' => ['a b', str_repeat('x', 65)],
   'local_memory' => ['0', '1', '1023K', '64X', '-1', 'much', '99999999999999999999'],
@@ -24,14 +24,14 @@ $bad = [
 foreach ($bad as $name => $values) {
   foreach ($values as $value) {
     $output = run_php($code, [$name], ["clustered_session.$name" => $value]);
-    echo trim(preg_replace(['/ in Unknown on line 0/', '/\s*\n\s*/'], ['', ' | '], $output)), "\n";
+    echo preg_replace('/\s*\n\s*/', ' | ', logged() . $output), "\n";
     if ($exit_code !== 0) echo "exit code $exit_code\n";
   }
 }
 // More than there is.
 $output = run_php($code, [], ['clustered_session.local_memory' => '8000000G']);
 echo preg_replace(['/ in \S+ \S+ on line \d+| in Unknown on line 0|code on line \d/', '/\s*\n\s*/'],
-  ['', "\n"], $output), "\n";
+  ['', "\n"], $output), "\n", logged();
 // A bare none is no text to php.ini's parser.
 file_put_contents($ini_file = tempnam(sys_get_temp_dir(), 'clustered_session'), "clustered_session.lock = none\n");
 $output = (new ChildProcess(php_command("-c $ini_file -r " . escapeshellarg('ob_start(); session_start();
@@ -44,39 +44,39 @@ foreach (['1M', '1048576', '100m', '2g'] as $value) {
 }
 ?>
 --EXPECTF--
-| Warning: clustered_session.server_id must be 1 to 64 of A-Z, a-z, 0-9, "_" and "-", "a.b" does not do | "" 1 64M
-| Warning: clustered_session.server_id must be 1 to 64 of A-Z, a-z, 0-9, "_" and "-", "a b" does not do | "" 1 64M
-| Warning: clustered_session.server_id must be 1 to 64 of A-Z, a-z, 0-9, "_" and "-", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" does not do | "" 1 64M
-| Warning: clustered_session.server_id must be 1 to 64 of A-Z, a-z, 0-9, "_" and "-", "x;y" does not do | "" 1 64M
-| Warning: clustered_session.copies must be a number from 1 to 64, "0" does not do | "2" 1 64M
-| Warning: clustered_session.copies must be a number from 1 to 64, "many" does not do | "2" 1 64M
-| Warning: clustered_session.local_trust needs a number with a unit, such as 250ms, 10s or 5m, "10" does not do | "10s" 1 64M
-| Warning: clustered_session.takeover_grace needs a number with a unit, such as 250ms, 10s or 5m, "-1s" does not do | "60s" 1 64M
-| Warning: clustered_session.affinity must be cookie or balancer, "none" does not do | "cookie" 1 64M
-| Warning: clustered_session.lock must be none, local or cluster, "Cluster" does not do | "local" 1 64M
-| Warning: clustered_session.lock_wait needs a number with a unit, such as 250ms, 10s or 5m, "forever" does not do | "30s" 1 64M
-| Warning: clustered_session.connect_timeout must be at least 1ms, "0" does not do | "100ms" 1 64M
-| Warning: clustered_session.operation_timeout must be at least 1ms, "0" does not do | "250ms" 1 64M
-| Warning: clustered_session.retry_interval must be at least 1ms, "0" does not do | "2s" 1 64M
-| Warning: clustered_session.on_conflict must be merge, mine or theirs, "both" does not do | "merge" 1 64M
-| Warning: clustered_session.prefix must be at most 64 printable characters without spaces, "a b" does not do | "cs:" 1 64M
-| Warning: clustered_session.prefix must be at most 64 printable characters without spaces, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" does not do | "cs:" 1 64M
-| Warning: clustered_session.local_memory must be at least 1M, "0" does not do | "64M" 1 64M
-| Warning: clustered_session.local_memory must be at least 1M, "1" does not do | "64M" 1 64M
-| Warning: clustered_session.local_memory must be at least 1M, "1023K" does not do | "64M" 1 64M
-| Warning: clustered_session.local_memory needs a size in bytes, or with K, M or G, such as 64M, "64X" does not do | "64M" 1 64M
-| Warning: clustered_session.local_memory needs a size in bytes, or with K, M or G, such as 64M, "-1" does not do | "64M" 1 64M
-| Warning: clustered_session.local_memory needs a size in bytes, or with K, M or G, such as 64M, "much" does not do | "64M" 1 64M
-| Warning: clustered_session.local_memory needs a size in bytes, or with K, M or G, such as 64M, "99999999999999999999" does not do | "64M" 1 64M
+clustered_session: clustered_session.server_id must be 1 to 64 of A-Z, a-z, 0-9, "_" and "-", "a.b" does not do | "" 1 64M
+clustered_session: clustered_session.server_id must be 1 to 64 of A-Z, a-z, 0-9, "_" and "-", "a b" does not do | "" 1 64M
+clustered_session: clustered_session.server_id must be 1 to 64 of A-Z, a-z, 0-9, "_" and "-", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" does not do | "" 1 64M
+clustered_session: clustered_session.server_id must be 1 to 64 of A-Z, a-z, 0-9, "_" and "-", "x;y" does not do | "" 1 64M
+clustered_session: clustered_session.copies must be a number from 1 to 64, "0" does not do | "2" 1 64M
+clustered_session: clustered_session.copies must be a number from 1 to 64, "many" does not do | "2" 1 64M
+clustered_session: clustered_session.local_trust needs a number with a unit, such as 250ms, 10s or 5m, "10" does not do | "10s" 1 64M
+clustered_session: clustered_session.takeover_grace needs a number with a unit, such as 250ms, 10s or 5m, "-1s" does not do | "60s" 1 64M
+clustered_session: clustered_session.affinity must be cookie or balancer, "none" does not do | "cookie" 1 64M
+clustered_session: clustered_session.lock must be none, local or cluster, "Cluster" does not do | "local" 1 64M
+clustered_session: clustered_session.lock_wait needs a number with a unit, such as 250ms, 10s or 5m, "forever" does not do | "30s" 1 64M
+clustered_session: clustered_session.lock_waiters_max must be a number from 0 to 4096, "none" does not do | "32" 1 64M
+clustered_session: clustered_session.connect_timeout must be at least 1ms, "0" does not do | "100ms" 1 64M
+clustered_session: clustered_session.operation_timeout must be at least 1ms, "0" does not do | "250ms" 1 64M
+clustered_session: clustered_session.retry_interval must be at least 1ms, "0" does not do | "2s" 1 64M
+clustered_session: clustered_session.on_conflict must be merge, mine or theirs, "both" does not do | "merge" 1 64M
+clustered_session: clustered_session.prefix must be at most 64 printable characters without spaces, "a b" does not do | "cs:" 1 64M
+clustered_session: clustered_session.prefix must be at most 64 printable characters without spaces, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" does not do | "cs:" 1 64M
+clustered_session: clustered_session.local_memory must be at least 1M, "0" does not do | "64M" 1 64M
+clustered_session: clustered_session.local_memory must be at least 1M, "1" does not do | "64M" 1 64M
+clustered_session: clustered_session.local_memory must be at least 1M, "1023K" does not do | "64M" 1 64M
+clustered_session: clustered_session.local_memory needs a size in bytes, or with K, M or G, such as 64M, "64X" does not do | "64M" 1 64M
+clustered_session: clustered_session.local_memory needs a size in bytes, or with K, M or G, such as 64M, "-1" does not do | "64M" 1 64M
+clustered_session: clustered_session.local_memory needs a size in bytes, or with K, M or G, such as 64M, "much" does not do | "64M" 1 64M
+clustered_session: clustered_session.local_memory needs a size in bytes, or with K, M or G, such as 64M, "99999999999999999999" does not do | "64M" 1 64M
 
-Warning: clustered_session has no shared memory: local_memory of 8589934592000000 bytes cannot be mapped: %s; lower clustered_session.local_memory
-Warning: session_start(): there is no shared memory for local copies, see the warning at PHP's start in Command line
+Warning: session_start(): no shared memory for local copies: local_memory of 8589934592000000 bytes cannot be mapped: %s; lower clustered_session.local_memory in Command line
 Warning: session_start(): Failed to initialize storage module: clustered (path: ) in Command line
-Warning: session_start(): there is no shared memory for local copies, see the warning at PHP's start in Command line
+Warning: session_start(): no shared memory for local copies: local_memory of 8589934592000000 bytes cannot be mapped: %s; lower clustered_session.local_memory in Command line
 Warning: session_start(): Failed to initialize storage module: clustered (path: ) in Command line
 1
 Warning: Undefined array key "memory" in Command line
-Warning: Trying to access array offset on value of type null in Command line
+Warning: Trying to access array offset on %Snull in Command line
 0M
 0 held
 1 1M

@@ -11,7 +11,7 @@ need_nodes();
 --FILE--
 <?php
 require __DIR__ . '/support.inc';
-$path = save_path(new Node('-I 1024 -o slab_chunk_max=512'));
+$path = save_path(new Node(item_size_max(1024, 512)));
 ini_set('session.save_path', $path);
 $code = <<<'END'
   session_start();

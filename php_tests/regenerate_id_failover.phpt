@@ -34,8 +34,9 @@ foreach ([false, true] as $node_down) {
   [$a, $b] = [new WebServer($page, 1, $ini), new WebServer($page, 1, $ini)];
   $cookies = $a->ask('cart=tea')->cookies;
   $old = $cookies['PHPSESSID'];
-  $first = $nodes[substr(strrchr($old, '-'), 1)];
-  $second = $nodes[str_ends_with($old, '1') ? 'm2' : 'm1'];
+  ini_set('session.save_path', $ini['session.save_path']);
+  $first = $nodes[node_of($old)];
+  $second = $nodes[node_of($old) === 'm1' ? 'm2' : 'm1'];
   if ($node_down) $first->kill();
   $a->kill();
   $answer = $b->ask('login=ann', $cookies);

@@ -11,7 +11,7 @@ need_nodes();
 --FILE--
 <?php
 require __DIR__ . '/support.inc';
-$small = '-I 32k -o slab_chunk_max=16384';
+$small = item_size_max(32768, 16384);
 $path = save_path(new Node($small), new Node($small));
 $other = save_path(new Node(), new Node());
 // How the successor ends, and whether the old session has to be alive after that.

@@ -30,6 +30,7 @@ var_dump($status['version'] === phpversion('clustered_session'), $status['mode']
 var_dump(preg_match('/^[0-9a-f]{16}$/D', $status['instance']),
   $status['instance'] === clustered_session_status()['instance']);
 var_dump(array_column($status['nodes'], 'address') === array_map(fn($node) => $node->address(), $nodes));
+echo json_encode(array_column($status['nodes'], 'code')), "\n";  // the same in every release
 var_dump(array_column($status['nodes'], 'weight'), array_sum($status['counters']));
 // The stub file promises the same keys.
 $stub = @file_get_contents(__DIR__ . '/../src/php/clustered_session.stub.php');
@@ -54,7 +55,7 @@ foreach ($after['nodes'] as $name => $node) {
 ob_start();
 phpinfo(INFO_MODULES);
 $info = ob_get_clean();
-foreach (['Mode => cluster', 'Server => web-1', "m1 => {$nodes[0]->address()} => up", 'new_sessions => 1',
+foreach (['Mode => cluster', 'Server => web-1', "m1 => {$nodes[0]->address()} => d925 => up", 'new_sessions => 1',
           'writes => 1', 'clustered_session.copies => 2 => 2', 'Session locks => 0 held, 0 waiting',
           'Local memory => ', 'In huge pages => '] as $line) {
   if (!str_contains($info, "\n$line")) echo "phpinfo() lacks $line\n";
@@ -62,13 +63,14 @@ foreach (['Mode => cluster', 'Server => web-1', "m1 => {$nodes[0]->address()} =>
 if (str_contains($info, 'Note =>')) echo "phpinfo() has a note\n";
 ?>
 --EXPECT--
-version: string, mode: string, server_id: string, instance: string, nodes: {m1: {address: string, weight: int, state: string, operations: int, failures: int, retry_in_ms: int, health: string}, m2: {address: string, weight: int, state: string, operations: int, failures: int, retry_in_ms: int, health: string}}, alone: bool, alone_for_ms: int, counters: string, memory: {bytes: int, payload_bytes: int, payload_used: int, entries: int, entries_max: int, unreplicated: int}, node_table: {used: int, capacity: int}, flush: {pending: bool, longest_lag_ms: float}, locks: {held: int, waiting: int, capacity: int, longest_wait_ms: float}
+version: string, mode: string, server_id: string, instance: string, nodes: {m1: {address: string, code: string, weight: int, state: string, operations: int, failures: int, retry_in_ms: int, health: string}, m2: {address: string, code: string, weight: int, state: string, operations: int, failures: int, retry_in_ms: int, health: string}}, alone: bool, alone_for_ms: int, counters: string, memory: {bytes: int, payload_bytes: int, payload_used: int, entries: int, entries_max: int, unreplicated: int}, node_table: {used: int, capacity: int}, flush: {pending: bool, longest_lag_ms: float}, locks: {held: int, waiting: int, capacity: int, longest_wait_ms: float}
 bool(true)
 string(7) "cluster"
 string(5) "web-1"
 int(1)
 bool(true)
 bool(true)
+["d925","f684"]
 array(2) {
   [0]=>
   int(1)

@@ -12,9 +12,8 @@ need_nodes();
 --FILE--
 <?php
 require __DIR__ . '/support.inc';
-foreach (['-I 1024 -o slab_chunk_max=512' => [2000, 300_000], '-I 128k -o slab_chunk_max=16384' => [140_000, 2_000_000]]
-         as $arguments => $sizes) {
-  $node = new Node($arguments);
+foreach ([[1024, 512, [2000, 300_000]], [131_072, 16384, [140_000, 2_000_000]]] as [$max, $chunk, $sizes]) {
+  $node = new Node(item_size_max($max, $chunk));
   $path = save_path($node);
   ini_set('session.save_path', $path);
   $id = session(null, function (&$data) { $data['text'] = 'small'; });

@@ -3,6 +3,7 @@
    Layer: tests. Built by worker_mode.phpt. */
 #include "php.h"
 #include "SAPI.h"
+#include "zend_exceptions.h"
 
 static zend_module_entry* session_module(void)
 {

@@ -27,6 +27,12 @@ class Full extends Plain implements SessionUpdateTimestampHandlerInterface {
   function updateTimestamp($id, $data): bool { echo 'update '; return $this->write($id, $data); }
 }
 
+// What PHP does with an ID that was destroyed. From 8.6 on SessionHandler has a validateId(), and an empty session that
+// stays so is an update.
+$destroyed = PHP_VERSION_ID < 80600
+  ? ['Plain' => 'open read [] write close', 'Full' => 'open validate create_sid read [] write close']
+  : ['Plain' => 'open create_sid read [] write close', 'Full' => 'open validate create_sid read [] update write close'];
+
 foreach ([new Plain(), $full = new Full()] as $handler) {
   echo get_class($handler), "\n";
   session_set_save_handler($handler, false);
@@ -42,7 +48,10 @@ foreach ([new Plain(), $full = new Full()] as $handler) {
   $new = session_id();
   session_write_close();
   $full->known = [$new];
+  ob_start();
   session($id, function ($data) { echo json_encode($data), ' '; });
+  $calls = trim(ob_get_clean());
+  echo $calls === $destroyed[get_class($handler)] ? 'destroyed' : $calls, "\n";
   session($new, function ($data) { echo json_encode($data), ' '; session_destroy(); });
   echo "\n";
 }
@@ -55,7 +64,7 @@ open read write close
 open read destroy close
 open create_sid read {"n":2} gc int(0)
 write close
-open read [] write close
+destroyed
 open read {"n":2} destroy close
 
 Full
@@ -65,6 +74,6 @@ open validate read write close
 open validate read destroy close
 open create_sid validate read {"n":2} gc int(0)
 write close
-open validate create_sid read [] write close
+destroyed
 open validate read {"n":2} destroy close
 

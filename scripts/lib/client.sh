@@ -3,7 +3,7 @@
 client_folder=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 
 # visit <url> [field=value]...: one request with the cookies of $jar; sets reply_http, reply_error, reply_user,
-# reply_cart, reply_server, reply_pid, reply_session, reply_waits, reply_nodes ("m1=up m2=down"), reply_ms and
+# reply_cart, reply_server, reply_pid, reply_session, reply_node (which the ID names), reply_waits, reply_nodes ("m1=up m2=down"), reply_ms and
 # reply_affinity.
 visit() {
   local answer

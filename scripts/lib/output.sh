@@ -22,15 +22,11 @@ die() {
 # Label and value, aligned.
 say_pair() { printf '  %-14s %s\n' "$1" "$2"; }
 
-# A session ID for people: its first characters and the name of its node, which is what follows the last '-'.
+# short_session <ID> [node]: for people, its first characters, its end, and the node that it names.
 short_session() {
   local id=$1
   [[ -n $id ]] || { printf '%s' '-'; return; }
-  if [[ $id == *-* ]]; then
-    printf '%s..-%s' "${id:0:6}" "${id##*-}"
-  else
-    printf '%s..' "${id:0:6}"
-  fi
+  printf '%s..%s' "${id:0:4}" "${id: -4}${2:+ ($2)}"
 }
 
 # "1 network wait", "2 network waits"; "waits not counted" for an empty argument.

@@ -30,6 +30,7 @@ $lines = [
     'server' => $reply['server_id'] ?? '',
     'pid' => $reply['pid'] ?? '',
     'session' => $reply['session_id'] ?? '',
+    'node' => array_combine(array_column($nodes, 'code'), array_keys($nodes))[substr($reply['session_id'] ?? '', -4)] ?? '',
     'waits' => $waits ?? '',
     'nodes' => implode(' ', array_map(fn ($name, $node) => "$name={$node['state']}", array_keys($nodes), $nodes)),
     'ms' => sprintf('%.1f', $reply['ms']),

@@ -29,10 +29,10 @@ show_reply() {
     printf '      %sfailed: %s%s\n' "$red" "$reply_error" "$plain"
     return
   fi
-  printf '      %-26s  session %-12s  %-16s  %5s ms%s\n' "$served" "$(short_session "$reply_session")" \
+  printf '      %-26s  session %-15s  %-16s  %5s ms%s\n' "$served" "$(short_session "$reply_session" "$reply_node")" \
     "$(count_waits "$reply_waits")" "$reply_ms" "${1:+  $dim$1$plain}"
   [[ $step_served == *"$reply_server"* ]] || step_served+=${step_served:+, }$reply_server
-  step_session=$(short_session "$reply_session")
+  step_session=$(short_session "$reply_session" "$reply_node")
   step_waits+=${step_waits:+ }${reply_waits:-?}
 }
 
@@ -75,7 +75,7 @@ expect_waits() {
   fi
 }
 
-session_names_a_node() { [[ -v node_port[${reply_session##*-}] ]]; }
+session_names_a_node() { [[ -n $reply_node && -v node_port[$reply_node] ]]; }
 
 show_summary() {
   close_step

@@ -18,6 +18,7 @@ enum class ProtocolFault : uint8_t {
   kTakeoverNotWritten,   // a takeover that changes nothing is told to no node
   kFirstMissIsAbsence,   // what the first node does not have is nowhere
   kLaggardsStay,         // nodes that have lost something are left alone
+  kLossAsksNobody,       // where one of the nodes that are asked has lost something, the rest is not asked
   kBranchesLeftOut,      // of several branches that are met by a read, one stays
   kActorKept,            // a server that has lost its copy writes under its usual name
   // Writing.

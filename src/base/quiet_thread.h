@@ -6,8 +6,8 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <exception>
 #include <optional>
-#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -24,8 +24,8 @@ std::optional<std::thread> StartQuietThread(Main main) {
   std::optional<std::thread> thread;
   try {
     thread.emplace(std::move(main));
-  } catch (const std::system_error&) {
-    // Left empty.
+  } catch (const std::exception&) {
+    // Left empty: no thread, or no memory for one.
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return thread;

@@ -26,13 +26,6 @@ bool ValidSessionId(std::string_view session_id) {
   return Consists(session_id, kSessionIdLengthMax, [](char c) { return IsAlnum(c) || c == ',' || c == '-'; });
 }
 
-std::string AppendNodeName(std::string_view id, std::string_view node_name) {
-  std::string out;
-  out.reserve(id.size() + 1 + node_name.size());
-  out.append(id).append("-").append(node_name);
-  return out;
-}
-
 std::string_view NodeNameOf(std::string_view session_id) {
   const size_t dash = session_id.rfind('-');
   if (dash == std::string_view::npos || dash == 0) return {};

@@ -278,7 +278,7 @@ ClassicStatus ClassicConnection::Fetch(std::span<const std::string_view> keys, T
   memcached_result_st* const result = &result_->result;
   SetPollTimeout(deadline);
   memcached_return_t code = MEMCACHED_SUCCESS;
-  memcached_result_reset(result);
+  memcached_result_reset(result);  // some lines that are no item leave it as it is
   while (memcached_fetch_result(memcached_, result, &code) != nullptr) {
     if (memcached_result_key_length(result) > kNodeItemKeyLengthMax) {
       result->options = {false, true};  // overrun, with what is behind it
@@ -290,14 +290,13 @@ ClassicStatus ClassicConnection::Fetch(std::span<const std::string_view> keys, T
     if (twice || std::find(keys.begin(), keys.end(), key) == keys.end()) return garbage;
     items->push_back({std::string(key), std::string(memcached_result_value(result), memcached_result_length(result)),
                       memcached_result_cas(result)});
-    memcached_result_reset(result);  // some lines that are no item leave it as it is
   }
   used_at_ = std::chrono::steady_clock::now();
   if (code == MEMCACHED_END) return {};
   // With no item, whatever was answered is MEMCACHED_NOTFOUND; some errors are kept, others are not.
   if (code == MEMCACHED_NOTFOUND) code = memcached_last_error(memcached_);
   if (code == MEMCACHED_SUCCESS)
-    return {NodeFailure::kErrorAnswer, "answered nothing, or an error, to what it must have"};
+    return {NodeFailure::kErrorAnswer, "answered nothing, or an error, to what it must have", true};
   ClassicStatus status = StatusOf(code, false);
   if (status.failure == NodeFailure::kTimeout && !items->empty()) status.what = "no complete answer";
   return status;

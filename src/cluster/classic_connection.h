@@ -31,7 +31,8 @@ namespace clustered_session {
 
 struct ClassicStatus {
   NodeFailure failure = NodeFailure::kNone;
-  std::string what;  // what happened, without the node's name
+  std::string what;    // what happened, without the node's name
+  bool empty = false;  // there was an answer, but not one item: perhaps the node has none any more
 
   bool ok() const { return failure == NodeFailure::kNone; }
 };

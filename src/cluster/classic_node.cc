@@ -188,7 +188,7 @@ NodeReply ClassicNode::Collect() {
   if (!operation.host().empty() && operation.host() != target_->address.host && !target_->address.is_unix()) {
     process_.KeepAddress(operation.host());
   }
-  if (!sentinel_.empty()) process_.Learn(&sentinel_);
+  if (operation.learnt()) process_.Learn(&sentinel_);
   if (operation.asked_size_max()) process_.SetItemSizeMax(operation.size_max());
   NodeReply reply = operation.TakeReply();
   return reply.status == NodeStatus::kError ? Failed(reply.failure, reply.error) : reply;

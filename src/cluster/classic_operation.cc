@@ -127,7 +127,9 @@ void ClassicOperation::Run() {
     const bool doubtful = !fresh_ && now - connection_->used_at() >= target_->timeouts.idle;
     ClassicStatus status = Fly(doubtful ? now + (deadline_ - now) / 2 : deadline_);
     if (status.ok()) return;
-    const bool may_be_stale = doubtful || status.failure != NodeFailure::kTimeout;
+    // Who has evicted the sentinel gets it again with the next connection.
+    const bool may_be_stale =
+        status.failure == NodeFailure::kClosed || status.empty || (doubtful && status.failure == NodeFailure::kTimeout);
     if (fresh_ || retried_ || !may_be_stale || Now() >= deadline_) return Fail(std::move(status));
     Disconnect();
     retried_ = true;
@@ -159,6 +161,7 @@ bool ClassicOperation::Learn(const std::vector<ClassicItem>& items) {
       std::find_if(items.begin(), items.end(), [](const ClassicItem& item) { return item.key == kSentinelKey; });
   if (seen == items.end()) return false;
   sentinel_ = seen->value;
+  learnt_ = true;
   process_.Learn(&sentinel_);
   return true;
 }

@@ -60,6 +60,7 @@ class ClassicOperation {
   // Closed, if it may not be used again.
   std::unique_ptr<ClassicConnection> TakeConnection() { return std::move(connection_); }
   const std::string& sentinel() const { return sentinel_; }  // of the node as it was seen last; empty: not seen
+  bool learnt() const { return learnt_; }                    // the sentinel was seen by this operation
   const std::string& host() const { return host_; }          // where it was reached, if it was connected to
   bool asked_size_max() const { return asked_size_max_; }
   uint64_t size_max() const { return size_max_; }  // bytes; 0: the node does not tell
@@ -110,6 +111,7 @@ class ClassicOperation {
 
   NodeReply reply_;
   std::string sentinel_;
+  bool learnt_ = false;
   std::string host_;
   bool asked_size_max_ = false;
   uint64_t size_max_ = 0;

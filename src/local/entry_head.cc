@@ -4,6 +4,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -107,7 +108,12 @@ void SealHead(uint64_t seed, EntryHead* head) {
 
 bool IsSealed(uint64_t seed, const EntryHead& head) { return head.sum == SumOf(seed, head); }
 
-uint64_t ExpiresAtMicros(const EntryHead& head) { return LoadTime(head.expires_at); }
+uint64_t OverAtMicros(const EntryHead& head) { return LoadTime(head.expires_at); }
+
+uint64_t ExpiresAtMicros(const EntryHead& head) {
+  const uint64_t over_at = OverAtMicros(head);
+  return (head.flags & kEntryUnreplicated) != 0 ? over_at : std::max(over_at, LoadTime(head.nodes_expire_at));
+}
 
 uint64_t ToMicros(TimePoint time) {
   const int64_t nanos = ToNanos(time);

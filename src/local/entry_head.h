@@ -68,6 +68,10 @@ void UnpackHead(const EntryHead& head, const NodeTable& nodes, Entry* entry);
 void SealHead(uint64_t seed, EntryHead* head);
 bool IsSealed(uint64_t seed, const EntryHead& head);
 
+// When its session is over.
+uint64_t OverAtMicros(const EntryHead& head);
+// From when on nobody needs it: the end of a session is remembered as long as a node may still have its record. Not of
+// one that is unreplicated, which waits for nodes to be written.
 uint64_t ExpiresAtMicros(const EntryHead& head);
 uint64_t ToMicros(TimePoint time);
 

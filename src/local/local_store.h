@@ -1,10 +1,11 @@
 // LocalStore: this server's copies of sessions, in shared memory for all its workers. Layer: local.
-// Created once in the parent process (MINIT) before the workers are forked; usable by every process and thread after.
+// Created once in the parent process before the workers are forked; usable by every process and thread after.
 // No call blocks on I/O; a mutex is held for microseconds, never over an allocation of the caller's or an engine call.
 // A worker that dies in the middle of a call leaves a shard that the next caller repairs: no hang, no torn payload.
 #ifndef CLUSTERED_SESSION_LOCAL_LOCAL_STORE_H_
 #define CLUSTERED_SESSION_LOCAL_LOCAL_STORE_H_
 
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -43,10 +44,14 @@ class LocalStore {
   static Result<std::unique_ptr<LocalStore>> Create(size_t memory, size_t shared_extra, uint64_t instance = 0);
   virtual ~LocalStore() = default;
 
-  // The entry of `key` and its payload, if it is here and has not expired. Counts as a use for the eviction order.
+  // The entry of `key` and its payload, if it is here and its session is not over. Counts as a use for the eviction
+  // order.
   // `payload` may be null; after false it is not to be read. One that is as long already is copied into directly, so
   // keep it from call to call. A payload whose checksum fails is a miss and is removed.
   virtual bool Lookup(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) = 0;
+
+  // As Lookup, of a session that is over: its end is remembered until nodes_expire_at_ns, unless memory runs short.
+  virtual bool LookupOver(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) = 0;
 
   // Inserts or replaces. On kTooLarge (over PayloadMax()) and kNoMemory (everything else is unreplicated) an older
   // entry of the key has been removed, so that a stale one is never served. kTimeout: a worker that was stopped (not
@@ -67,9 +72,12 @@ class LocalStore {
     uint8_t pool = 0;
   };
   virtual std::vector<Unreplicated> ListUnreplicated(size_t limit) = 0;
+  // Which values of Entry::pool unreplicated entries have: a set bit each; all bits where that cannot be told. Looks at
+  // each of them.
+  virtual std::bitset<256> PoolsInUse() = 0;
   virtual size_t UnreplicatedCount() const = 0;  // without a lock: may be off by what others do just now
 
-  // Removes up to `limit` expired entries; returns how many.
+  // Removes up to `limit` entries of sessions that are over and need not be remembered; returns how many.
   virtual size_t RemoveExpired(TimePoint now, size_t limit) = 0;
 
   virtual size_t PayloadMax() const = 0;  // bytes: a quarter of the payload memory, at most 1 GiB

@@ -40,6 +40,22 @@ LockNode* SharedSessionLocks::Before(const Place& place, LockNode* node) const {
   return nullptr;
 }
 
+// How many wait for the key, up to `limit`.
+uint32_t SharedSessionLocks::CountWaiters(const Place& place, const SessionKey& key, uint32_t limit) const {
+  uint32_t waiters = 0;
+  for (LockNode* node = Node(*FindLast(place, key)); node != nullptr && waiters < limit; node = Before(place, node)) {
+    if (StateOf(node->state.load(std::memory_order_relaxed)) == LockState::kWaiting) ++waiters;
+  }
+  return waiters;
+}
+
+// Whether one more may wait for the key.
+bool SharedSessionLocks::MayWait(const Place& place, const SessionKey& key, uint32_t waiters_max) const {
+  if (waiters_max == 0 || CountWaiters(place, key, waiters_max) < waiters_max) return true;
+  CollectDead(place.partition);  // who died as the last of a queue waits for nothing
+  return CountWaiters(place, key, waiters_max) < waiters_max;
+}
+
 void SharedSessionLocks::BecomeHolder(const Place& place, LockNode* node) const {
   SetState(node, LockState::kHolding, place.partition);
   FaultPoint("lock.holding");

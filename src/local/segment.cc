@@ -121,7 +121,7 @@ Result<Segment> MapSegment(const Geometry& geometry) {
     UnmapSegment(segment);
     return Error(ErrorCode::kInternal, "this system has no robust mutexes between processes");
   }
-  header->needs_repair = 1;
+  header->needs_repair = 1;  // until the arena is built
   return segment;
 }
 

@@ -116,8 +116,8 @@ struct Segment {
   }
 };
 
-// Maps it and makes its mutexes, random numbers and empty tables. The arena is left for the first repair to build; then
-// the caller writes the magic number.
+// Maps it and makes its mutexes and random numbers; its tables are empty because new memory is zero. The arena is left
+// for the caller to build, who then writes the magic number.
 // Errors: kNoMemory, kInternal.
 Result<Segment> MapSegment(const Geometry& geometry);
 void UnmapSegment(const Segment& segment);

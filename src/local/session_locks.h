@@ -33,8 +33,9 @@ class SessionLocks {
 
   // Waits, in order of arrival, until this thread holds the lock of `key`. Woken at once by release or death of the one
   // before. Uncontended: no system call. Not recursive: a thread asks once per key.
-  // Errors: kTimeout after `deadline`, kNoMemory when more than `capacity` locks are in use at once.
-  virtual Result<SessionLock> Acquire(const SessionKey& key, TimePoint deadline) = 0;
+  // Errors: kTimeout after `deadline`; at once, kTooMany when `waiters_max` others wait for it already (0: any number
+  // may), and kNoMemory when more than `capacity` locks are in use.
+  virtual Result<SessionLock> Acquire(const SessionKey& key, TimePoint deadline, uint32_t waiters_max = 0) = 0;
 
   // Releases and sets held = false. A lock taken by another process (before a fork) is left alone.
   virtual void Release(SessionLock* lock) = 0;

@@ -215,7 +215,7 @@ uint32_t ShardTable::PickVictim(uint64_t now_us) {
       return 0;
     }
     const auto queue = static_cast<QueueId>(head->queue);
-    const bool spared = queue != kQueueLocalOnly && head->uses > 0 && !Expired(*head, now_us);
+    const bool spared = queue != kQueueLocalOnly && head->uses > 0 && !Over(*head, now_us);
     if (!spared || i >= kVictimTries) return offset;
     head->uses = queue == kQueueSmall ? 0 : static_cast<uint8_t>(std::min(head->uses, kUsesMax) - 1);
     Dequeue(offset, head, EntryUnits(*head));

@@ -41,6 +41,7 @@ class ShardTable {
     return arena_.Units(offset) == kHeadUnits ? reinterpret_cast<EntryHead*>(arena_.Bytes(offset)) : nullptr;
   }
   bool Sealed(const EntryHead& head) const { return IsSealed(seed_, head); }
+  bool Over(const EntryHead& head, uint64_t now_us) const { return OverAtMicros(head) <= now_us; }
   bool Expired(const EntryHead& head, uint64_t now_us) const { return ExpiresAtMicros(head) <= now_us; }
   bool Pinned(const EntryHead& head) const { return (head.flags & kEntryUnreplicated) != 0; }
 

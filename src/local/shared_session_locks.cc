@@ -104,9 +104,10 @@ uint32_t SharedSessionLocks::TakeNode() {
   return TryNodes();
 }
 
-Result<SessionLock> SharedSessionLocks::Acquire(const SessionKey& key, TimePoint deadline) {
+Result<SessionLock> SharedSessionLocks::Acquire(const SessionKey& key, TimePoint deadline, uint32_t waiters_max) {
   const uint32_t number = TakeNode();
   if (number == 0) {
+    segment_.header()->counters.lock_refusals.Add();
     return Error(ErrorCode::kNoMemory, "all " + std::to_string(segment_.geometry.lock_nodes) +
                                            " session locks are held or waited for");
   }
@@ -118,6 +119,11 @@ Result<SessionLock> SharedSessionLocks::Acquire(const SessionKey& key, TimePoint
     if (!lock.locked()) {
       node->mutex.Unlock();
       return Error(ErrorCode::kTimeout, "the session locks are held by a worker that does not run");
+    }
+    if (!MayWait(place, key, waiters_max)) {
+      node->mutex.Unlock();
+      segment_.header()->counters.lock_refusals.Add();
+      return Error(ErrorCode::kTooMany, "too many requests wait for this session");
     }
     waits = Enqueue(place, key, node);
   }

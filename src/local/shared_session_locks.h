@@ -23,7 +23,7 @@ class SharedSessionLocks final : public SessionLocks {
   SharedSessionLocks(const SharedSessionLocks&) = delete;
   SharedSessionLocks& operator=(const SharedSessionLocks&) = delete;
 
-  Result<SessionLock> Acquire(const SessionKey& key, TimePoint deadline) override;
+  Result<SessionLock> Acquire(const SessionKey& key, TimePoint deadline, uint32_t waiters_max = 0) override;
   void Release(SessionLock* lock) override;
   Usage GetUsage() const override;
 
@@ -60,6 +60,8 @@ class SharedSessionLocks final : public SessionLocks {
   uint32_t* FindLast(const Place& place, const SessionKey& key) const;
   bool Enqueue(const Place& place, const SessionKey& key, LockNode* node);
   LockNode* Before(const Place& place, LockNode* node) const;
+  uint32_t CountWaiters(const Place& place, const SessionKey& key, uint32_t limit) const;
+  bool MayWait(const Place& place, const SessionKey& key, uint32_t waiters_max) const;
   bool Leave(const Place& place, LockNode* node) const;
   void Unlink(uint32_t* link, LockNode* node, LockNode* before) const;
   void Inherit(const Place& place, LockNode* node, LockNode* before) const;

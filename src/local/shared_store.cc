@@ -47,8 +47,7 @@ Result<std::unique_ptr<LocalStore>> LocalStore::Create(size_t memory, size_t sha
     segment->header()->instance = instance;
   }
   auto store = std::make_unique<SharedStore>(*segment, seed);
-  // An empty segment is one whose arena has not been built yet.
-  if (!store->Repair()) return Error(ErrorCode::kInternal, "a new segment cannot be locked");
+  store->MakeEmpty();
   segment->header()->magic = kSegmentMagic;
   return std::unique_ptr<LocalStore>(std::move(store));
 }
@@ -73,7 +72,7 @@ uint32_t SharedStore::PayloadSum(uint64_t hash, std::string_view bytes) const {
   return Payloads::SumOf(bytes, seed_ ^ hash);
 }
 
-bool SharedStore::Lookup(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) {
+bool SharedStore::LookupIf(bool over, const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) {
   const uint64_t hash = HashOf(key);
   CopyBuffer buffer;
   buffer.payload = payload;
@@ -83,7 +82,7 @@ bool SharedStore::Lookup(const SessionKey& key, TimePoint now, Entry* entry, std
     {
       ShardLock lock(this, ShardOf(hash));
       if (!lock.locked()) return false;
-      step = LookupLocked(key, hash, now, entry, &buffer);
+      step = LookupLocked(over, key, hash, now, entry, &buffer);
     }
     if (step == Step::kMiss) return false;
     if (step == Step::kNoRoom) payload->resize(buffer.size);
@@ -104,8 +103,8 @@ bool SharedStore::Lookup(const SessionKey& key, TimePoint now, Entry* entry, std
   return false;
 }
 
-SharedStore::Step SharedStore::LookupLocked(const SessionKey& key, uint64_t hash, TimePoint now, Entry* entry,
-                                            CopyBuffer* buffer) {
+SharedStore::Step SharedStore::LookupLocked(bool over, const SessionKey& key, uint64_t hash, TimePoint now,
+                                            Entry* entry, CopyBuffer* buffer) {
   ShardTable table = Table(ShardOf(hash));
   const uint32_t offset = table.Find(key, hash);
   if (offset == 0) return NeedsRepair() ? Step::kRetry : Step::kMiss;
@@ -114,6 +113,7 @@ SharedStore::Step SharedStore::LookupLocked(const SessionKey& key, uint64_t hash
     if (RemoveEntry(&table, offset)) counters().expirations.Add();
     return Step::kMiss;
   }
+  if (table.Over(*head, ToMicros(now)) != over) return Step::kMiss;
   buffer->copy = nullptr;
   buffer->size = 0;
   if (buffer->payload != nullptr && head->payload != 0) {

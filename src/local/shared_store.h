@@ -25,11 +25,17 @@ class SharedStore final : public LocalStore {
   SharedStore(const SharedStore&) = delete;
   SharedStore& operator=(const SharedStore&) = delete;
 
-  bool Lookup(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) override;
+  bool Lookup(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) override {
+    return LookupIf(/*over=*/false, key, now, entry, payload);
+  }
+  bool LookupOver(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) override {
+    return LookupIf(/*over=*/true, key, now, entry, payload);
+  }
   Status Put(const SessionKey& key, const Entry& entry, std::string_view payload, TimePoint now) override;
   bool Update(const SessionKey& key, const Entry& expected, const Entry& entry) override;
   bool Erase(const SessionKey& key) override;
   std::vector<Unreplicated> ListUnreplicated(size_t limit) override;
+  std::bitset<256> PoolsInUse() override;
   size_t UnreplicatedCount() const override;
   size_t RemoveExpired(TimePoint now, size_t limit) override;
   size_t PayloadMax() const override;
@@ -43,6 +49,9 @@ class SharedStore final : public LocalStore {
 
   // A sentence about the first thing that is wrong, or empty. Holds all mutexes for long: for tests.
   std::string CheckInvariants();
+
+  // Makes a new segment usable. REQUIRES: nobody else sees it yet, and it is as MapSegment() left it.
+  void MakeEmpty() const;
 
   // Rebuilds everything from the entries that are whole. False: a mutex cannot be had.
   bool Repair() const;
@@ -78,8 +87,10 @@ class SharedStore final : public LocalStore {
   bool NeedsRepair() const { return segment_.header()->needs_repair.load(std::memory_order_acquire) != 0; }
   void SetNeedsRepair() const { segment_.header()->needs_repair.store(1, std::memory_order_release); }
 
+  bool LookupIf(bool over, const SessionKey& key, TimePoint now, Entry* entry, std::string* payload);
+
   // For each, REQUIRES: the mutex of `table`'s shard.
-  Step LookupLocked(const SessionKey& key, uint64_t hash, TimePoint now, Entry* entry, CopyBuffer* buffer);
+  Step LookupLocked(bool over, const SessionKey& key, uint64_t hash, TimePoint now, Entry* entry, CopyBuffer* buffer);
   Step PutLocked(const PutArguments& put);
   Step TakeBlocks(size_t payload_size, uint32_t* head, uint32_t* payload);
   bool RemoveEntry(ShardTable* table, uint32_t offset);

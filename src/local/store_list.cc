@@ -45,4 +45,23 @@ std::vector<LocalStore::Unreplicated> SharedStore::ListUnreplicated(size_t limit
   return listed;
 }
 
+std::bitset<256> SharedStore::PoolsInUse() {
+  const std::bitset<256> all = ~std::bitset<256>();
+  std::bitset<256> used;
+  for (uint32_t i = 0; i < segment_.geometry.shard_count; ++i) {
+    const EntryQueue& pinned = segment_.shard(i)->queues[kQueuePinned];
+    ShardLock lock(this, i);
+    if (!lock.locked()) return all;
+    const ShardTable table = Table(i);
+    uint32_t left = pinned.entries.load(std::memory_order_relaxed);
+    for (uint32_t offset = pinned.first; offset != 0; --left) {
+      const EntryHead* head = table.Head(offset);
+      if (head == nullptr || left == 0) return all;  // the queue is not whole
+      used.set(head->pool);
+      offset = head->queue_next;
+    }
+  }
+  return used;
+}
+
 }  // namespace clustered_session

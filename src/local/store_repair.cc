@@ -94,11 +94,18 @@ bool SharedStore::Repair() const {
   if (!NeedsRepair()) return true;  // somebody else was faster
   Rebuild();
   FaultPoint("repair.rebuilt");
-  SegmentHeader* header = segment_.header();
-  header->needs_repair.store(0, std::memory_order_release);
-  // The first one is what makes a new segment usable.
-  if (header->magic == kSegmentMagic) header->counters.store_repairs.Add();
+  segment_.header()->needs_repair.store(0, std::memory_order_release);
+  segment_.header()->counters.store_repairs.Add();
   return true;
+}
+
+// New memory is zero, and so are empty buckets and ghosts: a start touches none of them, whatever their size.
+void SharedStore::MakeEmpty() const {
+  for (uint32_t i = 0; i < segment_.geometry.shard_count; ++i) Table(i).ClearQueues();
+  Arena arena = segment_.arena();
+  arena.Clear();
+  arena.AddFree(1, arena.units() - 2);
+  segment_.header()->needs_repair.store(0, std::memory_order_release);
 }
 
 void SharedStore::Rebuild() const {

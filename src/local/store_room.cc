@@ -49,11 +49,11 @@ uint64_t SharedStore::EvictFrom(uint32_t shard, uint64_t units, TimePoint now) {
     const uint32_t offset = table.PickVictim(ToMicros(now));
     if (offset == 0) break;
     EntryHead* head = table.Head(offset);
-    const bool expired = table.Expired(*head, ToMicros(now));
+    const bool over = table.Over(*head, ToMicros(now));
     const uint64_t entry_units = table.EntryUnits(*head);
-    if (!expired) table.RememberEvicted(*head);
+    if (!over) table.RememberEvicted(*head);
     if (!RemoveEntry(&table, offset)) break;
-    (expired ? counters().expirations : counters().evictions).Add();
+    (over ? counters().expirations : counters().evictions).Add();
     freed += entry_units;
   }
   return freed;

@@ -1,4 +1,5 @@
-// The thread that writes what no node has acknowledged: when it starts, what it says, and how it ends. Layer: php.
+// The threads that write what no node has acknowledged: when they start, what they say, and how they end. Layer: php.
+// A process has one for each set of credentials that its requests have had, and one for pools that need none.
 #include <unistd.h>
 
 #include "src/base/units.h"
@@ -6,60 +7,119 @@
 #include "src/session/background_flusher.h"
 
 using clustered_session::BackgroundFlusher;
+using clustered_session::FlushSeat;
 using clustered_session::LocalStore;
 using clustered_session::Notice;
 using clustered_session::SessionSettings;
+using clustered_session::SharedPoolTable;
 using clustered_session::SharedState;
+using clustered_session::TimePoint;
 
 namespace {
 
-// Of this process. A child made by fork() leaves its parent's copy alone, whose locks may be anybody's.
-std::atomic<BackgroundFlusher*> current{nullptr};
+// Of this process, by their seats. A child made by fork() leaves its parent's copies alone, whose locks may be
+// anybody's.
+std::atomic<BackgroundFlusher*> current[SharedPoolTable::kSeats];
 pid_t finished_in = 0;
+bool php_runs = false;  // between MINIT and MSHUTDOWN
 const SessionSettings* settings_at_start = nullptr;
 
-BackgroundFlusher* FlusherOfThisProcess(const SessionSettings& own) {
-  return OfThisProcess(&current, [&] {
-    return std::make_unique<BackgroundFlusher>(php_clustered_session_store(), php_clustered_session_clock(), own);
-  });
-}
+SharedState* SharedOf(LocalStore* store) { return static_cast<SharedState*>(store->Extra()); }
 
 bool SomethingPending() {
-  LocalStore* store = php_clustered_session_store();
-  return store != nullptr && static_cast<SharedState*>(store->Extra())->flush.pending.load() != 0;
+  LocalStore* store = php_clustered_session_made_store();
+  return store != nullptr && SharedOf(store)->Pending();
 }
 
-// Writes what is left within flush_timeout; the line to log if not all found a node.
-bool Finish(const SessionSettings& own, char* line, size_t size) noexcept {
+SessionSettings WithoutCredentials(SessionSettings settings) {
+  settings.username = settings.password = std::string();
+  return settings;
+}
+
+// Null if nothing was ever left behind with these credentials.
+BackgroundFlusher* FlusherOfThisProcess(LocalStore* store, const SessionSettings& own) {
+  SharedPoolTable& pools = SharedOf(store)->pools;
+  const FlushSeat* seat = pools.SeatOf(SharedPoolTable::CredentialsHash(own));
+  if (seat == nullptr) return nullptr;
+  std::atomic<BackgroundFlusher*>* place = &current[seat - pools.seats];
+  // A seat that has been given to other credentials. Another thread may be about to wake the old flusher, so that
+  // stays; its own thread has ended, or does so when it next looks.
+  BackgroundFlusher* seen = place->load();
+  if (seen != nullptr && seen->Mine() && !seen->IsOf(own)) place->compare_exchange_strong(seen, nullptr);
+  return OfThisProcess(place,
+                       [&] { return std::make_unique<BackgroundFlusher>(store, php_clustered_session_clock(), own); });
+}
+
+template <typename Do>
+void ForEachOfThisProcess(const Do& what) {
+  for (std::atomic<BackgroundFlusher*>& place : current) {
+    BackgroundFlusher* flusher = place.load();
+    if (flusher != nullptr && flusher->Mine()) what(flusher);
+  }
+}
+
+bool SomethingSaid() {
   bool said = false;
-  try {
-    BackgroundFlusher* flusher = current.load();
-    const bool mine = flusher != nullptr && flusher->Mine();
-    if (mine) flusher->Stop();
-    if (finished_in == getpid()) return false;
-    finished_in = getpid();
-    if (!SomethingPending()) return false;
-    if (!mine) flusher = FlusherOfThisProcess(own);
-    const size_t left = flusher->FlushAll(php_clustered_session_clock()->Now() + own.flush_timeout);
-    if (left == 0) return false;
+  ForEachOfThisProcess([&](BackgroundFlusher* flusher) { said = said || flusher->HasNotices(); });
+  return said;
+}
+
+// Writes what is left within flush_timeout: of all pools whose credentials this process has.
+void FlushRest(LocalStore* store, const SessionSettings& own, TimePoint deadline) {
+  (void)FlusherOfThisProcess(store, own);
+  (void)FlusherOfThisProcess(store, WithoutCredentials(own));
+  ForEachOfThisProcess([&](BackgroundFlusher* flusher) { flusher->FlushAll(deadline); });
+}
+
+// The line to log if not all found a node. What another process has at hand is that one's to tell.
+bool TellRest(LocalStore* store, const SessionSettings& own, TimePoint deadline, char* line, size_t size) {
+  const size_t left = store->UnreplicatedCount();
+  if (left == 0) return false;
+  bool ours = false;
+  ForEachOfThisProcess([&](BackgroundFlusher* flusher) { ours = ours || flusher->AnyOfOurs(); });
+  if (ours && php_clustered_session_clock()->Now() < deadline) return false;
+  if (ours) {
     snprintf(line, size,
              "sessions that found no node within clustered_session.flush_timeout (%s), and are lost if this server "
              "stops now: %zu",
              clustered_session::FormatDuration(own.flush_timeout).c_str(), left);
-    said = true;
-  } catch (const std::exception&) {
-    // Out of memory at the end of the process.
+  } else {
+    snprintf(line, size,
+             "sessions of pools with other credentials, which are lost if this server stops before workers of these "
+             "pools write them: %zu",
+             left);
   }
-  return said;
+  return true;
 }
 
-// The FPM parent ends with exit() and no MSHUTDOWN, after its workers: the last who can write anything. Where PHP
-// unloads the module, this runs then, after MSHUTDOWN has done it.
+bool Finish(const SessionSettings& own, char* line, size_t size) noexcept {
+  LocalStore* store = php_clustered_session_made_store();
+  try {
+    ForEachOfThisProcess([](BackgroundFlusher* flusher) { flusher->Stop(); });
+    if (store == nullptr || finished_in == getpid()) return false;
+    finished_in = getpid();
+    if (store->UnreplicatedCount() == 0) return false;
+    const TimePoint deadline = php_clustered_session_clock()->Now() + own.flush_timeout;
+    FlushRest(store, own, deadline);
+    return TellRest(store, own, deadline, line, size);
+  } catch (const std::exception&) {
+    const size_t left = store->UnreplicatedCount();
+    snprintf(line, size, "sessions that are lost if this server stops now, for want of memory: %zu", left);
+    return left != 0;
+  }
+}
+
+// The FPM parent ends with exit() and no MSHUTDOWN, after its workers: the last who can write anything. PHP is whole
+// then, and has a log. Elsewhere MSHUTDOWN has done it.
 struct AtExit {
   ~AtExit() {
     char line[PHP_CLUSTERED_SESSION_MESSAGE_MAX];
-    if (settings_at_start == nullptr) return;
-    if (Finish(*settings_at_start, line, sizeof line)) fprintf(stderr, "clustered_session: %s\n", line);
+    if (settings_at_start == nullptr || !Finish(*settings_at_start, line, sizeof line)) return;
+    if (php_runs) {
+      php_clustered_session_log("%s", line);
+    } else {
+      fprintf(stderr, "clustered_session: %s\n", line);
+    }
   }
 };
 const AtExit at_exit;
@@ -67,17 +127,24 @@ const AtExit at_exit;
 }  // namespace
 
 void php_clustered_session_keep_start_settings() noexcept {
-  Guarded([] { settings_at_start = new SessionSettings(*CSG(settings)); });
+  finished_in = 0;  // Apache's parent starts anew at each restart
+  php_runs = true;
+  Guarded([] {
+    delete settings_at_start;
+    settings_at_start = nullptr;
+    settings_at_start = new SessionSettings(*CSG(settings));
+  });
 }
 
 void php_clustered_session_wake_flusher() noexcept {
-  BackgroundFlusher* flusher = current.load();
-  const bool something_said = flusher != nullptr && flusher->HasNotices() && flusher->Mine();
-  if (!something_said && !SomethingPending()) return;
+  if (!SomethingPending() && !SomethingSaid()) return;
   try {
-    flusher = FlusherOfThisProcess(*CSG(settings));
-    flusher->Wake();
-    for (Notice& notice : flusher->TakeNotices()) CSG(notices)->push_back(std::move(notice));
+    LocalStore* store = php_clustered_session_made_store();
+    if (BackgroundFlusher* flusher = FlusherOfThisProcess(store, *CSG(settings)); flusher != nullptr) flusher->Wake();
+    if (BackgroundFlusher* flusher = FlusherOfThisProcess(store, WithoutCredentials(*CSG(settings)))) flusher->Wake();
+    ForEachOfThisProcess([](BackgroundFlusher* flusher) {
+      for (Notice& notice : flusher->TakeNotices()) CSG(notices)->push_back(std::move(notice));
+    });
   } catch (const std::exception&) {
     // Out of memory: the next request tries again.
   }
@@ -85,8 +152,9 @@ void php_clustered_session_wake_flusher() noexcept {
 
 void php_clustered_session_stop_flusher() noexcept {
   char line[PHP_CLUSTERED_SESSION_MESSAGE_MAX];
-  if (!Finish(*CSG(settings), line, sizeof line)) return;
-  char text[PHP_CLUSTERED_SESSION_MESSAGE_MAX + sizeof "clustered_session: "];
-  snprintf(text, sizeof text, "clustered_session: %s", line);
-  php_log_err(text);
+  const bool said = Finish(*CSG(settings), line, sizeof line);
+  // They are of these settings and this store, and the next start may have others.
+  for (std::atomic<BackgroundFlusher*>& place : current) DropObjectOfThisProcess(&place);
+  if (said) php_clustered_session_log("%s", line);
+  php_runs = false;
 }

@@ -94,6 +94,10 @@ const char* ParseBehindMax(std::string_view text, SessionSettings* settings) {
   return ParseCount(text, 0, 1000000000, &settings->behind_max) ? nullptr : "must be a number from 0 to 1000000000";
 }
 
+const char* ParseLockWaitersMax(std::string_view text, SessionSettings* settings) {
+  return ParseCount(text, 0, 4096, &settings->lock_waiters_max) ? nullptr : "must be a number from 0 to 4096";
+}
+
 const char* ParseLocalMemory(std::string_view text, SessionSettings*) {
   Result<size_t> size = clustered_session::ParseSize(text);
   if (!size.ok()) return "needs a size in bytes, or with K, M or G, such as 64M";
@@ -173,6 +177,7 @@ constexpr Setting kSettings[] = {
     {"clustered_session.affinity", ParseAffinityMode},
     {"clustered_session.lock", ParseLock},
     {"clustered_session.lock_wait", ParseDurationSetting<&SessionSettings::lock_wait, true>},
+    {"clustered_session.lock_waiters_max", ParseLockWaitersMax},
     {"clustered_session.connect_timeout", ParseDurationSetting<&SessionSettings::connect_timeout, false>},
     {"clustered_session.operation_timeout", ParseDurationSetting<&SessionSettings::operation_timeout, false>},
     {"clustered_session.retry_interval", ParseDurationSetting<&SessionSettings::retry_interval, false>},
@@ -198,6 +203,16 @@ const char* Parse(std::string_view name, std::string_view text) {
 
 }  // namespace
 
+// A script is warned of what it sets itself. All else is for the log: what PHP shows before a script runs would be in the
+// output of a cron job.
+static void Refuse(int stage, const char* line) {
+  if (stage == ZEND_INI_STAGE_RUNTIME) {
+    zend_error(E_WARNING, "%s", line);
+  } else {
+    php_clustered_session_log("%s", line);
+  }
+}
+
 static PHP_INI_MH(OnUpdateSetting) {
   (void)mh_arg1;
   (void)mh_arg2;
@@ -206,7 +221,7 @@ static PHP_INI_MH(OnUpdateSetting) {
   const std::string_view text =
       new_value == nullptr ? std::string_view() : std::string_view(ZSTR_VAL(new_value), ZSTR_LEN(new_value));
   if (name == "clustered_session.local_memory" && stage != ZEND_INI_STAGE_STARTUP && stage != ZEND_INI_STAGE_SHUTDOWN) {
-    zend_error(E_WARNING, "clustered_session.local_memory can only be set in php.ini: all pools of a server share it");
+    Refuse(stage, "clustered_session.local_memory can only be set in php.ini: all pools of a server share it");
     return FAILURE;
   }
   const char* wrong = Parse(name, text);
@@ -214,13 +229,14 @@ static PHP_INI_MH(OnUpdateSetting) {
     ++CSG(settings_generation);
     return SUCCESS;
   }
-  const int level = stage == ZEND_INI_STAGE_STARTUP ? E_CORE_WARNING : E_WARNING;
+  char line[PHP_CLUSTERED_SESSION_MESSAGE_MAX];
   if (name == kPasswordName) {
-    zend_error(level, "%s %s", ZSTR_VAL(entry->name), wrong);
+    snprintf(line, sizeof line, "%s %s", ZSTR_VAL(entry->name), wrong);
   } else {
-    zend_error(level, "%s %s, \"%.64s\" does not do", ZSTR_VAL(entry->name), wrong,
-               text.data() == nullptr ? "" : text.data());
+    snprintf(line, sizeof line, "%s %s, \"%.64s\" does not do", ZSTR_VAL(entry->name), wrong,
+             text.data() == nullptr ? "" : text.data());
   }
+  Refuse(stage, line);
   return FAILURE;
 }
 
@@ -246,6 +262,7 @@ SETTING("takeover_grace", "60s", PHP_INI_ALL)
 SETTING("affinity", "cookie", PHP_INI_PERDIR)
 SETTING("lock", "local", PHP_INI_ALL)
 SETTING("lock_wait", "30s", PHP_INI_ALL)
+SETTING("lock_waiters_max", "32", PHP_INI_ALL)
 SETTING("connect_timeout", "100ms", PHP_INI_PERDIR)
 SETTING("operation_timeout", "250ms", PHP_INI_PERDIR)
 SETTING("retry_interval", "2s", PHP_INI_PERDIR)

@@ -1,5 +1,6 @@
 // The module: start, stop, and what each request leaves behind. Layer: php.
-// MINIT runs in the parent before FPM and Apache fork: it maps the shared segment and opens nothing.
+// MINIT runs in the parent before FPM and Apache fork, and in Apache's at each restart: it opens nothing. What it has to
+// say goes to the log: what PHP shows at its start would be in the output of a cron job.
 #include <sodium.h>
 
 #include <memory>
@@ -13,38 +14,16 @@ extern "C" {
 
 #include "src/php/function_table.h"  // needs php.h
 
-using clustered_session::LocalStore;
-using clustered_session::Result;
 using clustered_session::Session;
 
 ZEND_DECLARE_MODULE_GLOBALS(clustered_session)
 
 namespace {
 
-// Never freed: workers of ours may outlive the parent's MSHUTDOWN, and the kernel unmaps it with the last process.
-LocalStore* local_store = nullptr;
 const clustered_session::SystemClock system_clock;
-
-bool MakeStore() {
-  bool made = false;
-  Guarded([&] {
-    Result<std::unique_ptr<LocalStore>> store =
-        LocalStore::Create(CSG(local_memory), sizeof(clustered_session::SharedState));
-    if (store.ok() && !static_cast<clustered_session::SharedState*>((*store)->Extra())->Init()) {
-      php_clustered_session_keep_message("this system has no robust mutexes between processes");
-    } else if (store.ok()) {
-      local_store = std::move(*store).release();
-      made = true;
-    } else {
-      php_clustered_session_keep_message(store.error().message());
-    }
-  });
-  return made;
-}
 
 }  // namespace
 
-LocalStore* php_clustered_session_store() { return local_store; }
 const clustered_session::Clock* php_clustered_session_clock() { return &system_clock; }
 
 static PHP_GINIT_FUNCTION(clustered_session) {
@@ -73,24 +52,21 @@ static PHP_MINIT_FUNCTION(clustered_session) {
   php_clustered_session_register_ini(type, module_number);
   const char* version = nullptr;
   if (!clustered_session::LibmemcachedUsable(&version)) {
-    zend_error(
-        E_CORE_WARNING,
-        "clustered_session needs libmemcached 1.1.4 or later, this is %s: older ones can return another key's value "
+    php_clustered_session_log(
+        "needs libmemcached 1.1.4 or later, this is %s: older ones can return another key's value "
         "after a timeout; the save handler is not registered",
         version);
     return SUCCESS;
   }
   if (sodium_init() < 0) {
-    zend_error(E_CORE_WARNING,
-               "clustered_session: libsodium finds no random numbers; the save handler is not registered");
+    php_clustered_session_log("libsodium finds no random numbers; the save handler is not registered");
     return SUCCESS;
   }
-  if (!MakeStore()) {
-    zend_error(E_CORE_WARNING, "clustered_session has no shared memory: %s; lower clustered_session.local_memory",
-               CSG(message));
-  }
-  if (php_session_register_module(&ps_mod_clustered) == FAILURE) {
-    zend_error(E_CORE_WARNING, "clustered_session: PHP has no room for one more save handler");
+  php_clustered_session_start_store();
+  // Where dl() loads the module at each request of a process, PHP still knows the handler of the one before.
+  if (_php_find_ps_module("clustered") != &ps_mod_clustered &&
+      php_session_register_module(&ps_mod_clustered) == FAILURE) {
+    php_clustered_session_log("PHP has no room for one more save handler");
   }
   php_clustered_session_keep_start_settings();
   return SUCCESS;

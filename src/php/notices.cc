@@ -1,6 +1,7 @@
 // What the core has to say, said through PHP: warnings to the script, notices to the error log. Layer: php.
 #include <syslog.h>
 
+#include <cstdarg>
 #include <cstring>
 #include <ctime>
 
@@ -24,6 +25,17 @@ void php_clustered_session_keep_notices(Session* session) noexcept {
   }
 }
 
+void php_clustered_session_log(const char* format, ...) {
+  char text[PHP_CLUSTERED_SESSION_MESSAGE_MAX];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  char line[sizeof text + sizeof "clustered_session: "];
+  snprintf(line, sizeof line, "clustered_session: %s", text);
+  php_log_err_with_severity(line, LOG_WARNING);
+}
+
 // Moves the next notice into the message buffer, so that nothing with a destructor is on the stack when PHP is called.
 static bool NextNotice(bool* warning) noexcept {
   if (CSG(notices) == nullptr || CSG(notices)->empty()) return false;
@@ -43,8 +55,6 @@ void php_clustered_session_emit_notices() {
       php_error_docref(nullptr, E_WARNING, "%s", CSG(message));
       continue;
     }
-    char line[PHP_CLUSTERED_SESSION_MESSAGE_MAX + sizeof "clustered_session: "];
-    snprintf(line, sizeof line, "clustered_session: %s", CSG(message));
-    php_log_err_with_severity(line, LOG_WARNING);
+    php_clustered_session_log("%s", CSG(message));
   }
 }

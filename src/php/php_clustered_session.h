@@ -69,9 +69,12 @@ ZEND_EXTERN_MODULE_GLOBALS(clustered_session)
 ZEND_TSRMLS_CACHE_EXTERN()
 #endif
 
-// Of the whole server, made in MINIT before the workers are forked; null if there was no memory.
-clustered_session::LocalStore* php_clustered_session_store();
 const clustered_session::Clock* php_clustered_session_clock();
+
+// store.cc: the store of the whole server.
+void php_clustered_session_start_store();  // in MINIT, before workers are forked
+clustered_session::LocalStore* php_clustered_session_store() noexcept;  // a first phase; null: `message` says why
+clustered_session::LocalStore* php_clustered_session_made_store();      // null, too, while nobody has needed it
 
 // ini.cc
 void php_clustered_session_register_ini(int type, int module_number);
@@ -95,6 +98,7 @@ PHP_MINFO_FUNCTION(clustered_session);
 void php_clustered_session_keep_message(const std::string& text) noexcept;
 void php_clustered_session_keep_notices(clustered_session::Session* session) noexcept;
 void php_clustered_session_emit_notices();
+void php_clustered_session_log(const char* format, ...) PHP_ATTRIBUTE_FORMAT(printf, 1, 2);  // a warning in PHP's log
 
 // background.cc
 void php_clustered_session_keep_start_settings() noexcept;  // at the end of MINIT
@@ -106,13 +110,26 @@ clustered_session::Worker* php_clustered_session_worker();  // of this thread; a
 void php_clustered_session_stop_renewal() noexcept;         // in MSHUTDOWN
 
 // The object of this process in `current`: where that is none, or its parent's, whose locks may be anybody's, `make`'s,
-// unless another thread was first. Never deleted.
+// unless another thread was first. Deleted by DropObjectOfThisProcess() only.
 template <typename T, typename Make>
 T* OfThisProcess(std::atomic<T*>* current, const Make& make) {
   T* seen = current->load();
   if (seen != nullptr && seen->Mine()) return seen;
   std::unique_ptr<T> made = make();
   return current->compare_exchange_strong(seen, made.get()) ? made.release() : seen;
+}
+
+// REQUIRES: no thread uses it. A parent's object is left alone.
+template <typename T>
+void DropObjectOfThisProcess(std::atomic<T*>* current) noexcept {
+  try {
+    T* seen = current->load();
+    if (seen == nullptr || !seen->Mine()) return;
+    current->store(nullptr);
+    delete seen;
+  } catch (const std::exception&) {
+    // Nothing to be done about a thread that cannot be joined.
+  }
 }
 
 // Runs the first phase. False if it threw, which is out of memory in practice; the message says so.

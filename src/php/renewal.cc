@@ -40,10 +40,14 @@ clustered_session::Worker* php_clustered_session_worker() {
   return CSG(worker);
 }
 
-// The module's code may be unmapped after this.
+// The next start makes another keeper, perhaps of another store. This one is not deleted: a session that PHP left open
+// refers to its leases until the globals are gone.
 void php_clustered_session_stop_renewal() noexcept {
   try {
-    if (LockKeeper* keeper = current.load(); keeper != nullptr) keeper->Stop();
+    LockKeeper* keeper = current.load();
+    if (keeper == nullptr || !keeper->Mine()) return;
+    keeper->Stop();
+    current.store(nullptr);
   } catch (const std::exception&) {
     // Nothing to be done about a thread that cannot be joined.
   }

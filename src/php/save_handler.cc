@@ -5,6 +5,8 @@
 // ends no request. So the state is kept in CSG(open) as well, and given up at the next open or at the request's end.
 // Whatever lets PHP warn runs the user's error handler, which may close the session: a callback does not touch its
 // state after that.
+#include <sodium.h>
+
 #include <cstring>
 
 #include "src/base/session_id.h"
@@ -16,6 +18,7 @@ extern "C" {
 }
 
 using clustered_session::ReplacedSession;
+using clustered_session::LocalStore;
 using clustered_session::Result;
 using clustered_session::Session;
 using clustered_session::SessionContext;
@@ -78,10 +81,7 @@ bool Open(void** mod_data, const char* save_path) {
   bool opened = false;
   Guarded([&] {
     CSG(used) = true;
-    if (php_clustered_session_store() == nullptr) {
-      php_clustered_session_keep_message("there is no shared memory for local copies, see the warning at PHP's start");
-      return;
-    }
+    if (php_clustered_session_store() == nullptr) return;
     if (Reopens(mod_data)) {
       opened = true;
       return;
@@ -311,8 +311,8 @@ PS_GC_FUNC(clustered) {
   (void)maxlifetime;
   constexpr size_t kEntriesMax = 1000;
   size_t removed = 0;
-  if (php_clustered_session_store() != nullptr) {
-    removed = php_clustered_session_store()->RemoveExpired(std::chrono::steady_clock::now(), kEntriesMax);
+  if (LocalStore* store = php_clustered_session_made_store(); store != nullptr) {
+    removed = store->RemoveExpired(std::chrono::steady_clock::now(), kEntriesMax);
   }
   *nrdels = static_cast<zend_long>(removed);
   return *nrdels;
@@ -322,12 +322,11 @@ PS_CREATE_SID_FUNC(clustered) {
   zend_string* random_part = php_session_create_id(nullptr);
   HandlerState* state = mod_data == nullptr ? nullptr : StateOf(mod_data);
   if (random_part == nullptr || state == nullptr) return random_part;
-  // The node is chosen by the ID's own randomness.
-  uint64_t random = 0;
-  memcpy(&random, ZSTR_VAL(random_part), ZSTR_LEN(random_part) < sizeof random ? ZSTR_LEN(random_part) : sizeof random);
   char id[clustered_session::kSessionIdLengthMax + 1];
   size_t size = 0;
   const bool ok = Guarded([&] {
+    uint64_t random = 0;
+    randombytes_buf(&random, sizeof random);
     const std::string created = state->session.CreateId(View(random_part), random);
     size = created.size() < sizeof id ? created.size() : 0;
     memcpy(id, created.data(), size);

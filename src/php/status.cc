@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cinttypes>
 
+#include "src/cluster/node_code.h"
 #include "src/php/php_clustered_session.h"
 
 extern "C" {
@@ -23,6 +24,7 @@ namespace {
 struct NodeFacts {
   char name[32];
   char address[256];
+  char code[clustered_session::kNodeCodeLength + 1];
   zend_long weight;
   const char* state;
   zend_long operations;
@@ -43,10 +45,7 @@ const SessionContext* CurrentContext() {
   Guarded([&] {
     CSG(used) = true;
     CSG(shown)->reset();
-    if (php_clustered_session_store() == nullptr) {
-      php_clustered_session_keep_message("no shared memory");
-      return;
-    }
+    if (php_clustered_session_store() == nullptr) return;
     Result<std::shared_ptr<const SessionContext>> context =
         php_clustered_session_worker()->ContextFor(save_path == nullptr ? "" : save_path, *CSG(settings),
                                                    CSG(settings_generation));
@@ -71,6 +70,7 @@ NodeFacts FactsOf(const NodeSet::Member& member, Duration retry_interval) {
   NodeFacts facts = {};
   snprintf(facts.name, sizeof facts.name, "%s", member.node->name().c_str());
   snprintf(facts.address, sizeof facts.address, "%s", member.node->address().c_str());
+  snprintf(facts.code, sizeof facts.code, "%s", clustered_session::NodeCode(member.address.name).c_str());
   facts.weight = member.address.weight;
   const NodeHealth& health = *member.health.get();
   facts.health = member.health.shared() && member.health.holds() ? "shared" : "private";
@@ -104,6 +104,7 @@ void AddNodes(zval* to, const SessionContext* context) {
     zval node;
     array_init(&node);
     add_assoc_string(&node, "address", facts.address);
+    add_assoc_string(&node, "code", facts.code);
     add_assoc_long(&node, "weight", facts.weight);
     add_assoc_string(&node, "state", facts.state);
     add_assoc_long(&node, "operations", facts.operations);
@@ -159,19 +160,18 @@ PHP_FUNCTION(clustered_session_status) {
   add_assoc_long(&memory, "unreplicated", static_cast<zend_long>(usage.unreplicated));
   add_assoc_zval(return_value, "memory", &memory);
 
-  const auto* shared = static_cast<clustered_session::SharedState*>(store->Extra());
+  const auto* shared = static_cast<const clustered_session::SharedState*>(store->Extra());
   zval table;
   array_init(&table);
   add_assoc_long(&table, "used", shared->nodes.InUse(php_clustered_session_clock()->Now()));
   add_assoc_long(&table, "capacity", clustered_session::HealthTable::kSlots);
   add_assoc_zval(return_value, "node_table", &table);
 
-  const clustered_session::FlushSeat& seat = shared->flush;
   zval flush;
   array_init(&flush);
-  add_assoc_bool(&flush, "pending", seat.pending.load(std::memory_order_relaxed) != 0);
+  add_assoc_bool(&flush, "pending", shared->Pending());
   add_assoc_double(&flush, "longest_lag_ms",
-                   static_cast<double>(seat.longest_lag_ns.load(std::memory_order_relaxed)) / 1e6);
+                   static_cast<double>(shared->longest_lag_ns.load(std::memory_order_relaxed)) / 1e6);
   add_assoc_zval(return_value, "flush", &flush);
 
   const SessionLocks::Usage lock_usage = store->locks().GetUsage();
@@ -218,11 +218,11 @@ PHP_MINFO_FUNCTION(clustered_session) {
 
   if (context != nullptr && !context->nodes->empty()) {
     php_info_print_table_start();
-    php_info_print_table_header(4, "Node", "Address", "State", "Operations (failed)");
+    php_info_print_table_header(5, "Node", "Address", "Code in IDs", "State", "Operations (failed)");
     for (uint32_t i = 0; i < context->nodes->size(); ++i) {
       const NodeFacts facts = FactsOf(context->nodes->member(i), context->settings.retry_interval);
       snprintf(text, sizeof text, ZEND_LONG_FMT " (" ZEND_LONG_FMT ")", facts.operations, facts.failures);
-      php_info_print_table_row(4, facts.name, facts.address, facts.state, text);
+      php_info_print_table_row(5, facts.name, facts.address, facts.code, facts.state, text);
     }
     php_info_print_table_end();
   }

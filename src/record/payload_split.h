@@ -1,5 +1,5 @@
 // Splits a serialized $_SESSION into its top-level keys, at byte level. Layer: record. Pure; thread-safe.
-// Knows the formats of PHP's serialize handlers php, php_binary and php_serialize as PHP 8.1 and later write them;
+// Knows the formats of PHP's serialize handlers php, php_binary and php_serialize as PHP 8.2 and later write them;
 // never unserializes a value. Time and memory are linear in the payload, but for sorting its keys; nothing recurses.
 #ifndef CLUSTERED_SESSION_RECORD_PAYLOAD_SPLIT_H_
 #define CLUSTERED_SESSION_RECORD_PAYLOAD_SPLIT_H_

@@ -2,8 +2,6 @@
 
 #include <unistd.h>
 
-#include <cerrno>
-#include <ctime>
 #include <optional>
 #include <utility>
 
@@ -15,16 +13,32 @@ namespace {
 
 constexpr size_t kStepEntries = 64;
 constexpr Duration kStepTime = std::chrono::seconds(1);
-constexpr Duration kIdle = std::chrono::seconds(5);           // without work, after which the thread ends
-constexpr Duration kRetry = std::chrono::milliseconds(50);    // while nodes fail: health lets few of these through
-constexpr Duration kUnknownRetry = std::chrono::seconds(1);   // while only other processes could write what is left
-constexpr Duration kBusyRetry = std::chrono::milliseconds(2); // while requests have the entries
+constexpr Duration kIdle = std::chrono::seconds(5);         // without work, after which the thread ends
+constexpr Duration kRetry = std::chrono::milliseconds(50);  // while nodes fail: health lets few of these through
+constexpr Duration kMemoryRetry = std::chrono::milliseconds(100);
+constexpr Duration kBusyRetry = std::chrono::milliseconds(2);  // while requests have the entries
 constexpr size_t kNoticesMax = 100;
+
+// A seat that was taken, until the end of a scope.
+class SeatHold {
+ public:
+  explicit SeatHold(FlushSeat* seat) : seat_(seat) {}
+  ~SeatHold() { seat_->taken.Unlock(); }
+  SeatHold(const SeatHold&) = delete;
+  SeatHold& operator=(const SeatHold&) = delete;
+
+ private:
+  FlushSeat* seat_;
+};
 
 }  // namespace
 
 BackgroundFlusher::BackgroundFlusher(LocalStore* store, const Clock* clock, SessionSettings own)
-    : store_(store), clock_(clock), own_(std::move(own)), pid_(getpid()) {}
+    : store_(store),
+      clock_(clock),
+      own_(std::move(own)),
+      credentials_(SharedPoolTable::CredentialsHash(own_)),
+      pid_(getpid()) {}
 
 BackgroundFlusher::~BackgroundFlusher() { Stop(); }
 
@@ -36,24 +50,36 @@ std::unique_ptr<Flusher> BackgroundFlusher::MakeFlusher() const {
   return std::make_unique<Flusher>(store_, clock_, [this, worker](uint8_t pool) -> std::shared_ptr<const SessionContext> {
     SessionSettings settings = own_;
     std::string save_path;
-    if (!static_cast<SharedState*>(store_->Extra())->pools.Load(pool, &save_path, &settings)) return nullptr;
+    if (!pools().IsOf(pool, credentials_) || !pools().Load(pool, &save_path, &settings)) return nullptr;
     settings.write = WriteMode::kThrough;
     auto context = worker->ContextFor(save_path, settings, pool);
     return context.ok() ? *context : nullptr;
   });
 }
 
-bool BackgroundFlusher::TakeSeat() {
-  const LockOutcome outcome = seat().taken.TryLock();
-  if (outcome == LockOutcome::kOwnerDied) seat().taken.MarkConsistent();
-  return IsLocked(outcome);
+bool BackgroundFlusher::AnyOfOurs() const {
+  const std::bitset<256> used = store_->PoolsInUse();
+  for (size_t number = 1; number < used.size(); ++number) {
+    if (used[number] && pools().IsOf(static_cast<uint8_t>(number), credentials_)) return true;
+  }
+  return false;
+}
+
+// Null, too, if the seat has been given to other credentials meanwhile: nobody needs this one any more.
+FlushSeat* BackgroundFlusher::TakeSeat() {
+  FlushSeat* seat = pools().SeatOf(credentials_);
+  if (seat == nullptr || !seat->Take()) return nullptr;
+  if (seat->credentials.load() == credentials_) return seat;
+  seat->taken.Unlock();
+  return nullptr;
 }
 
 void BackgroundFlusher::Wake() {
-  if (seat().pending.load() == FlushSeat::kNothing || running_.load()) return;
+  FlushSeat* seat = pools().SeatOf(credentials_);
+  if (seat == nullptr || seat->pending.load() == FlushSeat::kNothing || running_.load()) return;
   // A mutex belongs to its thread, so this one only looks whether it is free.
-  if (!TakeSeat()) return;
-  seat().taken.Unlock();
+  if (!seat->Take()) return;
+  seat->taken.Unlock();
 
   const std::lock_guard<std::mutex> guard(mutex_);
   if (stop_.load() || running_.exchange(true)) return;
@@ -66,58 +92,58 @@ void BackgroundFlusher::Wake() {
 }
 
 void BackgroundFlusher::Main() {
-  bool seated = false;
+  FlushSeat* seat = nullptr;
   do {
-    seated = TakeSeat();
-    if (seated) {
-      try {
-        Serve(MakeFlusher().get());
-      } catch (const std::exception&) {  // out of memory: the next request starts another
-        stop_.store(true);
-      }
-      seat().taken.Unlock();
+    seat = TakeSeat();
+    if (seat != nullptr) {
+      const SeatHold hold(seat);
+      Serve(seat);
     }
     running_.store(false);
     // Who left something behind a moment ago may have seen the seat taken, or this thread running.
-  } while (seated && !stop_.load() && seat().pending.load() != FlushSeat::kNothing && !running_.exchange(true));
+  } while (seat != nullptr && !stop_.load() && seat->pending.load() != FlushSeat::kNothing && !running_.exchange(true));
+}
+
+// Where memory ends, what was allocated is given back, and the thread tries again: another one would find no more.
+void BackgroundFlusher::Serve(FlushSeat* seat) noexcept {
+  while (!stop_.load()) {
+    try {
+      ServeUntilIdle(seat, MakeFlusher().get());
+      return;
+    } catch (const std::exception&) {
+      seat->pending.store(FlushSeat::kPending);
+      Pause(seat, kMemoryRetry);
+    }
+  }
 }
 
 // Until nothing has come for a while, or the process ends.
-void BackgroundFlusher::Serve(Flusher* flusher) {
+void BackgroundFlusher::ServeUntilIdle(FlushSeat* seat, Flusher* flusher) {
   TimePoint idle_until = clock_->Now() + kIdle;
   while (!stop_.load()) {
-    if (seat().pending.load() == FlushSeat::kNothing) {
+    if (seat->pending.load() == FlushSeat::kNothing) {
       const TimePoint now = clock_->Now();
       if (now >= idle_until) return;
-      WaitForWork(idle_until - now);  // or less: what it was woken for may be done already
+      seat->Wait(idle_until - now);  // or less: what it was woken for may be done already
       continue;
     }
-    seat().pending.store(FlushSeat::kUnderWay);
+    seat->pending.store(FlushSeat::kUnderWay);
     const Flusher::Step step = flusher->Run(kStepEntries, clock_->Now() + kStepTime);
     KeepNotices(flusher);
-    const bool left = store_->UnreplicatedCount() > step.unknown;
+    const bool left = step.tried() >= kStepEntries || AnyOfOurs();
     uint32_t still = FlushSeat::kUnderWay;  // else there is something new
-    seat().pending.compare_exchange_strong(still, left ? FlushSeat::kPending : FlushSeat::kNothing);
-    if (step.written == 0) Pause(step);
+    seat->pending.compare_exchange_strong(still, left ? FlushSeat::kPending : FlushSeat::kNothing);
+    if (step.written == 0 && left) Pause(seat, RetryAfter(step));
     idle_until = clock_->Now() + kIdle;
   }
 }
 
 // After a step that brought nothing forward.
-void BackgroundFlusher::Pause(const Flusher::Step& step) {
-  const TimePoint until = clock_->Now() + (step.no_node > 0 ? kRetry : step.unknown > 0 ? kUnknownRetry : kBusyRetry);
-  while (!stop_.load() && clock_->Now() < until) WaitForWork(until - clock_->Now());
-}
+Duration BackgroundFlusher::RetryAfter(const Flusher::Step& step) { return step.no_node > 0 ? kRetry : kBusyRetry; }
 
-// Returns early when woken.
-void BackgroundFlusher::WaitForWork(Duration wait) {
-  timespec until;
-  clock_gettime(CLOCK_REALTIME, &until);
-  const int64_t nanos = until.tv_nsec + std::chrono::nanoseconds(wait).count();
-  until.tv_sec += static_cast<time_t>(nanos / 1'000'000'000);
-  until.tv_nsec = static_cast<long>(nanos % 1'000'000'000);
-  while (sem_timedwait(&seat().wake, &until) != 0 && errno == EINTR) {
-  }
+void BackgroundFlusher::Pause(FlushSeat* seat, Duration wait) {
+  const TimePoint until = clock_->Now() + wait;
+  while (!stop_.load() && clock_->Now() < until) seat->Wait(until - clock_->Now());
 }
 
 void BackgroundFlusher::Stop() {
@@ -125,26 +151,28 @@ void BackgroundFlusher::Stop() {
   const std::lock_guard<std::mutex> guard(mutex_);
   stop_.store(true);
   if (thread_.joinable()) {
-    sem_post(&seat().wake);
+    if (FlushSeat* seat = pools().SeatOf(credentials_); seat != nullptr) seat->Wake();
     thread_.join();
   }
   stop_.store(false);
 }
 
 size_t BackgroundFlusher::FlushAll(TimePoint deadline) {
-  if (store_->UnreplicatedCount() == 0 || !TakeSeat()) return 0;
+  if (store_->UnreplicatedCount() == 0) return 0;
+  FlushSeat* seat = TakeSeat();
+  if (seat == nullptr) return 0;
+  const SeatHold hold(seat);
+  seat->pending.store(FlushSeat::kPending);  // until it is known better, also if memory ends
   const std::unique_ptr<Flusher> flusher = MakeFlusher();
-  size_t left = 0;
-  for (;;) {
+  bool left = AnyOfOurs();
+  while (left && clock_->Now() < deadline) {
     const Flusher::Step step = flusher->Run(kStepEntries, deadline);
-    left = store_->UnreplicatedCount();
-    if (left <= step.unknown || clock_->Now() >= deadline) break;
-    if (step.written == 0) Pause(step);
+    KeepNotices(flusher.get());
+    left = step.tried() >= kStepEntries || AnyOfOurs();
+    if (step.written == 0 && left) Pause(seat, RetryAfter(step));
   }
-  seat().pending.store(left != 0 ? FlushSeat::kPending : FlushSeat::kNothing);
-  KeepNotices(flusher.get());
-  seat().taken.Unlock();
-  return left;
+  if (!left) seat->pending.store(FlushSeat::kNothing);
+  return store_->UnreplicatedCount();
 }
 
 void BackgroundFlusher::KeepNotices(Flusher* flusher) {

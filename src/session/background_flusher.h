@@ -1,8 +1,8 @@
-// BackgroundFlusher: the thread that runs a Flusher, in the one worker of a server that has taken the seat for it.
-// Layer: session. One object per process. The thread exists only while there is something to write: it starts when a
-// request leaves something behind and nobody has the seat, and ends when nothing has come for a while. It blocks all
-// signals, has connections of its own and calls nothing of PHP. A child made by fork() has no such thread, and starts
-// its own when it needs one.
+// BackgroundFlusher: the thread that runs a Flusher for the pools of one set of credentials, in the one worker of a
+// server that has taken the seat for them. Layer: session. One object per process and set of credentials. The thread
+// exists only while there is something to write: it starts when a request leaves something behind and nobody has the
+// seat, and ends when nothing has come for a while. It blocks all signals, has connections of its own and calls nothing
+// of PHP. A child made by fork() has no such thread, and starts its own when it needs one.
 #ifndef CLUSTERED_SESSION_SESSION_BACKGROUND_FLUSHER_H_
 #define CLUSTERED_SESSION_SESSION_BACKGROUND_FLUSHER_H_
 
@@ -24,7 +24,8 @@ namespace clustered_session {
 
 class BackgroundFlusher {
  public:
-  // `store` with an initialized SharedState; `own` is where credentials come from, which are in no shared memory.
+  // `store` with an initialized SharedState; `own` is where credentials come from, which are in no shared memory. It
+  // writes for the pools that need these, and for no others; without credentials, for those that need none.
   // All but `own` must outlive the process's last use of the object.
   BackgroundFlusher(LocalStore* store, const Clock* clock, SessionSettings own);
   ~BackgroundFlusher();
@@ -37,8 +38,8 @@ class BackgroundFlusher {
   // Ends the thread, if it is this process's.
   void Stop();
 
-  // Writes, in this thread, what is left, until `deadline`; returns how many entries no node has taken by then, or 0 if
-  // another process is at it.
+  // Writes, in this thread, what is left of these pools, until `deadline`; returns how many entries of any pool no node
+  // has taken by then, or 0 if another process is at it.
   size_t FlushAll(TimePoint deadline);
 
   // What happened since the last call, for the log.
@@ -48,19 +49,29 @@ class BackgroundFlusher {
   // Whether the calling process is the one that made the object.
   bool Mine() const;
 
+  // Whether it writes for the pools of these credentials.
+  bool IsOf(const SessionSettings& settings) const {
+    return SharedPoolTable::CredentialsHash(settings) == credentials_;
+  }
+
+  // Whether there is an unreplicated entry of its pools. Looks at all of them.
+  bool AnyOfOurs() const;
+
  private:
   std::unique_ptr<Flusher> MakeFlusher() const;
   void Main();
-  void Serve(Flusher* flusher);
-  void Pause(const Flusher::Step& step);
-  void WaitForWork(Duration wait);
-  bool TakeSeat();
+  void Serve(FlushSeat* seat) noexcept;
+  void ServeUntilIdle(FlushSeat* seat, Flusher* flusher);
+  static Duration RetryAfter(const Flusher::Step& step);
+  void Pause(FlushSeat* seat, Duration wait);
+  FlushSeat* TakeSeat();
   void KeepNotices(Flusher* flusher);
-  FlushSeat& seat() const { return static_cast<SharedState*>(store_->Extra())->flush; }
+  SharedPoolTable& pools() const { return static_cast<SharedState*>(store_->Extra())->pools; }
 
   LocalStore* store_;
   const Clock* clock_;
   const SessionSettings own_;
+  const uint64_t credentials_;  // a hash of own_'s
   const pid_t pid_;
   std::mutex mutex_;  // of thread_
   std::thread thread_;

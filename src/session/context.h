@@ -49,6 +49,7 @@ struct SessionSettings {
   AffinityMode affinity = AffinityMode::kCookie;
   LockMode lock = LockMode::kLocal;
   Duration lock_wait = std::chrono::seconds(30);
+  uint32_t lock_waiters_max = 32;  // requests that wait for one session on this server; 0: any number
   Duration connect_timeout = std::chrono::milliseconds(100);
   Duration operation_timeout = std::chrono::milliseconds(250);
   Authentication authentication = Authentication::kText;
@@ -77,6 +78,7 @@ struct SessionContext {
   const Clock* clock = nullptr;
   SharedState* shared = nullptr;
   uint8_t pool = 0;  // where shared->pools keeps these settings; 0 = nowhere: only this pool's requests can write for it
+  uint64_t pool_hash = 0;  // of the settings, which tells whether `pool` still is theirs; 0 = it is for ever
   LockLeases* leases = nullptr;  // of this process; needed for LockMode::kCluster
   std::function<bool()> session_open;  // see Worker::SetSessionOpen(); empty: always
   std::shared_ptr<const NodeAccess> access;

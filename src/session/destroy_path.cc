@@ -3,12 +3,13 @@
 #include <utility>
 
 #include "src/base/protocol_fault.h"
+#include "src/session/lifetime.h"
 #include "src/session/replicator.h"
 #include "src/session/session.h"
 
 namespace clustered_session {
 
-Status Session::Destroy(std::string_view id, uint32_t lifetime_s) {
+Status Session::Destroy(std::string_view id, uint32_t lifetime_s, bool only_here) {
   if (!ValidSessionId(id)) return Status::Ok();  // nothing can exist under it
   if (!ReadCompleted(id)) {
     // No lock and no read: a tombstone is conditional like any write, and a late write meets it.
@@ -22,17 +23,31 @@ Status Session::Destroy(std::string_view id, uint32_t lifetime_s) {
       loaded_.image = Image();
       loaded_.image.SetActor(NewActor());
     }
+    loaded_.client_stayed = only_here;
   }
   loaded_.lifetime_s = lifetime_s;
   counters().destroys.Add();
-  const bool nobody_knows_it = Created(id) && loaded_.version == 0;
-  if (nobody_knows_it) {
-    context_.store->Erase(loaded_.key);
-  } else {
-    WriteTombstone();
-  }
+  if (!OnlyHere() || !EraseUnlessWritten()) WriteTombstone();
   loaded_.complete = false;  // nothing of it is written any more; the lock stays until close
   return Status::Ok();
+}
+
+// Whether nobody but this server can know of the session: it has made the ID, nothing was ever written under it, and no
+// other server has served its client. Such are the sessions of bots, and of visitors who log in. An ID that a client
+// has brought along is none of them: nodes that cannot be asked may have it, or another server's memory.
+bool Session::OnlyHere() const {
+  constexpr uint32_t kFlags = kEntryLocalOnly | kEntryMadeHere;
+  if (loaded_.version != 0) return false;
+  return Created(loaded_.id) || ((loaded_.entry.flags & kFlags) == kFlags && loaded_.client_stayed);
+}
+
+// False, and nothing is erased, if another request of this server has written the session since it was read.
+bool Session::EraseUnlessWritten() {
+  Entry current;
+  const bool have = context_.store->Lookup(loaded_.key, context_.clock->Now(), &current, nullptr);
+  if (have && (current.flags & kEntryLocalOnly) == 0) return false;
+  context_.store->Erase(loaded_.key);
+  return true;
 }
 
 void Session::WriteTombstone() {
@@ -63,8 +78,7 @@ void Session::ReplicateTombstone(uint64_t version, uint64_t epoch, uint32_t acto
   tombstone.instance = context_.store->instance();
   tombstone.lifetime_s = loaded_.lifetime_s;
   tombstone.life = loaded_.image.life();
-  // Must outlive every copy of the session that a node or another server may still hold.
-  const auto ttl = std::chrono::seconds(loaded_.lifetime_s) * 2 + std::chrono::minutes(2);
+  const std::chrono::seconds ttl = TombstoneTimeToLive(loaded_.lifetime_s);
   Entry entry;
   entry.version = tombstone.version;
   entry.epoch = tombstone.epoch;
@@ -114,14 +128,17 @@ void Session::DestroyLater(std::string_view id, uint32_t lifetime_s) {
   if (!ValidSessionId(id)) return;
   replaced_ = std::exchange(replaces_, {});  // it is given up before it was written
   const bool nobody_knows_it = Created(id) && loaded_.version == 0;
-  if (!nobody_knows_it) replaced_.push_back({kept_context_, std::string(id), lifetime_s});
+  if (!nobody_knows_it) {
+    replaced_.push_back({kept_context_, std::string(id), lifetime_s, ReadCompleted(id) && OnlyHere()});
+  }
   if (ReadCompleted(id)) loaded_.complete = false;
 }
 
 void Session::DestroyReplaced() {
   for (const ReplacedSession& replaced : std::exchange(replaces_, {})) {
     Session other(replaced.context);
-    if (Status status = other.Destroy(replaced.session_id, replaced.lifetime_s); !status.ok()) {
+    Status status = other.Destroy(replaced.session_id, replaced.lifetime_s, replaced.only_here);
+    if (!status.ok()) {
       notices_.push_back({true, status.error().message()});
     }
     for (Notice& notice : other.TakeNotices()) notices_.push_back(std::move(notice));

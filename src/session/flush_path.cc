@@ -13,7 +13,7 @@ bool Session::AnyNodeWorthAsking() const {
 }
 
 // Under the session's lock, like any write: in lock=none as the turn of a commit.
-Session::FlushOutcome Session::Flush(const SessionKey& local_key) {
+Session::FlushOutcome Session::Flush(const SessionKey& local_key, uint8_t pool) {
   Reset();
   if (!AnyNodeWorthAsking()) return FlushOutcome::kNoNode;
   const TimePoint now = context_.clock->Now();
@@ -23,7 +23,8 @@ Session::FlushOutcome Session::Flush(const SessionKey& local_key) {
   loaded_.key = local_key;
   loaded_.placement_key = context_.InSpace(local_key);
   const bool have = context_.store->Lookup(local_key, now, &loaded_.entry, loaded_.image.buffer());
-  if (!have || !loaded_.image.Valid() || (loaded_.entry.flags & kEntryUnreplicated) == 0) {
+  const bool due = (loaded_.entry.flags & kEntryUnreplicated) != 0 && loaded_.entry.pool == pool;
+  if (!have || !loaded_.image.Valid() || !due) {
     Reset();
     return FlushOutcome::kGone;
   }

@@ -1,5 +1,6 @@
 #include "src/session/flusher.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "src/session/session.h"
@@ -12,7 +13,7 @@ void NoteLag(const SessionContext& context, const Entry& entry, TimePoint now) {
   if (context.shared == nullptr) return;
   const int64_t used_at_ns = entry.expires_at_ns - int64_t{entry.lifetime_s} * 1'000'000'000;
   const int64_t lag_ns = ToNanos(now) - used_at_ns;
-  std::atomic<int64_t>& longest = context.shared->flush.longest_lag_ns;
+  std::atomic<int64_t>& longest = context.shared->longest_lag_ns;
   int64_t seen = longest.load(std::memory_order_relaxed);
   while (lag_ns > seen && !longest.compare_exchange_weak(seen, lag_ns, std::memory_order_relaxed)) {
   }
@@ -25,33 +26,47 @@ Flusher::Flusher(LocalStore* store, const Clock* clock, ContextOf context_of)
 
 Flusher::Step Flusher::Run(size_t limit, TimePoint deadline) {
   Step step;
-  for (const LocalStore::Unreplicated& found : store_->ListUnreplicated(limit)) {
-    if (clock_->Now() > deadline) break;
-    const std::shared_ptr<const SessionContext> context = context_of_(found.pool);
-    if (context == nullptr) {
-      ++step.unknown;
-      continue;
+  size_t left = store_->UnreplicatedCount();  // to look at: each once
+  while (left > 0 && step.tried() < limit && clock_->Now() <= deadline) {
+    const std::vector<LocalStore::Unreplicated> listed = store_->ListUnreplicated(std::min(limit - step.tried(), left));
+    if (listed.empty()) break;
+    left -= listed.size();
+    for (const LocalStore::Unreplicated& found : listed) {
+      if (clock_->Now() > deadline) return step;
+      Try(found, &step);
     }
-    Entry entry;
-    if (!store_->Lookup(found.key, clock_->Now(), &entry, nullptr)) continue;
-    Session session(context);
-    switch (session.Flush(found.key)) {
-      case Session::FlushOutcome::kWritten:
-        ++step.written;
-        NoteLag(*context, entry, clock_->Now());
-        break;
-      case Session::FlushOutcome::kGone:
-        break;
-      case Session::FlushOutcome::kBusy:
-        ++step.busy;
-        break;
-      case Session::FlushOutcome::kNoNode:
-        ++step.no_node;
-        break;
-    }
-    for (Notice& notice : session.TakeNotices()) notices_.push_back(std::move(notice));
   }
   return step;
+}
+
+void Flusher::Try(const LocalStore::Unreplicated& found, Step* step) {
+  const std::shared_ptr<const SessionContext> context = context_of_(found.pool);
+  if (context == nullptr) {
+    ++step->unknown;
+    return;
+  }
+  Entry entry;
+  if (!store_->Lookup(found.key, clock_->Now(), &entry, nullptr)) {
+    ++step->gone;
+    return;
+  }
+  Session session(context);
+  switch (session.Flush(found.key, found.pool)) {
+    case Session::FlushOutcome::kWritten:
+      ++step->written;
+      NoteLag(*context, entry, clock_->Now());
+      break;
+    case Session::FlushOutcome::kGone:
+      ++step->gone;
+      break;
+    case Session::FlushOutcome::kBusy:
+      ++step->busy;
+      break;
+    case Session::FlushOutcome::kNoNode:
+      ++step->no_node;
+      break;
+  }
+  for (Notice& notice : session.TakeNotices()) notices_.push_back(std::move(notice));
 }
 
 std::vector<Notice> Flusher::TakeNotices() { return std::exchange(notices_, {}); }

@@ -21,18 +21,22 @@ class Flusher {
     size_t written = 0;
     size_t busy = 0;     // a request has it and is going to write it
     size_t no_node = 0;  // none of its nodes answers
+    size_t gone = 0;     // written or removed by others meanwhile
     size_t unknown = 0;  // of a pool that this process cannot write for
+    size_t tried() const { return written + busy + no_node + gone; }
   };
 
   Flusher(LocalStore* store, const Clock* clock, ContextOf context_of);
 
-  // Tries up to `limit` entries, oldest first; stops after `deadline`, which one entry's write may exceed by its own
-  // timeouts.
+  // Tries up to `limit` entries, oldest first, and passes by those of pools that this process cannot write for, however
+  // many they are; stops after `deadline`, which one entry's write may exceed by its own timeouts.
   Step Run(size_t limit, TimePoint deadline);
 
   std::vector<Notice> TakeNotices();
 
  private:
+  void Try(const LocalStore::Unreplicated& found, Step* step);
+
   LocalStore* store_;
   const Clock* clock_;
   ContextOf context_of_;

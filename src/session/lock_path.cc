@@ -16,13 +16,25 @@ namespace clustered_session {
 // The lock among the workers of this server. With lock=cluster, too: so one worker of a server at a time asks the nodes.
 Status Session::TakeLocalLock(TimePoint give_up_at) {
   if (context_.settings.lock == LockMode::kNone || loaded_.lock.held) return Status::Ok();
-  Result<SessionLock> lock = context_.store->locks().Acquire(loaded_.key, give_up_at);
+  const uint32_t waiters_max = context_.settings.lock_waiters_max;
+  Result<SessionLock> lock = context_.store->locks().Acquire(loaded_.key, give_up_at, waiters_max);
   if (lock.ok()) {
     loaded_.lock = *lock;
     return Status::Ok();
   }
-  if (lock.error().code() != ErrorCode::kTimeout) return lock.error();
-  return LockTimeout("another request of this session still runs");
+  switch (lock.error().code()) {
+    case ErrorCode::kTimeout:
+      return LockTimeout("another request of this session still runs");
+    case ErrorCode::kTooMany:
+      return Error(ErrorCode::kTooMany, "session lock not waited for: " + std::to_string(waiters_max) +
+                                            " other requests of this session wait for it, as many as "
+                                            "clustered_session.lock_waiters_max allows");
+    case ErrorCode::kNoMemory:
+      if (Created(loaded_.id)) return Status::Ok();  // nobody else can ask for it
+      return lock.error();
+    default:
+      return lock.error();
+  }
 }
 
 Status Session::LockTimeout(const std::string& why) const {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "src/base/protocol_fault.h"
+#include "src/cluster/node_code.h"
 #include "src/cluster/placement.h"
 #include "src/session/conflict.h"
 #include "src/session/session.h"
@@ -73,13 +74,15 @@ Result<bool> Session::Validate(std::string_view id, uint32_t lifetime_s) {
     failure_ = status.error();
     return status.error();
   }
-  return loaded_.exists || (loaded_.entry.flags & kEntryLocalOnly) != 0;
+  const bool exists = loaded_.exists || (loaded_.entry.flags & kEntryLocalOnly) != 0;
+  if (!exists) Reset();  // an ID that somebody made up keeps no lock
+  return exists;
 }
 
 void Session::SetLoaded(std::string_view id, uint32_t lifetime_s) {
   loaded_.id = id;
   loaded_.lifetime_s = lifetime_s;
-  loaded_.home = NodeNameOf(id);
+  loaded_.home = NodeNamedBy(context_.nodes->addresses(), id);
   loaded_.placement_key = HashSessionId({}, context_.settings.prefix, id);
   loaded_.key = context_.InSpace(loaded_.placement_key);
 }
@@ -130,6 +133,7 @@ Status Session::LoadLocked(TimePoint now) {
     counters().local_hits.Add();
     return Status::Ok();
   }
+  loaded_.client_stayed = context_.settings.affinity == AffinityMode::kCookie && ClientStayed(loaded_.entry);
   if (EntryTrusted(loaded_.entry, now)) {
     ServeEntry();
     counters().local_hits.Add();
@@ -138,18 +142,21 @@ Status Session::LoadLocked(TimePoint now) {
   return ValidateEntry(now);
 }
 
-// G2: without asking a node only if the client shows this server's cookie of this epoch, a node has confirmed it
-// lately, and no request of the server before can still be writing.
+// The client shows this server's cookie of this epoch; or the operator vouches for it.
+bool Session::ClientStayed(const Entry& entry) const {
+  if (context_.settings.affinity == AffinityMode::kBalancer || HasFault(ProtocolFault::kCookieUnchecked)) return true;
+  if (!claim_ || claim_->server_id != context_.settings.server_id) return false;
+  return claim_->epoch == entry.epoch || HasFault(ProtocolFault::kEpochUnchecked);
+}
+
+// G2: without asking a node only if the client was served by no other server, a node has confirmed the entry lately,
+// and no request of the server before can still be writing.
 bool Session::EntryTrusted(const Entry& entry, TimePoint now) const {
   // Where all servers take turns, the one before may have been another.
-  if (context_.settings.lock == LockMode::kCluster) return false;
-  if (context_.settings.affinity == AffinityMode::kCookie && !HasFault(ProtocolFault::kCookieUnchecked)) {
-    if (!claim_ || claim_->server_id != context_.settings.server_id) return false;
-    if (claim_->epoch != entry.epoch && !HasFault(ProtocolFault::kEpochUnchecked)) return false;
-  }
+  if (context_.settings.lock == LockMode::kCluster || !ClientStayed(entry)) return false;
   const int64_t trust_ns = std::chrono::nanoseconds(context_.settings.local_trust).count();
-  const bool confirmed = entry.confirmed_at_ns != 0 && (ToNanos(now) - entry.confirmed_at_ns < trust_ns ||
-                                                        HasFault(ProtocolFault::kTrustedForever));
+  const bool confirmed = entry.confirmed_at_ns != 0 &&
+                         (ToNanos(now) - entry.confirmed_at_ns < trust_ns || HasFault(ProtocolFault::kTrustedForever));
   const bool grace_over = ToNanos(now) >= entry.grace_until_ns || HasFault(ProtocolFault::kNoGrace);
   return (entry.flags & kEntryTakeoverPending) == 0 && confirmed && grace_over;
 }
@@ -181,9 +188,10 @@ Status Session::ValidateEntry(TimePoint now) {
   if (!loaded_.cluster_lock.settled()) return Status::Ok();
   counters().node_reads.Add();
   const bool known_to_nodes = loaded_.entry.version != 0;
+  const bool lost = known_to_nodes && HasLaggard(survey, holders) && !HasFault(ProtocolFault::kLossAsksNobody);
   if (survey.answers.empty()) {
     AskAgain(StoreDeadline(now), &survey);
-  } else if (known_to_nodes && HasLaggard(survey, holders)) {
+  } else if (lost) {
     Ask(others, StoreDeadline(now), &survey);
   }
 
@@ -212,6 +220,7 @@ Status Session::LoadFromNodes(TimePoint now) {
   counters().node_reads.Add();
   if (!Conclusive(survey)) AskAgain(StoreDeadline(now), &survey);
   now = context_.clock->Now();
+  if (EndedHere(survey, now)) return Status::Ok();
   if (Reconcile(survey, /*have_entry=*/false, now)) {
     loaded_.must_write |= HasLaggard(survey, Holders());
     return Status::Ok();
@@ -233,6 +242,28 @@ bool Session::Conclusive(const Survey& survey) {
   return std::any_of(survey.answers.begin(), survey.answers.end(), [](const auto& answer) { return answer.found; }) ||
          std::any_of(placement.begin(), placement.begin() + static_cast<ptrdiff_t>(holders),
                      [&](uint32_t node) { return survey.Asked(node); });
+}
+
+// G13: whether the session is over. Its records stay on the nodes a little longer; if all nodes answer, and none has
+// anything later than what this server remembers of it, nobody has used the session since it was over here. It may be
+// started anew like a destroyed one. If a node is missing, another server's use may be there: its records are believed.
+bool Session::EndedHere(const Survey& survey, TimePoint now) {
+  if (survey.answers.size() < context_.nodes->size()) return false;
+  Entry entry;
+  Image image;
+  if (!context_.store->LookupOver(loaded_.key, now, &entry, image.buffer()) || !image.Valid()) return false;
+  if ((entry.flags & kEntryTombstone) != 0) return false;
+  std::swap(loaded_.entry, entry);
+  std::swap(loaded_.image, image);
+  if (!survey.Heads(Known()).empty()) {
+    std::swap(loaded_.entry, entry);
+    std::swap(loaded_.image, image);
+    return false;
+  }
+  loaded_.entry.flags = kEntryTombstone;
+  loaded_.image.SetPayload({});
+  ServeEntry();
+  return true;
 }
 
 // Brings what this server has and what the nodes have into one state, and makes that the loaded one. Tokens are kept
@@ -264,8 +295,11 @@ bool Session::Reconcile(const Survey& survey, bool have_entry, TimePoint now) {
 }
 
 Ancestry Session::Known() const {
-  return {loaded_.image.vector(), loaded_.image.fingerprint(), loaded_.image.life(),
-          (loaded_.entry.flags & kEntryTombstone) != 0, RecordOrder{loaded_.entry.epoch, loaded_.entry.version},
+  return {loaded_.image.vector(),
+          loaded_.image.fingerprint(),
+          loaded_.image.life(),
+          (loaded_.entry.flags & kEntryTombstone) != 0,
+          RecordOrder{loaded_.entry.epoch, loaded_.entry.version},
           (loaded_.entry.flags & kEntryUnreplicated) != 0};
 }
 
@@ -304,8 +338,9 @@ bool Session::HasLaggard(const Survey& survey, const std::vector<uint32_t>& hold
   });
 }
 
-// The nodes that have not answered, as those that have are not enough: also such as are known to fail, as often as health
-// allows that where no other is left. (With a cluster lock that is done before its claim: nothing is read without it.)
+// The nodes that have not answered, as those that have are not enough: also such as are known to fail, as often as
+// health allows that where no other is left. (With a cluster lock that is done before its claim: nothing is read
+// without it.)
 void Session::AskAgain(TimePoint deadline, Survey* survey) {
   std::vector<uint32_t> nodes;
   for (const uint32_t node : Placement()) {
@@ -393,6 +428,7 @@ uint32_t Session::NewActor() {
 
 // A node has vouched for the entry just now.
 void Session::ConfirmEntry(TimePoint now) {
+  if (context_.settings.affinity == AffinityMode::kBalancer) loaded_.client_stayed = true;  // or nodes would know
   const Entry before = loaded_.entry;
   loaded_.entry.confirmed_at_ns = ToNanos(now);
   SaveTokens();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "src/cluster/node_code.h"
 #include "src/cluster/placement.h"
 
 namespace clustered_session {
@@ -38,9 +39,7 @@ std::string Session::CreateId(std::string_view random_part, uint64_t random) {
     for (uint32_t i = 0; i < nodes.size(); ++i) {
       if (!context_.nodes->WorthAsking(i)) nodes[i].weight = 0;
     }
-    const std::string& name = context_.nodes->addresses()[ChooseNode(nodes, random)].name;
-    // No room for the name: placed by its hash alone, and never cut, which would take randomness away.
-    if (id.size() + 1 + name.size() <= kSessionIdLengthMax) id = AppendNodeName(id, name);
+    id = NameNode(context_.nodes->addresses(), ChooseNode(nodes, random), random_part);
   }
   counters().new_sessions.Add();
   if (created_ids_.size() == kCreatedIdsMax) created_ids_.erase(created_ids_.begin());

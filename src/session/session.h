@@ -28,6 +28,7 @@ struct ReplacedSession {
   std::shared_ptr<const SessionContext> context;  // under which it was opened: its nodes, its settings
   std::string session_id;
   uint32_t lifetime_s = 0;
+  bool only_here = false;  // when it was read, nobody but this server could know of it
 };
 
 class Session {
@@ -44,12 +45,13 @@ class Session {
   // session. Holds until it is set again.
   void SetClaim(std::optional<AffinityCookie> claim) { claim_ = std::move(claim); }
 
-  // A session ID made of `random_part` and the name of the node that will hold it. Asks no node. Until it has been
-  // written, this object knows that nobody else can know the ID.
+  // A session ID made of `random_part`, as long as that, that names the node which is to hold it. The node is drawn by
+  // weight with `random`, 64 bits that have nothing to do with `random_part`. Asks no node. Until it
+  // has been written, this object knows that nobody else can know the ID.
   std::string CreateId(std::string_view random_part, uint64_t random);
 
-  // Whether a session of this ID exists (strict mode). Loads and locks it: the Read that follows asks nobody again.
-  // An ID made by this object, or any other while a session is loaded, is only looked at.
+  // Whether a session of this ID exists (strict mode). Loads and locks it if it does: the Read that follows asks nobody
+  // again. An ID made by this object, or any other while a session is loaded, is only looked at.
   // Errors: as Read; the Read that follows fails alike, without another wait.
   Result<bool> Validate(std::string_view id, uint32_t lifetime_s);
 
@@ -73,8 +75,9 @@ class Session {
   // `compared`: the caller knows that `payload` is what Read gave it; else it is looked at here.
   Status UpdateTimestamp(std::string_view id, std::string_view payload, uint32_t lifetime_s, bool compared = false);
 
-  // Destroys the session everywhere. Destroying one that does not exist succeeds.
-  Status Destroy(std::string_view id, uint32_t lifetime_s);
+  // Destroys the session everywhere. Destroying one that does not exist succeeds. No node is told of one that only this
+  // server knows. `only_here`: that this was so when an earlier open of this request read it.
+  Status Destroy(std::string_view id, uint32_t lifetime_s, bool only_here = false);
 
   // session_regenerate_id(true): leaves the session to be destroyed by its successor. PHP closes this object and opens
   // another one for the new ID; the caller hands over what TakeReplaced() returns. What nobody takes is not destroyed.
@@ -92,15 +95,16 @@ class Session {
   // Releases the lock and forgets the session: for one that PHP left open. Writes nothing and destroys nothing.
   void Abandon();
 
-  // Writes an entry of the local store that no node has acknowledged, for no request: see flush_path.cc. Without
-  // waiting for the session's lock. The session lives no longer for it.
+  // Writes an entry of the local store that no node has acknowledged, for no request: see flush_path.cc. `pool` is the
+  // number that it was listed with, and this context's; an entry of another one by now is left alone. Without waiting for
+  // the session's lock. The session lives no longer for it.
   enum class FlushOutcome : uint8_t {
     kWritten,
     kGone,    // written by somebody else, expired or destroyed meanwhile; or no node takes it, with a notice
     kBusy,    // a request has it, and will write it
     kNoNode,  // no node answers
   };
-  FlushOutcome Flush(const SessionKey& local_key);
+  FlushOutcome Flush(const SessionKey& local_key, uint8_t pool);
 
   // The affinity cookie that the client of the loaded session should have; none where none is used.
   std::optional<AffinityCookie> Affinity() const;
@@ -142,9 +146,10 @@ class Session {
     std::string home;          // the name of the node that the ID names, or empty
     SessionLock lock;
     ClusterLock cluster_lock;
-    bool complete = false;    // the load ended well
-    bool exists = false;      // there is a record or an entry, not destroyed
-    bool must_write = false;  // a node lags behind, or branches were merged: write even if unchanged
+    bool complete = false;       // the load ended well
+    bool exists = false;         // there is a record or an entry, not destroyed
+    bool must_write = false;     // a node lags behind, or branches were merged: write even if unchanged
+    bool client_stayed = false;  // no other server has served its client since the entry was written
     uint32_t lifetime_s = 0;
     int64_t read_at_ns = 0;           // when what follows was true at the latest
     uint64_t version = 0;             // of what was read; 0 = nothing known anywhere
@@ -173,6 +178,7 @@ class Session {
   // read_path.cc
   Status Load(std::string_view id, uint32_t lifetime_s);
   Status LoadLocked(TimePoint now);
+  bool ClientStayed(const Entry& entry) const;
   bool EntryTrusted(const Entry& entry, TimePoint now) const;
   void ServeEntry();
   Status ValidateEntry(TimePoint now);
@@ -183,6 +189,7 @@ class Session {
   static bool Answered(const NodeReply& reply) {
     return reply.status == NodeStatus::kHit || reply.status == NodeStatus::kMiss;
   }
+  bool EndedHere(const Survey& survey, TimePoint now);
   bool Reconcile(const Survey& survey, bool have_entry, TimePoint now);
   void Adopt(const Record& record, TimePoint now);
   Ancestry Known() const;
@@ -216,6 +223,7 @@ class Session {
   Status CommitHere(std::string_view payload);
   Status FinishCommit(WriteOutcome outcome, std::string_view payload, std::chrono::seconds ttl);
   void BeginGrace(TimePoint now);
+  bool PoolIsKept(uint8_t pool) const;
   Status PutEntry(TimePoint now);
   uint32_t HomeNode();
   void SaveTokens();
@@ -225,6 +233,8 @@ class Session {
   void GiveUpReplication(const Error& error);
 
   // destroy_path.cc
+  bool OnlyHere() const;
+  bool EraseUnlessWritten();
   void WriteTombstone();
   void RepeatTombstone();
   void ReplicateTombstone(uint64_t version, uint64_t epoch, uint32_t actor);

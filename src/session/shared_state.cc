@@ -1,13 +1,17 @@
 #include "src/session/shared_state.h"
 
+#include <algorithm>
+#include <iterator>
+
 namespace clustered_session {
 
-bool SharedState::Init() { return flush.taken.Init() && sem_init(&flush.wake, /*pshared=*/1, 0) == 0; }
+bool SharedState::Init() { return pools.Init(); }
 
-void SharedState::NotePending() {
-  flush.pending.store(FlushSeat::kPending);
-  int posted = 0;
-  if (sem_getvalue(&flush.wake, &posted) == 0 && posted <= 0) sem_post(&flush.wake);
+void SharedState::NotePending(uint8_t pool) { pools.SeatOfPool(pool)->NotePending(); }
+
+bool SharedState::Pending() const {
+  return std::any_of(std::begin(pools.seats), std::end(pools.seats),
+                     [](const FlushSeat& seat) { return seat.pending.load() != FlushSeat::kNothing; });
 }
 
 }  // namespace clustered_session

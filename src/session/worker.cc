@@ -14,6 +14,7 @@ namespace {
 
 // One process serves few pools (virtual hosts under one Apache); more than this and the least used connect anew.
 constexpr size_t kPoolsMax = 16;
+constexpr Duration kNumberRetry = std::chrono::seconds(1);
 
 NodeCredentials CredentialsOf(const SessionSettings& settings) {
   return {settings.username, settings.password, settings.authentication};
@@ -60,32 +61,47 @@ Result<std::shared_ptr<const SessionContext>> Worker::ContextFor(std::string_vie
     found = pools_.begin();
   }
   Pool& pool = **found;
-  if (pool.context == nullptr || pool.generation != generation || pool.context->leases != leases_) {
-    pool.context = MakeContext(pool, settings);
+  if (pool.context == nullptr || pool.generation != generation || pool.context->leases != leases_ ||
+      NumberIsDue(pool)) {
+    pool.context = MakeContext(&pool, settings);
     pool.generation = generation;
   }
   return std::shared_ptr<const SessionContext>(pool.context);
 }
 
-std::shared_ptr<const SessionContext> Worker::MakeContext(const Pool& pool, const SessionSettings& settings) {
+// Another pool may have been given this one's number since. Where there was no room, it is not asked for all the time.
+bool Worker::NumberIsDue(const Pool& pool) {
+  if (pool.nodes->empty()) return false;
+  const SessionContext& context = *pool.context;
+  if (context.pool == 0) return clock_->Now() >= pool.number_at;
+  return !shared()->pools.Holds({context.pool, context.pool_hash});
+}
+
+std::shared_ptr<const SessionContext> Worker::MakeContext(Pool* pool, const SessionSettings& settings) {
   struct Owned {
     std::shared_ptr<NodeSet> nodes;
     SessionContext context;
   };
   auto owned = std::make_shared<Owned>();
-  owned->nodes = pool.nodes;
+  owned->nodes = pool->nodes;
   SessionContext& context = owned->context;
   context.settings = settings;
   context.store = store_;
-  context.nodes = pool.nodes.get();
+  context.nodes = pool->nodes.get();
   context.clock = clock_;
   context.shared = shared();
-  context.pool = pool.nodes->empty() ? 0 : shared()->pools.NumberOf(pool.save_path, settings);
+  if (!pool->nodes->empty()) {
+    const TimePoint now = clock_->Now();
+    const SharedPoolTable::Number number = shared()->pools.NumberOf(pool->save_path, settings, store_, now);
+    context.pool = number.number;
+    context.pool_hash = number.hash;
+    pool->number_at = now + kNumberRetry;
+  }
   context.leases = leases_;
   context.session_open = session_open_;
-  context.access = std::make_shared<NodeAccess>(NodeAccess{pool.save_path, settings});
+  context.access = std::make_shared<NodeAccess>(NodeAccess{pool->save_path, settings});
   context.spare = &spare_;
-  context.space = HashSessionId({}, "local", pool.save_path);
+  context.space = HashSessionId({}, "local", pool->save_path);
   return {owned, &context};
 }
 

@@ -41,13 +41,15 @@ class Worker {
     NodeCredentials credentials;
     Duration retry_interval;
     uint64_t generation = 0;
+    TimePoint number_at;  // when a number is asked for again, if there is none
     std::shared_ptr<NodeSet> nodes;
     std::shared_ptr<const SessionContext> context;
   };
 
   SharedState* shared() { return static_cast<SharedState*>(store_->Extra()); }
   Result<std::shared_ptr<NodeSet>> MakeNodes(std::string_view save_path, const SessionSettings& settings);
-  std::shared_ptr<const SessionContext> MakeContext(const Pool& pool, const SessionSettings& settings);
+  bool NumberIsDue(const Pool& pool);
+  std::shared_ptr<const SessionContext> MakeContext(Pool* pool, const SessionSettings& settings);
 
   LocalStore* store_;
   const Clock* clock_;

@@ -5,6 +5,7 @@
 
 #include "src/base/protocol_fault.h"
 #include "src/session/conflict.h"
+#include "src/session/lifetime.h"
 #include "src/session/replicator.h"
 #include "src/session/session.h"
 #include "src/session/shared_state.h"
@@ -12,10 +13,7 @@
 namespace clustered_session {
 namespace {
 
-// Records outlive the session by this margin, so that an unchanged session is written again only once per margin.
-std::chrono::seconds RefreshMargin(uint32_t lifetime_s) {
-  return std::chrono::seconds(std::max<uint32_t>(60, lifetime_s / 4));
-}
+constexpr int kNumberTries = 3;  // of an entry whose pool has lost its number, which others may take again at once
 
 int64_t SecondsAfter(TimePoint now, uint32_t seconds) { return ToNanos(now + std::chrono::seconds(seconds)); }
 
@@ -86,8 +84,11 @@ bool Session::IsEmpty(std::string_view payload) const {
 bool Session::NodesNeedWrite(TimePoint now) {
   if (SingleServer()) return false;
   if (loaded_.must_write || (loaded_.entry.flags & kEntryTakeoverPending) != 0 || CopiesMissing()) return true;
-  return loaded_.entry.nodes_expire_at_ns < SecondsAfter(now, loaded_.lifetime_s) &&
-         !HasFault(ProtocolFault::kNeverRefreshed);
+  const TimePoint gone = FromNanos(loaded_.entry.nodes_expire_at_ns);
+  const bool too_early = gone - kNodeClockTick < now + std::chrono::seconds(loaded_.lifetime_s);
+  // The lifetime was longer when it was written.
+  const bool too_late = gone > now + RecordTimeToLive(loaded_.lifetime_s);
+  return (too_early || too_late) && !HasFault(ProtocolFault::kNeverRefreshed);
 }
 
 // Whether fewer nodes than wanted have this version, and enough of them work now to mend that.
@@ -116,7 +117,7 @@ Status Session::KeepEmpty() {
   }
   loaded_.entry = Entry();
   loaded_.entry.epoch = loaded_.epoch;
-  loaded_.entry.flags = kEntryLocalOnly;
+  loaded_.entry.flags = kEntryLocalOnly | (Created(loaded_.id) ? kEntryMadeHere : 0u);
   loaded_.entry.lifetime_s = loaded_.lifetime_s;
   loaded_.entry.expires_at_ns = SecondsAfter(now, loaded_.lifetime_s);
   loaded_.entry.confirmed_at_ns = loaded_.read_at_ns;
@@ -134,10 +135,11 @@ Status Session::KeepEmpty() {
 }
 
 void Session::ExtendLocally(TimePoint now) {
-  constexpr int64_t kWorthUpdatingNs = 1'000'000'000;
+  // A session that is used more often need not be moved each time.
+  const int64_t worth_updating_ns = std::min<int64_t>(loaded_.lifetime_s, 10) * 100'000'000;
   const int64_t expires_at_ns = SecondsAfter(now, loaded_.lifetime_s);
   const int64_t moved_ns = expires_at_ns - loaded_.entry.expires_at_ns;
-  if (moved_ns > -kWorthUpdatingNs && moved_ns < kWorthUpdatingNs) return;
+  if (moved_ns > -worth_updating_ns && moved_ns < worth_updating_ns) return;
   const Entry before = loaded_.entry;
   loaded_.entry.expires_at_ns = expires_at_ns;
   loaded_.entry.lifetime_s = loaded_.lifetime_s;
@@ -241,7 +243,7 @@ Status Session::CommitToNodes(std::string_view payload) {
   }
   record.payload = payload;
 
-  const std::chrono::seconds ttl = std::chrono::seconds(loaded_.lifetime_s) + RefreshMargin(loaded_.lifetime_s);
+  const std::chrono::seconds ttl = RecordTimeToLive(loaded_.lifetime_s);
   Placement();
   Replicator replicator(context_, loaded_.storage_key, loaded_.placement, &loaded_.tokens, &notices_);
   WriteOutcome outcome =
@@ -278,7 +280,7 @@ bool Session::MayWriteBehind(std::string_view payload) const {
   return context_.store->UnreplicatedCount() < context_.settings.behind_max;
 }
 
-// False: there is no room here.
+// False: there is no room here, or the pool has lost its number.
 bool Session::CommitBehind(std::string_view payload) {
   const TimePoint now = context_.clock->Now();
   Entry entry = loaded_.entry;
@@ -296,6 +298,8 @@ bool Session::CommitBehind(std::string_view payload) {
   image.SetActor(loaded_.image.actor());
   image.SetPayload(payload);
   if (!context_.store->Put(loaded_.key, entry, image.bytes(), now).ok()) return false;
+  // Nobody could write it for this pool any more: the nodes are told now.
+  if (!PoolIsKept(entry.pool)) return false;
   ForgetCreated();
   loaded_.image = std::move(image);
   loaded_.entry = entry;
@@ -306,7 +310,7 @@ bool Session::CommitBehind(std::string_view payload) {
 }
 
 void Session::NoteUnreplicated() {
-  if (context_.shared != nullptr) context_.shared->NotePending();
+  if (context_.shared != nullptr) context_.shared->NotePending(loaded_.entry.pool);
 }
 
 // From here on others may know the ID.
@@ -397,7 +401,20 @@ Status Session::PutEntry(TimePoint now) {
   SaveTokens();
   loaded_.entry.pool = context_.pool;
   loaded_.entry.home_node = HomeNode();
-  return context_.store->Put(loaded_.key, loaded_.entry, loaded_.image.bytes(), now);
+  Status stored = context_.store->Put(loaded_.key, loaded_.entry, loaded_.image.bytes(), now);
+  if (!stored.ok() || (loaded_.entry.flags & kEntryUnreplicated) == 0) return stored;
+  for (int i = 0; i < kNumberTries && !PoolIsKept(loaded_.entry.pool); ++i) {
+    const Entry before = loaded_.entry;
+    loaded_.entry.pool =
+        context_.shared->pools.NumberOf(context_.access->save_path, context_.settings, context_.store, now).number;
+    context_.store->Update(loaded_.key, before, loaded_.entry);
+  }
+  return stored;
+}
+
+// Whether whoever flushes will find this pool's settings under the number of an entry that is stored now.
+bool Session::PoolIsKept(uint8_t pool) const {
+  return pool == 0 || context_.pool_hash == 0 || context_.shared->pools.Holds({pool, context_.pool_hash});
 }
 
 // The hash that tells a flush which node the ID named: the entry does not hold the ID.

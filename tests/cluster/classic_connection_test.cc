@@ -70,6 +70,28 @@ TEST_CASE("a classic node's answer with another key, twice the same, or too much
   }
 }
 
+TEST_CASE("a key of any length from a classic node with SASL overwrites nothing") {
+  using namespace std::string_literals;
+  const NodeCredentials credentials{"web", "s3cret:word", Authentication::kSasl};
+  MemcachedProcess server(Asking(credentials));
+  REQUIRE(server.Set("k", "v"));
+  FaultProxy proxy(server.port());
+  TestNode client(Engine::kClassic, TcpAddress(proxy.port()), kLong, credentials);
+  for (const size_t length : {251u, 300u, 65535u}) {
+    INFO(length);
+    CHECK(client.Read("k").value == "v");
+    std::string answer = "\x81\x0d\xff\xff\x04\0\0\0\0\x01\0\x04\0\0\0\0\0\0\0\0\0\0\0\x05\0\0\0\0"s;
+    answer[2] = static_cast<char>(length >> 8);
+    answer[3] = static_cast<char>(length);
+    ProxyFaults faults;
+    faults.answer_instead = answer + std::string(length + 100'000, 'k');
+    proxy.Set(faults);
+    CHECK(client.Read("k", milliseconds(300)).status == NodeStatus::kError);
+    proxy.Heal();
+  }
+  CHECK(client.Read("k").value == "v");
+}
+
 TEST_CASE("noise for an answer of a classic node is survived, and is never another item") {
   using namespace std::string_literals;
   const bool sasl = GENERATE(false, true);

@@ -2,8 +2,10 @@
 // node_outcomes_test.cc and node_fault_outcomes_test.cc. Mirrors src/cluster/classic_node.h.
 #include "src/cluster/classic_node.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <filesystem>
@@ -85,23 +87,23 @@ TEST_CASE("a classic node that asks for no password is used all the same, and ke
   CHECK(server.Get("cs:credentials").empty());
 }
 
-TEST_CASE("classic nodes connect and work at once, and are waited for once") {
-  constexpr auto kDelay = milliseconds(300);
+TEST_CASE("starting an operation of a classic node waits for nothing, not even for a connection and a login") {
   std::vector<std::unique_ptr<MemcachedProcess>> servers;
   std::vector<std::unique_ptr<FaultProxy>> proxies;
   std::vector<std::unique_ptr<TestNode>> clients;
-  for (int i = 0; i < 4; ++i) {
+  ProxyFaults hole;
+  hole.black_hole = true;
+  for (int i = 0; i < 3; ++i) {
     servers.push_back(std::make_unique<MemcachedProcess>(Asking(kUser)));
     proxies.push_back(std::make_unique<FaultProxy>(servers.back()->port()));
-    clients.push_back(std::make_unique<TestNode>(Engine::kClassic, TcpAddress(proxies.back()->port()), kLong, kUser));
-    ProxyFaults slow;
-    slow.delay = kDelay;
-    proxies.back()->Set(slow);
+    proxies.back()->Set(hole);
+    clients.push_back(std::make_unique<TestNode>(Engine::kClassic, TcpAddress(proxies.back()->port()),
+                                                 NodeTimeouts{seconds(30), seconds(30)}, kUser));
   }
-  for (auto& client : clients) client->node->StartWrite("k", "v", seconds(100), {}, Now() + seconds(10));
-  // All of them ask before the first is asked for its answer.
-  for (auto& proxy : proxies) CHECK(WaitUntil([&] { return proxy->requests().find("gets k ") != std::string::npos; }));
-  for (auto& client : clients) CHECK(client->node->FinishWrite().status == NodeStatus::kStored);
+  const TimePoint deadline = Now() + seconds(20);
+  for (auto& client : clients) client->node->StartWrite("k", "v", seconds(100), {}, deadline);
+  for (auto& proxy : proxies) CHECK(WaitUntil([&] { return !proxy->requests().empty(); }));
+  CHECK(Now() < deadline);  // each of them would wait until then
 }
 
 TEST_CASE("a classic node's limit is asked once per node process for all workers, and only if the value is large") {
@@ -178,6 +180,41 @@ TEST_CASE("an operation of a classic node that is given up leaves neither thread
   }
   // Long before the node has said all.
   CHECK(WaitUntil([&] { return Entries("/proc/self/task") <= threads; }));
+}
+
+TEST_CASE("a classic node's operation that fails brings no process back that others know to be gone") {
+  MemcachedProcess server;
+  FaultProxy proxy(server.port());
+  NodeHealth health{};
+  TestNode one(Engine::kClassic, TcpAddress(server.port()), kLong, {}, &health);
+  TestNode other(Engine::kClassic, TcpAddress(proxy.port()), {milliseconds(200), milliseconds(200)}, {}, &health);
+  REQUIRE(other.Read("k").status == NodeStatus::kMiss);
+  const uint32_t before = health.incarnation.load();
+  server.Restart();
+  REQUIRE(one.Read("k").status == NodeStatus::kMiss);
+  const uint32_t after = health.incarnation.load();
+  REQUIRE(after != before);
+  ProxyFaults hole;
+  hole.black_hole = true;
+  proxy.Set(hole);
+  CHECK(other.Read("k").status == NodeStatus::kError);
+  CHECK(health.incarnation.load() == after);
+}
+
+TEST_CASE("a classic node that has evicted the sentinel gets it again, and that is no error") {
+  MemcachedProcess server;
+  TestNode client(Engine::kClassic, TcpAddress(server.port()));
+  const NodeReply stored = client.Write("k", "v");
+  REQUIRE(stored.status == NodeStatus::kStored);
+  REQUIRE(server.Delete("cs:node-incarnation"));
+  CHECK(client.Read("k").token == stored.token);  // still the same process, on the same connection
+  CHECK(client.Read("not there").status == NodeStatus::kMiss);
+  CHECK_FALSE(server.Get("cs:node-incarnation").empty());
+  const NodeReply hit = client.Read("k");
+  CHECK(hit.value == "v");
+  CHECK(client.Write("k", "w", hit.token).status == NodeStatus::kStored);
+  CHECK(client.counters.node_errors.Get() == 0);
+  CHECK(client.counters.node_connects.Get() == 2);
 }
 
 TEST_CASE("sending to a classic node that does not read is given up, too, and the value may go") {
@@ -281,33 +318,46 @@ TEST_CASE("a forked child of a classic node opens a connection of its own and le
   CHECK(proxy.connections() == connections);  // still the first one
 }
 
-TEST_CASE("signals do not keep a classic node's operation, nor does it keep them") {
+volatile sig_atomic_t signals = 0;
+volatile sig_atomic_t signals_elsewhere = 0;
+pthread_t main_thread;
+
+TEST_CASE("signals do not keep a classic node's operation, and are not handled on its thread") {
+  sigset_t alarms;
+  sigemptyset(&alarms);
+  sigaddset(&alarms, SIGALRM);
+  pthread_sigmask(SIG_BLOCK, &alarms, nullptr);  // for the proxy's thread
   MemcachedProcess server;
   FaultProxy proxy(server.port());
+  pthread_sigmask(SIG_UNBLOCK, &alarms, nullptr);
   TestNode client(Engine::kClassic, TcpAddress(proxy.port()), {milliseconds(300), milliseconds(300)});
   REQUIRE(client.Read("k").status == NodeStatus::kMiss);
-  static volatile sig_atomic_t seen = 0;
-  seen = 0;
+  signals = 0;
+  signals_elsewhere = 0;
+  main_thread = pthread_self();
   struct sigaction before = {};
   struct sigaction counting = {};
-  counting.sa_handler = [](int) { seen = seen + 1; };
+  counting.sa_handler = [](int) {
+    signals = signals + 1;
+    if (pthread_self() != main_thread) signals_elsewhere = signals_elsewhere + 1;
+  };
   sigaction(SIGALRM, &counting, &before);
-  itimerval often = {{0, 2000}, {0, 2000}};
-  itimerval never = {};
-  setitimer(ITIMER_REAL, &often, nullptr);
+  const itimerval often = {{0, 2000}, {0, 2000}};
+  const itimerval never = {};
   ProxyFaults hole;
   hole.black_hole = true;
   proxy.Set(hole);
-  const NodeReply hung = client.Read("k");
-  const int while_waiting = seen;
-  proxy.Heal();
-  const NodeReply good = client.Read("k", seconds(5));
+  client.node->StartRead("k", Now() + seconds(10));
+  pthread_sigmask(SIG_BLOCK, &alarms, nullptr);  // any other thread may have them
+  setitimer(ITIMER_REAL, &often, nullptr);
+  usleep(20'000);
+  pthread_sigmask(SIG_UNBLOCK, &alarms, nullptr);
+  const NodeReply hung = client.node->FinishRead();
   setitimer(ITIMER_REAL, &never, nullptr);
   sigaction(SIGALRM, &before, nullptr);
   CHECK(hung.failure == NodeFailure::kTimeout);
-  CHECK(while_waiting > 1);
-  INFO(good.error);
-  CHECK((good.status == NodeStatus::kMiss || good.failure == NodeFailure::kTimeout));
+  CHECK(signals > 1);
+  CHECK(signals_elsewhere == 0);
 }
 
 TEST_CASE("classic nodes of several threads do not meet, on one port and one unix socket", "[threads]") {

@@ -1,4 +1,5 @@
 // Nodes that ask for a user name and a password, and nodes that do not. Mirrors src/cluster/memcached_node.h.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <string>
 
@@ -93,9 +94,9 @@ TEST_CASE("a node that refuses the password is left alone by this worker, fails 
   NodeSet nodes(std::move(members), seconds(3600), &clock, &counters);
   for (int i = 0; i < 3; ++i) (void)nodes.ReadAll({0}, "k", Now() + seconds(5));
   const std::vector<NodeEvent> events = nodes.TakeEvents();
-  REQUIRE(events.size() == 2);
-  CHECK(events[0].text.find("refused the user name or password") != std::string::npos);
-  CHECK(events[1].text.find("no node of session.save_path can be asked") == 0);  // it is the only one
+  CHECK(std::count_if(events.begin(), events.end(), [](const NodeEvent& event) {
+          return event.text.find("refused the user name or password") != std::string::npos;
+        }) == 1);
   CHECK(health.failures.load() == 0);
   CHECK(counters.node_waits.Get() == 1);
 }

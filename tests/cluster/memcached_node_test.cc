@@ -203,6 +203,30 @@ TEST_CASE("a token of a node process that is gone does not keep the session from
   CHECK(server.Get("k") == "mine again");
 }
 
+// Whichever way of asking the node knows.
+TEST_CASE("a lock of a node process that is gone is not released on its successor, though its number is in use again") {
+  MemcachedProcess server;
+  FaultProxy proxy(server.port());
+  if (GENERATE(true, false)) proxy.HideMeta();
+  TestNode late(TcpAddress(proxy.port()));
+  const NodeToken held = late.Claim("late").lock_token;
+  REQUIRE(held.known());
+
+  server.Restart();
+  TestNode other(TcpAddress(proxy.port()));
+  const NodeReply theirs = other.Claim("other");
+  REQUIRE(theirs.lock_owner == "other");
+  REQUIRE(theirs.lock_token.cas == held.cas);  // this is what makes it dangerous
+  // It has heard of the restart, and has, or opens, a connection by which it could release.
+  REQUIRE(late.Read("k").status == NodeStatus::kMiss);
+  late.node->Release("k:lock", held, Now() + seconds(5));
+  CHECK(late.Read("k").status == NodeStatus::kMiss);  // behind the release on the same connection
+  CHECK(server.Get("k:lock") == "other");
+  other.node->Release("k:lock", theirs.lock_token, Now() + seconds(5));
+  CHECK(other.Read("k").status == NodeStatus::kMiss);
+  CHECK(server.Get("k:lock").empty());
+}
+
 TEST_CASE("where a node does not keep the sentinel, tokens hold on their own connection only") {
   MemcachedProcess server;
   FaultProxy proxy(server.port());

@@ -131,5 +131,22 @@ TEST_CASE("new sessions are named after nodes by weight") {
   CHECK(ChooseNode(Nodes({{"only", 1000}}), 12345678901234567ull) == 0);
 }
 
+TEST_CASE("of 1 to 64 nodes each is chosen by exactly as many random numbers as its weight says") {
+  for (uint32_t count = 1; count <= kNodesMax; ++count) {
+    std::vector<std::pair<std::string, uint32_t>> names;
+    std::vector<uint32_t> weights;
+    uint32_t total = 0;
+    for (uint32_t i = 0; i < count; ++i) {
+      weights.push_back(i % 5 == 4 ? 0 : 1 + i * 7 % 10);  // 0: a node that is known to fail
+      names.emplace_back("n" + std::to_string(i), weights.back());
+      total += weights.back();
+    }
+    const auto nodes = Nodes(names);
+    std::vector<uint32_t> chosen(count);
+    for (uint64_t random = 0; random < total; ++random) ++chosen[ChooseNode(nodes, random)];
+    REQUIRE(chosen == weights);
+  }
+}
+
 }  // namespace
 }  // namespace clustered_session

@@ -159,5 +159,30 @@ TEST_CASE("a node is reached at its last address while its name cannot be resolv
   }
 }
 
+TEST_CASE("a silent name server gets no more than a part of the time in which a node is reached at its last address") {
+  MemcachedProcess memcached;
+  const NodeAddress address = TcpAddress(memcached.port(), "m1.test");
+  const NodeTimeouts timeouts{seconds(4), seconds(5)};
+  NodeHealth health{};
+  KeepAddress(&health, "127.0.0.1");
+  auto server = std::make_shared<NameServer>();
+  const AsksFor slow(server->Slow());
+  // Side by side with a node that nobody has reached yet, and which was asked before.
+  NodeHealth unknown{};
+  TestNode never_reached(address, timeouts, &unknown);
+  std::atomic<bool> given_up{false};
+  std::thread other([&] {
+    CHECK_FALSE(never_reached.Read("k").error.empty());
+    given_up = true;
+  });
+  CHECK(WaitUntil([&] { return server->asked == 1; }));
+  TestNode reached(address, timeouts, &health);
+  CHECK(reached.Read("k").status == NodeStatus::kMiss);
+  CHECK_FALSE(given_up);
+  other.join();
+  server->release.set_value();
+  CHECK(Resolver::OfProcess().Resolve("m1.test", Now() + seconds(20)).ok());
+}
+
 }  // namespace
 }  // namespace clustered_session

@@ -6,6 +6,7 @@
 #include "src/base/session_id.h"
 #include "src/base/session_key.h"
 #include "src/base/units.h"
+#include "src/cluster/node_code.h"
 #include "tests/fuzz/targets.h"
 
 namespace clustered_session {
@@ -16,18 +17,20 @@ bool IsPrintable(std::string_view text) {
 }
 
 FuzzFinding CheckSessionId(std::string_view input) {
+  static const auto kNodes = ParseSavePath("m1=10.0.0.1,m2=10.0.0.2").value();
   const std::string_view name = NodeNameOf(input);
   FUZZ_CHECK(name.size() <= kNodeNameLengthMax);
   if (!name.empty()) {
     FUZZ_CHECK(name.size() + 2 <= input.size());
-    FUZZ_CHECK(AppendNodeName(input.substr(0, input.size() - name.size() - 1), name) == input);
+    FUZZ_CHECK(input.ends_with("-" + std::string(name)));
   }
   if (ValidSessionId(input)) {
     FUZZ_CHECK(!input.empty() && input.size() <= kSessionIdLengthMax);
     FUZZ_CHECK(input.find_first_of(std::string_view("\0/.\\ \r\n;=%|", 11)) == std::string_view::npos);
-    const std::string named = AppendNodeName(input, "m1");
-    FUZZ_CHECK(NodeNameOf(named) == "m1");
-    FUZZ_CHECK(ValidSessionId(named) == (named.size() <= kSessionIdLengthMax));
+    FUZZ_CHECK(NodeNameOf(std::string(input) + "-m1") == "m1");
+    const std::string created = NameNode(kNodes, 1, input);
+    FUZZ_CHECK(ValidSessionId(created) && created.size() == input.size());
+    FUZZ_CHECK(input.size() <= kNodeCodeLength || NodeNamedBy(kNodes, created) == "m2");
   }
   const std::string redacted = RedactSessionId(input);
   FUZZ_CHECK(redacted.size() <= 4 * 4 + 3);

@@ -4,6 +4,7 @@
 
 #include "src/base/save_path.h"
 #include "src/base/session_id.h"
+#include "src/cluster/node_code.h"
 #include "tests/fuzz/targets.h"
 
 namespace clustered_session {
@@ -50,7 +51,8 @@ FuzzFinding FuzzSavePath(std::string_view input) {
   for (const NodeAddress& node : *nodes) {
     FUZZ_CHECK(names.insert(node.name).second);
     FUZZ_CHECK(addresses.insert(node.ToString()).second);
-    FUZZ_CHECK(NodeNameOf(AppendNodeName("a", node.name)) == node.name);
+    FUZZ_CHECK(NodeNameOf("a-" + node.name) == node.name);
+    FUZZ_CHECK(NodeNamedBy(*nodes, "a-" + node.name) == node.name);
     FUZZ_CHECK(node.weight >= 1 && node.weight <= kWeightMax);
     FUZZ_CHECK(node.is_unix() ? node.host.empty() && node.port == 0 && node.unix_path[0] == '/'
                               : !node.host.empty() && node.port != 0);

@@ -66,7 +66,11 @@ class ModelRun {
   }
 
  private:
-  bool Expired(const Known& known) const { return known.entry.expires_at_ns <= ToNanos(fixture_.now); }
+  bool Over(const Known& known) const { return known.entry.expires_at_ns <= ToNanos(fixture_.now); }
+  bool Expired(const Known& known) const {
+    const bool pinned = (known.entry.flags & kEntryUnreplicated) != 0;
+    return Over(known) && (pinned || known.entry.nodes_expire_at_ns <= ToNanos(fixture_.now));
+  }
 
   Known* Find(uint64_t number) {
     const auto it = known_.find(number);
@@ -115,11 +119,13 @@ class ModelRun {
     Entry entry;
     std::string payload = "untouched";
     Known* known = Find(number);
-    const bool found = fixture_.store->Lookup(KeyOf(number), fixture_.now, &entry, &payload);
-    REQUIRE(found == (known != nullptr && !Expired(*known)));
+    const bool over = random_() % 2 == 0;
+    const bool found = over ? fixture_.store->LookupOver(KeyOf(number), fixture_.now, &entry, &payload)
+                            : fixture_.store->Lookup(KeyOf(number), fixture_.now, &entry, &payload);
+    REQUIRE(found == (known != nullptr && !Expired(*known) && Over(*known) == over));
     if (!found) {
       REQUIRE(payload == "untouched");
-      if (known != nullptr) known_.erase(number);  // an expired one that a lookup met is gone
+      if (known != nullptr && Expired(*known)) known_.erase(number);  // one that a lookup met is gone
       return;
     }
     REQUIRE(payload == known->payload);
@@ -309,6 +315,38 @@ TEST_CASE("no more expired entries are removed than asked for, and all in the en
   for (int i = 0; i < 5; ++i) REQUIRE(fixture.store->RemoveExpired(fixture.now, 90) == 90);
   REQUIRE(fixture.store->RemoveExpired(fixture.now, 90) == 50);
   REQUIRE(fixture.store->GetUsage().entries == 100);
+}
+
+TEST_CASE("what expires is found after a repair as before, whatever came or was changed since", "[local]") {
+  const auto [looked_before, looked_after, changed] = GENERATE(table<bool, bool, bool>(
+      {{false, false, false}, {true, false, false}, {false, true, false}, {false, false, true}, {true, true, true}}));
+  StoreFixture fixture;
+  const auto put = [&](uint64_t number, int seconds) {
+    const Entry entry = EntryOf(1, fixture.now + std::chrono::seconds(seconds));
+    REQUIRE(fixture.store->Put(KeyOf(number), entry, "x", fixture.now).ok());
+  };
+  for (uint64_t i = 0; i < 200; ++i) put(i, 5);
+  for (uint64_t i = 200; i < 300; ++i) put(i, 1000);
+  if (looked_before) REQUIRE(fixture.store->RemoveExpired(fixture.now, 1000) == 0);
+  fixture.store->segment().header()->needs_repair = 1;
+  REQUIRE(fixture.store->CheckInvariants().empty());
+  REQUIRE(fixture.store->counters().store_repairs.Get() == 1);
+  if (looked_after) REQUIRE(fixture.store->RemoveExpired(fixture.now, 1000) == 0);
+  if (changed) {
+    for (uint64_t i = 300; i < 400; ++i) put(i, 4);
+    for (uint64_t i = 200; i < 250; ++i) {  // some live shorter from now on
+      Entry before;
+      REQUIRE(fixture.store->Lookup(KeyOf(i), fixture.now, &before, nullptr));
+      Entry after = before;
+      after.expires_at_ns = ToNanos(fixture.now + std::chrono::seconds(3));
+      REQUIRE(fixture.store->Update(KeyOf(i), before, after));
+    }
+  }
+  fixture.now += std::chrono::seconds(6);
+  REQUIRE(fixture.store->RemoveExpired(fixture.now, 1000) == (changed ? 350 : 200));
+  REQUIRE(fixture.store->GetUsage().entries == (changed ? 50 : 100));
+  fixture.now += std::chrono::seconds(1000);
+  REQUIRE(fixture.store->RemoveExpired(fixture.now, 1000) == (changed ? 50 : 100));
 }
 
 TEST_CASE("times are kept to the microsecond, rounded to the safe side", "[local]") {

@@ -209,6 +209,38 @@ TEST_CASE_METHOD(LocksFixture, "a wait ends at its deadline, and those behind ke
   REQUIRE(someone_came);
 }
 
+TEST_CASE_METHOD(LocksFixture, "no more wait for a session than may, and who died waits no more", "[local]") {
+  const auto refused = [this](uint64_t number, uint32_t waiters_max) {
+    Result<SessionLock> lock = locks->Acquire(KeyOf(number), FromNow(std::chrono::milliseconds(0)), waiters_max);
+    if (lock.ok()) locks->Release(&*lock);
+    return !lock.ok() && lock.error().code() == ErrorCode::kTooMany;
+  };
+  SessionLock held = MustAcquire(1);
+  SessionLock other = MustAcquire(2);
+  CHECK_FALSE(refused(1, 1));  // waits, in vain
+  ChildProcess first = Waiter(1, 1);
+  CHECK(refused(1, 1));
+  CHECK_FALSE(refused(1, 2));
+  ChildProcess second = Waiter(1, 2);
+  ChildProcess third = Waiter(1, 3);
+  CHECK(refused(1, 3));
+  CHECK_FALSE(refused(1, 4));
+  CHECK_FALSE(refused(1, 0));  // any number
+  CHECK_FALSE(refused(2, 1));  // another session
+  CHECK_FALSE(refused(3, 1));  // one that nobody has
+  CHECK(store->counters().lock_refusals.Get() == 2);
+  third.Kill();
+  CHECK_FALSE(refused(1, 3));
+  CHECK(locks->GetUsage().waiting == 2);
+  locks->Release(&held);
+  REQUIRE(first.Wait().code == 0);
+  REQUIRE(second.Wait().code == 0);
+  CHECK(events->order[0] == 1);
+  CHECK(events->order[1] == 2);
+  locks->Release(&other);
+  RequireIdle();
+}
+
 TEST_CASE_METHOD(LocksFixture, "a forked child cannot release its parent's lock, nor does its end", "[local]") {
   SessionLock lock = MustAcquire(1);
   ChildProcess child([&] {

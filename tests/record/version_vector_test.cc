@@ -77,6 +77,22 @@ TEST_CASE("Who has never seen the write of a dropped writer does not cover what 
   CHECK_FALSE(in_slot.Covers(dropped));
 }
 
+TEST_CASE("Who takes in what has dropped writers knows that it has", "[record]") {
+  VersionVector theirs;
+  for (uint32_t i = 1; i <= VersionVector::kSlots + 4; ++i) theirs.Advance(i, i);
+  VersionVector mine = GENERATE(VersionVector(), Made({{50, 100}}), Made({{1, 1}, {50, 100}}));
+  CHECK_FALSE(mine.Covers(theirs));
+  mine.Absorb(theirs);
+  CHECK(mine.Covers(theirs));
+  // And nobody who has not taken it in covers what was made from it.
+  VersionVector later = mine;
+  later.Advance(50, 101);
+  VersionVector others;
+  for (uint32_t i = 1; i <= VersionVector::kSlots; ++i) others.Advance(100 + i, 1000 + i);
+  CHECK_FALSE(others.Covers(later));
+  CHECK_FALSE(others.Covers(mine));
+}
+
 TEST_CASE("A vector is stored and loaded as it was", "[record]") {
   const VersionVector vector = Made({{0xffffffff, 1}, {7, 0xfffffffe}});
   char bytes[VersionVector::kBytes];

@@ -91,7 +91,7 @@ TEST_CASE("After an outage the thread writes what is left when the node answers 
   REQUIRE(server.ItemsOnNode() == 50);
   REQUIRE(outage >= server.settings.retry_interval);
   // Noted a moment later.
-  const std::atomic<int64_t>& lag = server.shared()->flush.longest_lag_ns;
+  const std::atomic<int64_t>& lag = server.shared()->longest_lag_ns;
   REQUIRE(WaitUntil([&] { return lag.load() >= std::chrono::nanoseconds(outage).count(); }));
 }
 
@@ -108,8 +108,8 @@ TEST_CASE("Another worker goes on where one was killed with the seat", "[session
   // It has the seat, and waits for the node that was stopped.
   REQUIRE(WaitUntil([&] {
     if (server.store->UnreplicatedCount() < 20) return false;
-    const LockOutcome outcome = server.shared()->flush.taken.TryLock();
-    if (IsLocked(outcome)) server.shared()->flush.taken.Unlock();
+    const LockOutcome outcome = server.shared()->pools.seats[0].taken.TryLock();
+    if (IsLocked(outcome)) server.shared()->pools.seats[0].taken.Unlock();
     return outcome == LockOutcome::kBusy;
   }));
   dies.Kill();
@@ -167,7 +167,7 @@ TEST_CASE("At the end of a process all is written, or what is not is known in ti
   REQUIRE(flusher.FlushAll(server.clock.Now() + std::chrono::milliseconds(100)) == 10);
   REQUIRE_FALSE(flusher.TakeNotices().empty());  // the node's failure is not lost
   // What is left is tried again by whoever comes next.
-  REQUIRE(server.shared()->flush.pending.load() == 1);
+  REQUIRE(server.shared()->pools.seats[0].pending.load() == 1);
 }
 
 TEST_CASE("A child made by fork leaves its parent's thread alone and writes by its own", "[session]") {
@@ -235,4 +235,26 @@ TEST_CASE("Credentials are in no shared memory, and who has others writes nothin
   REQUIRE(other.FlushAll(server.clock.Now() + std::chrono::seconds(20)) == 1);
   BackgroundFlusher own(server.store.get(), &server.clock, server.settings);
   REQUIRE(own.FlushAll(server.clock.Now() + std::chrono::seconds(20)) == 0);
+}
+
+TEST_CASE("An orderly end does not wait for what only other processes can write", "[session]") {
+  // Time passes by itself, so that whoever waits for it comes to an end.
+  struct : Clock {
+    TimePoint Now() const override { return now += std::chrono::milliseconds(10); }
+    void Pause(Duration duration) const override { now += duration; }
+    mutable TimePoint now{std::chrono::seconds(20)};
+  } clock;
+  Server server;
+  constexpr uint8_t kUnknownPool = 9;
+  Entry entry;
+  entry.version = 1;
+  entry.flags = kEntryUnreplicated;
+  entry.pool = kUnknownPool;
+  entry.lifetime_s = 1440;
+  entry.expires_at_ns = ToNanos(clock.Now() + std::chrono::seconds(1440));
+  REQUIRE(server.store->Put(SessionKey{}, entry, "x", clock.Now()).ok());
+  BackgroundFlusher flusher(server.store.get(), &clock, server.settings);
+  const TimePoint before = clock.Now();
+  CHECK(flusher.FlushAll(before + std::chrono::seconds(3)) == 1);
+  CHECK(clock.Now() - before < std::chrono::seconds(1));
 }

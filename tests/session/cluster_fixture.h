@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "src/cluster/node_code.h"
 #include "src/cluster/placement.h"
 #include "src/record/record.h"
 #include "tests/session/web_server.h"
@@ -42,7 +43,7 @@ struct ClusterFixture {
   }
   FakeMemcached* NodeInId() const {
     for (FakeMemcached* node : nodes) {
-      if (NodeNameOf(browser.session_id) == node->name()) return node;
+      if (NodeNamedBy(a.context().nodes->addresses(), browser.session_id) == node->name()) return node;
     }
     return nullptr;
   }
@@ -50,7 +51,8 @@ struct ClusterFixture {
   std::vector<FakeMemcached*> Placed(const std::string& id) const {
     std::vector<FakeMemcached*> placed;
     const SessionKey key = HashSessionId({}, "cs:", id);
-    for (uint32_t node : PlaceSession(a.context().nodes->addresses(), key, NodeNameOf(id))) {
+    const std::vector<NodeAddress>& addresses = a.context().nodes->addresses();
+    for (uint32_t node : PlaceSession(addresses, key, NodeNamedBy(addresses, id))) {
       placed.push_back(nodes[node]);
     }
     return placed;

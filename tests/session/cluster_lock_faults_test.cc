@@ -1,4 +1,5 @@
 // Cluster locks whose leases end, whose holders die or come too late, and whose nodes fail. Layer: tests.
+#include <optional>
 #include <string>
 
 #include "tests/session/cluster_lock_fixture.h"
@@ -98,6 +99,62 @@ CLUSTER_LOCK_TEST("A lock that its node has lost is taken again, and counted") {
   CHECK(LockNode() == nullptr);
 }
 
+CLUSTER_LOCK_TEST("A lease counts from when its claim was sent, however slow the answer") {
+  std::optional<Request> slow;
+  TimePoint sent_at;
+  SECTION("claimed") {
+    Placed(browser.session_id)[1]->set_hung(&clock);  // the lock's node answers, and is waited for with the others
+    sent_at = clock.Now();
+    slow.emplace(&a, &browser);
+    REQUIRE(slow->Start().ok());
+    REQUIRE(clock.Now() > sent_at);
+  }
+  SECTION("taken over from a worker that died") {
+    DieInRequest(&a);
+    sent_at = clock.Now();
+    LockNode()->AfterWrite([&] { clock.Advance(200ms); });
+    slow.emplace(&a, &browser);
+    REQUIRE(slow->Start().ok());
+    REQUIRE(clock.Now() > sent_at);
+  }
+  SECTION("renewed") {
+    slow.emplace(&a, &browser);
+    REQUIRE(slow->Start().ok());
+    clock.Advance(5s);
+    sent_at = clock.Now();
+    LockNode()->AfterWrite([&] { clock.Advance(200ms); });
+    a.RenewLocks();
+    REQUIRE(clock.Now() > sent_at);
+  }
+  CHECK(a.RenewLocks() == sent_at + kLockLease / 3);
+  // A second before its end by that, it may be gone on the node.
+  clock.Advance(sent_at + kLockLease - 1s - clock.Now());
+  REQUIRE(slow->Finish("n|i:2;").ok());
+  CHECK(a.counters().lock_lost.Get() == 1);
+}
+
+CLUSTER_LOCK_TEST("A lock that is given back in the middle of its renewal is free after it") {
+  Request slow(&a, &browser);
+  REQUIRE(slow.Start().ok());
+  FakeMemcached* node = LockNode();
+  const auto give_back = [&] {
+    REQUIRE(slow.FinishUnchanged().ok());
+    // This very moment the item is the renewal's business: nobody else gets in before its end.
+    CHECK(LockNode() == node);
+  };
+  SECTION("before the node has heard of the renewal") { node->BeforeWrite(give_back); }
+  SECTION("before the answer") { node->AfterWrite(give_back); }
+  clock.Advance(5s);
+  a.RenewLocks();
+  CHECK(LockNode() == nullptr);
+  CHECK(a.counters().lock_lost.Get() == 0);
+  CHECK(a.counters().lock_renewals.Get() == 1);
+  clock.Advance(kLockLease);
+  CHECK(a.leases().Retire());
+  Serve(&b, "n|i:1;", "n|i:2;");
+  CHECK(clock.pauses() == 0);
+}
+
 CLUSTER_LOCK_TEST("Leases that have ended are renewed no more, and their renewal retires") {
   View(&a, "n|i:1;");
   CHECK_FALSE(a.leases().Retire());  // one was held a moment ago
@@ -143,6 +200,21 @@ CLUSTER_LOCK_TEST("A lock node that restarts empty lets another server in, and n
   REQUIRE(slow->Finish("n|i:1;a|i:1;").ok());
   Request after(&b, &tab);
   CHECK_THAT(*after.Start(), Contains("a|i:1;") && Contains("b|i:1;"));
+}
+
+CLUSTER_LOCK_TEST("A lock that its node loses while it is taken over from a dead worker is claimed anew") {
+  DieInRequest(&a);
+  // Between the look at the lock and its takeover, another server gets in on the empty node, and is done.
+  LockNode()->BeforeWrite([this, node = LockNode()] {
+    node->RestartEmpty();
+    Serve(&b, "n|i:1;", "n|i:1;b|i:1;", &tab);
+  });
+  Request next(&a, &browser);
+  CHECK(*next.Start() == "n|i:1;b|i:1;");
+  CHECK(Holder() == "a");
+  REQUIRE(next.Finish("n|i:1;b|i:1;a|i:1;").ok());
+  CHECK(a.counters().conflicts.Get() == 0);
+  CHECK(LockNode() == nullptr);
 }
 
 CLUSTER_LOCK_TEST("Servers that see different nodes work may both hold the lock, and neither's change is lost") {

@@ -82,6 +82,32 @@ TEST_CASE_METHOD(ClusterFixture, "on_conflict decides what a merge cannot", "[se
   View(&b, expected);
 }
 
+TEST_CASE_METHOD(ClusterFixture, "Each key that a merge could not keep both values of is counted", "[session]") {
+  // Of what the two leave, how many keys or whole payloads had to give way.
+  const auto [first_leaves, second_leaves, collisions] = GENERATE(table<std::string, std::string, uint64_t>({
+      {"x|i:2;y|i:1;z|i:1;", "x|i:1;y|i:2;z|i:1;", 0},
+      {"x|i:2;y|i:1;z|i:1;", "x|i:2;y|i:1;z|i:1;n|i:1;", 0},
+      {"x|i:2;y|i:1;z|i:1;", "x|i:3;y|i:1;z|i:1;", 1},
+      {"x|i:2;y|i:2;z|i:2;", "x|i:3;y|i:3;z|i:1;", 2},
+      {"x|i:2;y|i:2;z|i:2;", "not to be split", 1},
+  }));
+  const bool two_servers = GENERATE(false, true);
+  WebServer* const other = two_servers ? &b : &a;
+  for (WebServer* server : {&a, &b}) server->context().settings.lock = LockMode::kNone;
+  Serve(&a, "", "x|i:1;y|i:1;z|i:1;");
+  Browser tab = browser;
+  Request second(&a, &browser);
+  REQUIRE(second.Start().ok());
+  Request first(other, &tab);
+  REQUIRE(first.Start().ok());
+  REQUIRE(first.Finish(first_leaves).ok());
+  REQUIRE(second.Finish(second_leaves).ok());
+  CHECK(a.counters().conflicts.Get() == 1);
+  CHECK(a.counters().merge_collisions.Get() == collisions);
+  CHECK(a.counters().merges.Get() == (second_leaves == "not to be split" ? 0 : 1));
+  CHECK(b.counters().merge_collisions.Get() == 0);
+}
+
 TEST_CASE_METHOD(ClusterFixture, "The session lock keeps a second request out until lock_wait", "[session]") {
   a.context().settings.lock_wait = std::chrono::milliseconds(0);
   Serve(&a, "", "n|i:1;");

@@ -134,6 +134,52 @@ TEST_CASE_METHOD(ClusterFixture, "A conflict that is met while another node hang
   View(&a, "x|i:2;y|i:2;");
 }
 
+TEST_CASE_METHOD(ClusterFixture, "However many nodes hang in turn, a write waits for one of them after its time is up",
+                 "[session]") {
+  Serve(&a, "", "x|i:1;");
+  Browser old = browser;
+  Request slow(&a, &old);
+  REQUIRE(slow.Start().ok());
+  b.context().settings.copies = 3;
+  Serve(&b, "x|i:1;", "x|i:1;y|i:1;");
+  // The first hangs, and each of the others shows the other server's record and then hangs as well.
+  const std::vector<FakeMemcached*> placed = Placed(old.session_id);
+  placed[0]->set_hung(&clock);
+  for (size_t i : {1, 2}) {
+    placed[i]->AfterWrite([this, node = placed[i]] { node->BeforeWrite([this, node] { node->set_hung(&clock); }); });
+  }
+  const TimePoint before = clock.Now();
+  REQUIRE(slow.Finish("x|i:2;").ok());
+  const SessionSettings& settings = a.context().settings;
+  CHECK(clock.Now() - before <= settings.connect_timeout + 2 * settings.operation_timeout);
+  CHECK(a.store().GetUsage().unreplicated == 1);
+  for (FakeMemcached* node : nodes) node->set_hung(nullptr);
+  clock.Advance(std::chrono::seconds(3));
+  browser = old;
+  View(&a, "x|i:2;y|i:1;");
+}
+
+TEST_CASE_METHOD(ClusterFixture, "A session that is taken back is asked for at the nodes, whatever the affinity",
+                 "[session]") {
+  a.context().settings.affinity = GENERATE(AffinityMode::kCookie, AffinityMode::kBalancer);
+  Serve(&a, "", "x|i:1;");
+  const Browser old = browser;
+  Serve(&b, "x|i:1;", "x|i:1;y|i:1;");
+  const Browser moved = browser;
+  // They show the other server's record, and take nothing after that: the session is this server's again.
+  for (FakeMemcached* node : nodes) node->set_writes_left(node->items().empty() ? 0 : 1);
+  browser = old;
+  Serve(&a, "x|i:1;", "x|i:2;");
+  REQUIRE(a.counters().takeovers.Get() == 1);
+  const Browser back = browser;
+  for (FakeMemcached* node : nodes) node->set_writes_left(-1);
+  browser = moved;
+  Serve(&b, "x|i:1;y|i:1;", "x|i:1;y|i:1;z|i:1;");  // a request of the other server that still ran
+  clock.Advance(std::chrono::seconds(3));
+  browser = back;
+  View(&a, "x|i:2;y|i:1;z|i:1;");
+}
+
 TEST_CASE_METHOD(ClusterFixture, "What no node took is kept here, also if another server owns the session by now",
                  "[session]") {
   Serve(&a, "", "x|i:1;");

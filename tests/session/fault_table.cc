@@ -10,6 +10,7 @@
 
 #include "src/base/save_path.h"
 #include "src/base/session_key.h"
+#include "src/cluster/node_code.h"
 #include "src/cluster/placement.h"
 #include "src/record/record.h"
 #include "src/session/background_flusher.h"
@@ -197,7 +198,8 @@ bool FaultTable::Whole(size_t session) const {
   const std::string& id = visitors_[session].browser.session_id;
   const SessionKey key = HashSessionId({}, settings_.prefix, id);
   const std::string storage_key = StorageKey(settings_.prefix, key);
-  const std::vector<uint32_t> placement = PlaceSession(ParseSavePath(save_path_).value(), key, NodeNameOf(id));
+  const std::vector<NodeAddress> addresses = ParseSavePath(save_path_).value();
+  const std::vector<uint32_t> placement = PlaceSession(addresses, key, NodeNamedBy(addresses, id));
   const std::string newest = Bytes(placement[0], session);
   const Result<Record> record = DecodeRecord(newest, storage_key);
   if (!record.ok() || record->payload != visitors_[session].payload()) return false;

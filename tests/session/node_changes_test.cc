@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "src/cluster/node_code.h"
 #include "tests/session/web_server.h"
 #include "tests/support/memcached_process.h"
 
@@ -64,7 +65,7 @@ struct NodeChanges {
   size_t Items() { return m1.items().size() + m2.items().size() + m3.items().size(); }
   static size_t NamedAfter(const std::vector<Browser>& browsers, const FakeMemcached& node) {
     return static_cast<size_t>(std::count_if(browsers.begin(), browsers.end(), [&](const Browser& browser) {
-      return NodeNameOf(browser.session_id) == node.name();
+      return browser.session_id.ends_with(NodeCode(node.name()));
     }));
   }
 };

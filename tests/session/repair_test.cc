@@ -118,3 +118,34 @@ TEST_CASE_METHOD(RepairFixture, "A session that is started anew follows on every
   clock.Advance(std::chrono::seconds(3));
   View(&a, "n|i:3;");
 }
+
+TEST_CASE_METHOD(ClusterFixture, "Where a node has lost a session, the nodes behind are asked for what is newer",
+                 "[session]") {
+  FakeMemcached m4{"m4", &clock};
+  const std::vector<FakeMemcached*> four{&m1, &m2, &m3, &m4};
+  WebServer c{"c", four, &clock};
+  WebServer d{"d", four, &clock};
+  Serve(&c, "", "n|i:1;");
+  const std::string& id = browser.session_id;
+  std::vector<FakeMemcached*> placed;
+  const std::vector<NodeAddress>& addresses = c.context().nodes->addresses();
+  for (const uint32_t node : PlaceSession(addresses, HashSessionId({}, "cs:", id), NodeNamedBy(addresses, id))) {
+    placed.push_back(four[node]);
+  }
+  // While two nodes are down, the next write goes to the first and the last.
+  const Browser old = browser;
+  placed[1]->set_down(true);
+  placed[2]->set_down(true);
+  Serve(&d, "n|i:1;", "n|i:2;");
+  placed[1]->set_down(false);
+  placed[2]->set_down(false);
+  REQUIRE(HeldBy(placed[3], id) == "n|i:2;");
+  clock.Advance(std::chrono::seconds(11));
+  d.Restart();
+
+  placed[0]->RestartEmpty();
+  browser = old;
+  View(&c, "n|i:2;");
+  CHECK(HeldBy(placed[0], id) == "n|i:2;");
+  CHECK(HeldBy(placed[1], id) == "n|i:2;");
+}

@@ -133,6 +133,7 @@ class Judge {
   void JudgeFailedStart(const Visit& visit, const std::string& error);
   void JudgeUnasked(const Visit& visit, const Facts& facts, const Serving& serving);
   void JudgeContent(const Visit& visit, const Facts& facts);
+  void JudgeLoss(const Visit& visit, const Facts& facts);
   void JudgeEnded(const Visit& visit, const Facts& facts);
   void JudgeLocal(const Visit& visit, const Facts& facts);
   void JudgeLateWrite(const Visit& visit, const Facts& facts);

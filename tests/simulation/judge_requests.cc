@@ -47,6 +47,7 @@ void Judge::Started(Visit* visit, const Result<std::string>& read) {
   }
   if (!visit->asked && !visit->created) JudgeUnasked(*visit, facts, serving);
   JudgeContent(*visit, facts);
+  JudgeLoss(*visit, facts);
   JudgeEnded(*visit, facts);
   JudgeLocal(*visit, facts);
   // Who could ask and does not takes nothing over: the cookie of an earlier takeover may be back after a request beside it.
@@ -120,6 +121,22 @@ void Judge::JudgeContent(const Visit& visit, const Facts& facts) {
     if (key.removed && shown && calm_ && due(key.removed_at)) {
       Violated("G3: " + world_.NameOf(visit.server) + " shows " + name + ", which was removed before");
     }
+  }
+}
+
+// G2: where a node that should hold the session has nothing, a read that asks has looked at all nodes, whatever was
+// broken when they were written to.
+void Judge::JudgeLoss(const Visit& visit, const Facts& facts) {
+  if (!visit.asked || visit.shown.empty() || !world_.WholeForLong() || !plan_.merges()) return;
+  const std::vector<int> placed = world_.Placed(visit.session);
+  if (std::all_of(placed.begin(), placed.begin() + plan_.copies(),
+                  [&](int node) { return world_.RecordOn(node, facts.storage_key).has_value(); })) {
+    return;
+  }
+  for (const auto& [name, key] : facts.keys) {
+    if (!key.acknowledged() || key.life < facts.life || key.holders == 0 || visit.shown.count(name) > 0) continue;
+    Violated("G2: " + world_.NameOf(visit.server) + " has met a node that lost the session, and does not show " + name +
+             ", which another one has");
   }
 }
 

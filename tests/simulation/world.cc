@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "src/cluster/node_code.h"
+#include "src/cluster/placement.h"
+
 namespace clustered_session {
 
 using std::chrono::seconds;
@@ -48,6 +51,17 @@ std::optional<Record> World::RecordOn(int index, const std::string& storage_key)
   Result<Record> record = DecodeRecord(found->second.value, storage_key);
   if (!record.ok()) return std::nullopt;
   return *record;
+}
+
+std::vector<int> World::Placed(const std::string& session) {
+  const SessionContext& context = web(0).context();
+  const SessionKey key = HashSessionId({}, context.settings.prefix, session);
+  std::vector<int> placed;
+  for (const uint32_t node :
+       PlaceSession(context.nodes->addresses(), key, NodeNamedBy(context.nodes->addresses(), session))) {
+    placed.push_back(static_cast<int>(node));
+  }
+  return placed;
 }
 
 TimePoint World::ExpiryOn(int index, const std::string& storage_key) {
@@ -104,11 +118,10 @@ uint64_t World::Conflicts() {
 }
 
 void World::NoteState() {
-  const bool broken =
-      std::any_of(nodes_.begin(), nodes_.end(), [](const auto& node) { return node->HasFault(); }) ||
-      std::any_of(servers_.begin(), servers_.end(), [](const Server& server) {
-        return std::find(server.cut.begin(), server.cut.end(), true) != server.cut.end();
-      });
+  const bool broken = std::any_of(nodes_.begin(), nodes_.end(), [](const auto& node) { return node->HasFault(); }) ||
+                      std::any_of(servers_.begin(), servers_.end(), [](const Server& server) {
+                        return std::find(server.cut.begin(), server.cut.end(), true) != server.cut.end();
+                      });
   if (broken) {
     whole_since_.reset();
   } else if (!whole_since_) {

@@ -32,6 +32,8 @@ class World {
   void Hang(int node, bool hangs) { this->node(node).set_hung(hangs ? &clock_ : nullptr); }
   // The record of a session that the node holds, or would if it were asked.
   std::optional<Record> RecordOn(int node, const std::string& storage_key);
+  // All nodes, in the order in which they are written to for this session.
+  std::vector<int> Placed(const std::string& session);
   // When it expires.
   TimePoint ExpiryOn(int node, const std::string& storage_key);
 

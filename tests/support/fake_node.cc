@@ -28,6 +28,10 @@ bool FakeMemcached::IsDue(int* after) {
   return (*after)-- == 0;
 }
 
+void FakeMemcached::Happen(std::function<void()>* what) {
+  if (const std::function<void()> due = std::exchange(*what, {})) due();
+}
+
 NodeReply FakeMemcached::Unreachable() const {
   NodeReply reply;
   reply.status = NodeStatus::kError;
@@ -92,6 +96,7 @@ void FakeMemcached::DeliverDelayed() {
 NodeReply FakeMemcached::Write(const std::string& key, const std::string& value, std::chrono::seconds ttl,
                                const NodeToken& expected) {
   ++writes;
+  Happen(&before_write_);
   if (down_ || writes_left_ == 0) return Unreachable();
   if (writes_left_ > 0) --writes_left_;
   NodeReply reply;
@@ -115,6 +120,7 @@ NodeReply FakeMemcached::Write(const std::string& key, const std::string& value,
   reply.status = item != nullptr && item->value == value ? NodeStatus::kStored
                  : matched                               ? NodeStatus::kRefused
                                                          : NodeStatus::kConflict;
+  Happen(&after_write_);
   return reply;
 }
 

@@ -4,6 +4,7 @@
 #define CLUSTERED_SESSION_TESTS_SUPPORT_FAKE_NODE_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -41,6 +42,9 @@ class FakeMemcached {
   // Likewise: answers nothing, performs it at DeliverDelayed().
   void DelayWrite(int after = 0) { delay_write_after_ = after; }
   void DeliverDelayed();
+  // Once: what others do just before the next write arrives, or just after it was taken and before its answer is.
+  void BeforeWrite(std::function<void()> what) { before_write_ = std::move(what); }
+  void AfterWrite(std::function<void()> what) { after_write_ = std::move(what); }
   void ForgetFaults() { lose_answer_after_ = delay_write_after_ = -1; }  // those that were ordered and have not happened
   bool HasFault() const {
     return down_ || hung_ != nullptr || lose_answer_after_ >= 0 || delay_write_after_ >= 0 || !delayed_.empty();
@@ -76,6 +80,7 @@ class FakeMemcached {
 
  private:
   static bool IsDue(int* after);
+  static void Happen(std::function<void()>* what);
   bool Store(const std::string& key, const std::string& value, std::chrono::seconds ttl, const NodeToken& expected);
 
   struct DelayedWrite {
@@ -95,6 +100,8 @@ class FakeMemcached {
   int lose_answer_after_ = -1;  // -1: none is
   int delay_write_after_ = -1;
   std::vector<DelayedWrite> delayed_;
+  std::function<void()> before_write_;
+  std::function<void()> after_write_;
   bool down_ = false;
   FakeClock* hung_ = nullptr;
   bool full_ = false;

@@ -1,0 +1,33 @@
+// For how long a session's records stay on the nodes, and how often an unchanged session is written again. Layer:
+// session. Pure.
+// A record has to outlive the session's last use by its lifetime, and not by much more: whoever finds one believes it.
+// Nodes count whole seconds, so an item goes up to a second before its time to live is over, and never after it.
+#ifndef CLUSTERED_SESSION_SESSION_LIFETIME_H_
+#define CLUSTERED_SESSION_SESSION_LIFETIME_H_
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+
+namespace clustered_session {
+
+inline constexpr std::chrono::seconds kNodeClockTick{1};
+
+// How long after a record was written an unchanged session is written again: ten times in a lifetime, or each second.
+inline std::chrono::seconds RefreshInterval(uint32_t lifetime_s) {
+  return std::max(std::chrono::seconds(lifetime_s) / 10 - kNodeClockTick, std::chrono::seconds(1));
+}
+
+// A tenth more than the lifetime; two seconds, if those are more.
+inline std::chrono::seconds RecordTimeToLive(uint32_t lifetime_s) {
+  return std::chrono::seconds(lifetime_s) + RefreshInterval(lifetime_s) + kNodeClockTick;
+}
+
+// Longer than anything of the session that a node or another server may still hold.
+inline std::chrono::seconds TombstoneTimeToLive(uint32_t lifetime_s) {
+  return std::chrono::seconds(lifetime_s) * 2 + std::chrono::minutes(2);
+}
+
+}  // namespace clustered_session
+
+#endif  // CLUSTERED_SESSION_SESSION_LIFETIME_H_
