@@ -208,7 +208,9 @@ TEST_CASE("a classic node that has evicted the sentinel gets it again, and that 
   REQUIRE(stored.status == NodeStatus::kStored);
   REQUIRE(server.Delete("cs:node-incarnation"));
   CHECK(client.Read("k").token == stored.token);  // still the same process, on the same connection
-  CHECK(client.Read("not there").status == NodeStatus::kMiss);
+  const NodeReply missing = client.Read("gone");
+  INFO(missing.error);
+  CHECK(missing.status == NodeStatus::kMiss);
   CHECK_FALSE(server.Get("cs:node-incarnation").empty());
   const NodeReply hit = client.Read("k");
   CHECK(hit.value == "v");
