@@ -2,6 +2,7 @@
 #include "src/cluster/classic_connection.h"
 
 #include <libmemcached/memcached.h>
+#include <poll.h>
 
 #include <algorithm>
 #include <array>
@@ -9,6 +10,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -39,8 +41,28 @@ constexpr size_t kKeysMax = 3;  // in one "gets"
 
 // libsasl's plugins share what they keep without locks, unless the program gives them some, which is not ours to do. So
 // the logins of a process take turns; one that hangs keeps another waiting for no longer than this.
+// Not a mutex: a fork() beside a login leaves it taken in the child, by nobody.
 constexpr Duration kLoginTurn = std::chrono::milliseconds(20);
-std::timed_mutex logging_in;
+std::atomic<bool> logging_in{false};
+
+// One login's turn, while the object lives.
+class LoginTurn {
+ public:
+  LoginTurn() {
+    const TimePoint end = std::chrono::steady_clock::now() + kLoginTurn;
+    while (!(mine_ = !logging_in.exchange(true, std::memory_order_acquire)) && std::chrono::steady_clock::now() < end) {
+      poll(nullptr, 0, 1);
+    }
+  }
+  ~LoginTurn() {
+    if (mine_) logging_in.store(false, std::memory_order_release);
+  }
+  LoginTurn(const LoginTurn&) = delete;
+  LoginTurn& operator=(const LoginTurn&) = delete;
+
+ private:
+  bool mine_ = false;
+};
 
 // What a forked child cannot close: freeing says "quit", and that to the parent's node. Chained by their user data, so
 // that nobody takes them for lost.
@@ -194,10 +216,10 @@ ClassicStatus ClassicConnection::OpenOnce(const NodeAddress& address, const Node
     memcached_set_sasl_auth_data(memcached_, credentials.username.c_str(), credentials.password.c_str());
   }
   memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_CONNECT_TIMEOUT, MillisLeft(connect_deadline));
-  std::unique_lock<std::timed_mutex> turn(logging_in, std::defer_lock);
-  if (with_sasl) (void)turn.try_lock_for(kLoginTurn);
+  std::optional<LoginTurn> turn;
+  if (with_sasl) turn.emplace();
   const int code = LogIn(credentials, key, value, deadline);
-  if (turn.owns_lock()) turn.unlock();
+  turn.reset();
   if (code == MEMCACHED_SUCCESS) {
     result_->connected = true;
     used_at_ = std::chrono::steady_clock::now();
