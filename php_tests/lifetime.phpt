@@ -59,20 +59,16 @@ foreach ([$a, $b] as $server) {
   }
   // Now the other one is used, and this one only looked at.
   await(function () use ($one, $other, $server) {
+    usleep(100_000);  // php -S prints each request into a pipe that nobody reads
     $other->ask($server, '');
     return !$one->ask($server, 'look');
   }, 'the end');
   echo "over\n";
 }
-// What is on the nodes now, soon is not.
-await(function () use ($nodes, $other, $b, &$keys) {
-  $other->ask($b, 'set=2');
-  return count($keys = $nodes[0]->keys()) > 0;
-}, 'the records');
-foreach ($nodes as $node) {
-  foreach ($keys as $key) await(fn() => $node->item($key) === null, 'a node to forget a session');
-}
-var_dump($one->ask($a, 'look'), $other->ask($b, 'look'));
+// Elsewhere at most two seconds later, as nodes count whole ones; and theirs may be behind on a busy machine.
+$other->ask($b, 'set=2');
+await(fn() => $now() > $other->used_to + 6, 'the end everywhere');
+var_dump($one->ask($a, 'look'), $other->ask($a, 'look'));
 ?>
 --EXPECT--
 over
