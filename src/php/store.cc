@@ -70,7 +70,7 @@ LocalStore* php_clustered_session_store() noexcept {
   MakeOnce();
   if (local_store.load() == nullptr) {
     snprintf(CSG(message), sizeof CSG(message),
-             "no shared memory for local copies: %s; lower clustered_session.local_memory", failure);
+             "no shared memory for local copies: %.400s; lower clustered_session.local_memory", failure);
   }
   return local_store.load();
 }
