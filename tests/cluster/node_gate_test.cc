@@ -268,6 +268,18 @@ TEST_CASE("where no node is left, a worker overcomes its own doubt, but not what
   CHECK_FALSE(stranger.gate.GrantLastTry(At(1000), stranger.connected));
 }
 
+TEST_CASE("where no node is left, a worker overcomes its own doubt once each tenth of a second") {
+  Server server;
+  Worker worker(&server);
+  worker.Operation(At(0), NodeFailure::kTimeout);
+  REQUIRE(worker.gate.GrantLastTry(At(1), worker.connected));
+  worker.Operation(At(2), NodeFailure::kTimeout);
+  CHECK_FALSE(worker.gate.GrantLastTry(At(100), worker.connected));
+  CHECK_FALSE(worker.Asks(At(100)));
+  CHECK(worker.gate.GrantLastTry(At(101), worker.connected));
+  CHECK(worker.Asks(At(101)));
+}
+
 TEST_CASE("a worker whose slot was taken for another node asks its own, and charges nobody else") {
   Server server;
   Worker worker(&server);

@@ -62,6 +62,20 @@ TEST_CASE("a connection that is forgotten on the way fails no operation, and is 
   CHECK(proxy.connections() == 6);
 }
 
+TEST_CASE("a connection that the node has closed is followed by a new one, in the same protocol") {
+  MemcachedProcess server;
+  FaultProxy proxy(server.port());
+  Worker worker(proxy.port(), nullptr, {seconds(30), seconds(30)});
+  for (size_t connections = 1; connections <= 3; ++connections) {
+    CHECK(worker.Write("k", "v", {}).status != NodeStatus::kError);
+    CHECK(worker.Read("k").value == "v");
+    CHECK(proxy.connections() == connections);
+    proxy.CloseConnections();
+  }
+  CHECK(proxy.requests().find("gets ") == std::string::npos);  // a closed connection shows no classic node
+  CHECK(worker.client.counters.node_errors.Get() == 0);
+}
+
 TEST_CASE("a large write on a forgotten connection is stored by the second one") {
   MemcachedProcess server;
   FaultProxy proxy(server.port());

@@ -241,6 +241,21 @@ TEST_CASE_METHOD(LocksFixture, "no more wait for a session than may, and who die
   RequireIdle();
 }
 
+TEST_CASE_METHOD(LocksFixture, "who may not wait for a session takes no lock from others", "[local]") {
+  SessionLock held = MustAcquire(1);
+  ChildProcess waiter = Waiter(1, 1);
+  for (uint32_t i = 0; i < locks->GetUsage().capacity; ++i) {
+    Result<SessionLock> refused = locks->Acquire(KeyOf(1), FromNow(std::chrono::milliseconds(0)), 1);
+    REQUIRE_FALSE(refused.ok());
+    REQUIRE(refused.error().code() == ErrorCode::kTooMany);
+  }
+  SessionLock other = MustAcquire(2);
+  locks->Release(&other);
+  locks->Release(&held);
+  REQUIRE(waiter.Wait().code == 0);
+  RequireIdle();
+}
+
 TEST_CASE_METHOD(LocksFixture, "a forked child cannot release its parent's lock, nor does its end", "[local]") {
   SessionLock lock = MustAcquire(1);
   ChildProcess child([&] {

@@ -95,6 +95,33 @@ TEST_CASE_METHOD(ClusterFixture, "A failing node is not asked again before the r
   CHECK(m1.writes + m2.writes + m3.writes == writes);
 }
 
+TEST_CASE_METHOD(ClusterFixture, "A node that is known to fail gets no new sessions", "[session]") {
+  Serve(&a, "", "n|i:1;");
+  FakeMemcached* const failing = NodeInId();
+  failing->set_down(true);
+  Serve(&a, "n|i:1;", "n|i:2;");
+  Session session(a.context());
+  for (uint64_t random = 0; random < 3 * nodes.size(); ++random) {
+    browser.session_id = session.CreateId("00112233445566778899aabbccddeeff", random);
+    REQUIRE(NodeInId() != nullptr);
+    CHECK(NodeInId() != failing);
+  }
+}
+
+TEST_CASE_METHOD(ClusterFixture, "That strict mode could ask no node fails one read, and the next one asks again",
+                 "[session]") {
+  Serve(&a, "", "n|i:1;");
+  for (FakeMemcached* node : nodes) node->set_down(true);
+  Session session(b.context());
+  REQUIRE_FALSE(session.Validate(browser.session_id, Request::kLifetime).ok());
+  CHECK_FALSE(session.Read(browser.session_id, Request::kLifetime).ok());
+  for (FakeMemcached* node : nodes) node->set_down(false);
+  clock.Advance(std::chrono::seconds(3));
+  const Result<std::string_view> read = session.Read(browser.session_id, Request::kLifetime);
+  REQUIRE(read.ok());
+  CHECK(*read == "n|i:1;");
+}
+
 TEST_CASE_METHOD(ClusterFixture, "No healthy node is taken for failing because a hung one used up the time", "[session]") {
   Serve(&a, "", "n|i:1;");
   NodeInId()->set_hung(&clock);

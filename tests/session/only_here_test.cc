@@ -141,6 +141,32 @@ TEST_CASE_METHOD(OnlyHere, "What another request has written before the end of a
   for (FakeMemcached* node : nodes) CHECK(HeldBy(node, old_id) == "destroyed");
 }
 
+TEST_CASE_METHOD(OnlyHere, "What another request has written since this one read is destroyed everywhere",
+                 "[session]") {
+  a.context().settings.lock = LockMode::kNone;
+  Serve(&a, "", "");
+  Request first(&a, &browser);
+  REQUIRE(first.Start().value().empty());
+  Serve(&a, "", "n|i:1;");  // the other tab
+  REQUIRE(first.Destroy().ok());
+  for (FakeMemcached* node : nodes) CHECK(HeldBy(node, browser.session_id) == "destroyed");
+}
+
+TEST_CASE_METHOD(OnlyHere, "A session that is not the one read is destroyed everywhere, however new that one is",
+                 "[session]") {
+  Serve(&a, "", "");
+  const std::string old_id = browser.session_id;
+  Serve(&b, "", "n|i:1;");
+  Session session(a.context());
+  const std::string id = session.CreateId("00112233445566778899aabbccddeeff", 1);
+  REQUIRE(session.Read(id, Request::kLifetime).value().empty());
+  session.DestroyLater(old_id, Request::kLifetime);
+  Session fresh(a.context());
+  fresh.Replace(session.TakeReplaced());
+  fresh.Close();
+  for (FakeMemcached* node : nodes) CHECK(HeldBy(node, old_id) == "destroyed");
+}
+
 TEST_CASE_METHOD(OnlyHere, "Of two empty sessions, the one that is not destroyed stays", "[session]") {
   Serve(&a, "", "");
   Browser other;

@@ -1,10 +1,12 @@
 // What a worker keeps over requests: nodes by what they are reached with, and contexts that stay as they were given
-// out. Layer: tests. No node is asked.
+// out. Layer: tests.
 #include "src/session/worker.h"
 
 #include <catch2/catch.hpp>
 #include <memory>
 #include <string>
+
+#include "tests/support/memcached_process.h"
 
 using namespace clustered_session;
 
@@ -82,4 +84,28 @@ TEST_CASE_METHOD(WorkerFixture,
   CHECK(open->nodes->addresses().front().port == 20001);
   open.reset();
   CHECK(watched.expired());
+}
+
+TEST_CASE_METHOD(WorkerFixture, "A pool that no node lets in is alone, and another pool of the same nodes is not",
+                 "[session]") {
+  MemcachedProcess::Options options;
+  options.username = "web";
+  options.password = "right";
+  MemcachedProcess memcached(options);
+  const std::string save_path = "m1=127.0.0.1:" + std::to_string(memcached.port());
+  settings.connect_timeout = settings.operation_timeout = std::chrono::seconds(30);
+  settings.username = "web";
+  settings.password = "wrong";
+  const auto stranger = Context(save_path);
+  settings.password = "right";
+  const auto known = Context(save_path);
+  const TimePoint deadline = clock.Now() + std::chrono::seconds(60);
+
+  REQUIRE(stranger->nodes->ReadAll({0}, "k", deadline)[0].reply.failure == NodeFailure::kCredentials);
+  TimePoint since;
+  CHECK(stranger->nodes->Alone(&since));
+  CHECK_FALSE(known->nodes->Alone(&since));
+  REQUIRE(known->nodes->ReadAll({0}, "k", deadline)[0].reply.status == NodeStatus::kMiss);
+  CHECK(known->nodes->TakeEvents().empty());  // nothing had ended for it
+  CHECK(stranger->nodes->Alone(&since));
 }
