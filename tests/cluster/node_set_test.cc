@@ -121,5 +121,42 @@ TEST_CASE("a node that others have left too little time to connect to is not ask
   CHECK(health[2].failures.load() == 0);
 }
 
+// A node whose connection is lost once it has answered.
+class LastAnswerNode final : public Node {
+ public:
+  const std::string& name() const override { return name_; }
+  const std::string& address() const override { return name_; }
+  bool Connected() const override { return connected_; }
+  void StartRead(std::string_view, TimePoint, const LockClaim*) override {}
+  void StartWrite(std::string_view, std::string_view, std::chrono::seconds, const NodeToken&, TimePoint) override {}
+  NodeReply FinishRead() override {
+    connected_ = false;
+    NodeReply reply;
+    reply.status = NodeStatus::kMiss;
+    return reply;
+  }
+  NodeReply FinishWrite() override { return {}; }
+  void Release(std::string_view, const NodeToken&, TimePoint) override {}
+
+ private:
+  const std::string name_ = "m1";
+  bool connected_ = true;
+};
+
+TEST_CASE("who was answered just now is not alone, also if no node takes a new connection") {
+  FakeClock clock;
+  Counters counters;
+  NodeHealth health = {};
+  std::vector<NodeSet::Member> members(1);
+  members[0].health = &health;
+  members[0].node = std::make_unique<LastAnswerNode>();
+  NodeSet set(std::move(members), seconds(3600), &clock, &counters, Duration::zero());
+  REQUIRE(ReportFailure(&health, NodeSign::kRefused, clock.Now()));  // another worker's
+  REQUIRE(set.ReadAll({0}, "k", clock.Now() + seconds(1))[0].reply.status == NodeStatus::kMiss);
+  TimePoint since;
+  CHECK_FALSE(set.Alone(&since));
+  CHECK(set.TakeEvents().empty());
+}
+
 }  // namespace
 }  // namespace clustered_session
