@@ -377,6 +377,16 @@ TEST_CASE("more node names than the store can number cost tokens, nothing else",
   }
 }
 
+TEST_CASE("while a shard cannot be looked at, every pool counts as in use", "[local]") {
+  StoreFixture fixture;
+  CHECK(fixture.store->PoolsInUse().none());
+  SharedMutex& mutex = fixture.store->segment().shard(0)->mutex;
+  REQUIRE(IsLocked(mutex.Lock()));  // not even this thread gets it twice
+  CHECK(fixture.store->PoolsInUse().all());
+  mutex.Unlock();
+  CHECK(fixture.store->PoolsInUse().none());
+}
+
 TEST_CASE("metadata and waste stay within their limits for payloads from 200 bytes to 64 KB", "[local]") {
   for (const size_t size : {200, 209, 225, 300, 1000, 4000, 16000, 65536}) {
     StoreFixture fixture(8u << 20);
