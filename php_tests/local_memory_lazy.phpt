@@ -61,7 +61,7 @@ file_put_contents($file, "<?php $maps ob_start(); dl('$module');" . '
   session_start();
   $_SESSION["n"] = ($_SESSION["n"] ?? 0) + 1;
   echo maps(), " ", $_SESSION["n"], "\n";');
-$options = "-n -d extension_dir=$folder -d enable_dl=1 -d session.use_strict_mode=0 -d error_log={$log_file}";
+$options = "-n -d opcache.enable=0 -d extension_dir=$folder -d enable_dl=1 -d session.use_strict_mode=0 -d error_log={$log_file}";
 echo 'dl() in php: ', shell_exec(getenv('TEST_PHP_EXECUTABLE') . " $options $file");
 preg_match_all('/^(\d+) (\d+)$/m', shell_exec("$cgi $options -T 40 $file 2>/dev/null"), $lines);
 echo 'dl() in php-cgi, 40 times: ', implode(' ', array_unique($lines[1])), ', then ', end($lines[2]), "\n", logged();
