@@ -74,6 +74,8 @@ uint16_t FreePort() {
     const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_storage storage;
     const socklen_t length = Fill(&storage, port, false);
+    const int on = 1;  // as servers do it: connections of before that are not forgotten yet are in nobody's way
+    (void)setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     const bool free = descriptor >= 0 && bind(descriptor, reinterpret_cast<sockaddr*>(&storage), length) == 0;
     if (descriptor >= 0) close(descriptor);
     if (free) return port;
