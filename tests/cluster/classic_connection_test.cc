@@ -109,19 +109,18 @@ TEST_CASE("noise for an answer of a classic node is survived, and is never anoth
     answer += "\x81\x0a\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"s;
   }
   size_t hits = 0;
-  for (size_t at = 0; at <= answer.size(); ++at) {
+  for (size_t at = 0; at < answer.size(); ++at) {
     REQUIRE(client.Read("other").value == "value of other");
     ProxyFaults faults;
     faults.answer_instead = answer;
-    if (at < answer.size()) (*faults.answer_instead)[at] = static_cast<char>(answer[at] ^ (at % 2 == 0 ? 0x80 : 0x01));
+    (*faults.answer_instead)[at] = static_cast<char>(answer[at] ^ (at % 2 == 0 ? 0x80 : 0x01));
     proxy.Set(faults);
-    const NodeReply reply = client.Read("k", milliseconds(at < answer.size() ? 40 : 5000));
+    const NodeReply reply = client.Read("k", milliseconds(40));
     INFO(at << ": " << reply.error);
     if (reply.status == NodeStatus::kHit) {
       ++hits;
       CHECK(faults.answer_instead->find(reply.value) != std::string::npos);
     }
-    if (at == answer.size()) CHECK(reply.value == "value");
     proxy.Heal();
     proxy.CloseConnections();
   }
