@@ -14,8 +14,6 @@ extern "C" {
 
 #include "src/php/function_table.h"  // needs php.h
 
-using clustered_session::Session;
-
 ZEND_DECLARE_MODULE_GLOBALS(clustered_session)
 
 namespace {

@@ -1,6 +1,5 @@
 // The read path: lock, local copy, validation, takeover. See docs/protocol.md, 'Read'. Layer: session.
 #include <algorithm>
-#include <optional>
 #include <utility>
 
 #include "src/base/protocol_fault.h"
