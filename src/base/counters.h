@@ -45,7 +45,7 @@ static_assert(sizeof(Counter) == 8 && std::atomic<uint64_t>::is_always_lock_free
   X(too_large)        /* sessions refused for their size */                                             \
   X(lock_waits)       /* session locks that had to wait */                                              \
   X(lock_timeouts)    /* session locks given up after lock_wait */                                      \
-  X(lock_refusals)    /* session locks refused at once: too many waited, or all in use */                \
+  X(lock_refusals)    /* session locks refused at once: too many waited, or all in use */               \
   X(lock_takeovers)   /* session locks freed by the death of their holder */                            \
   X(lock_renewals)    /* leases of cluster locks renewed for requests that run long */                  \
   X(lock_lost)        /* cluster locks lost while their request still ran */                            \

@@ -17,8 +17,9 @@ inline constexpr size_t kServerIdLengthMax = 64;    // bytes
 // 1..kSessionIdLengthMax of A-Z a-z 0-9 ',' '-': what PHP itself takes as a session ID.
 bool ValidSessionId(std::string_view session_id);
 
-// The node name in an ID as earlier releases made them, "<random>-<node name>": what follows the last '-' if it is a node
-// name by grammar and something precedes it, else empty. Into `session_id`. See cluster/node_code.h for today's IDs.
+// The node name in an ID as earlier releases made them, "<random>-<node name>": what follows the last '-' if it is a
+// node name by grammar and something precedes it, else empty. Into `session_id`. See cluster/node_code.h for today's
+// IDs.
 std::string_view NodeNameOf(std::string_view session_id);
 
 // For messages: at most 4 characters and at most a quarter of the ID, escaped, and "...".

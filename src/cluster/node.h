@@ -33,22 +33,22 @@ struct NodeToken {
 // the lock until it releases it or the lease is over. The views must outlive FinishRead().
 struct LockClaim {
   std::string_view key;
-  std::string_view owner;       // the item's value: names this claim and no other
+  std::string_view owner;        // the item's value: names this claim and no other
   std::chrono::seconds lease{};  // the item's time to live, at least a second
 };
 
 enum class NodeStatus : uint8_t {
-  kHit,      // read: `value` and `token` are the item's
-  kMiss,     // read: no such item
-  kStored,   // write: the node holds the bytes that were sent; `token` is theirs, `value` may be empty
-  kConflict,  // write: the node holds something else, in `value` and `token`; or, where a token was expected, no item
-             // any more: then `value` is empty and `token` none
+  kHit,        // read: `value` and `token` are the item's
+  kMiss,       // read: no such item
+  kStored,     // write: the node holds the bytes that were sent; `token` is theirs, `value` may be empty
+  kConflict,   // write: the node holds something else, in `value` and `token`; or, where a token was expected, no item
+               // any more: then `value` is empty and `token` none
   kContested,  // write: the node holds something else, which it has not shown; NodeSet asks for it if there is time
-  kRefused,   // write: the node did not store it (out of memory, too large) and holds what it held before, if it did;
-              // `token` is that item's, `value` may be empty
-  kTooLarge, // write: larger than the node's item_size_max (`size_max`); nothing was changed
-  kError,    // no answer: refused, timed out, closed, or not the protocol; `error` says which in one line
-  kSkipped,  // health says not to ask this node now
+  kRefused,    // write: the node did not store it (out of memory, too large) and holds what it held before, if it did;
+               // `token` is that item's, `value` may be empty
+  kTooLarge,   // write: larger than the node's item_size_max (`size_max`); nothing was changed
+  kError,      // no answer: refused, timed out, closed, or not the protocol; `error` says which in one line
+  kSkipped,    // health says not to ask this node now
 };
 
 // What an operation with kError has failed at. NodeSet charges the node's health by it: not all of them are the node's.
@@ -70,11 +70,11 @@ struct NodeReply {
   NodeStatus status = NodeStatus::kSkipped;
   std::string value;
   NodeToken token;
-  uint64_t size_max = 0;  // bytes, with kTooLarge
+  uint64_t size_max = 0;   // bytes, with kTooLarge
   std::string lock_owner;  // of a read with a claim: who has the lock now; empty: nobody, the node refused it
   NodeToken lock_token;    // of the lock's item
   NodeFailure failure = NodeFailure::kNone;  // with kError
-  std::string error;      // one line, with kError: names the node; no key, no payload
+  std::string error;                         // one line, with kError: names the node; no key, no payload
 };
 
 class Pollable;
@@ -91,8 +91,8 @@ class Node {
   // Whether a connection is open: then starting an operation does not wait for the network.
   virtual bool Connected() const = 0;
 
-  // Asks for the item, and before that, with a `claim`, for the lock. `deadline` bounds all of the operation, connecting
-  // included.
+  // Asks for the item, and before that, with a `claim`, for the lock. `deadline` bounds all of the operation,
+  // connecting included.
   virtual void StartRead(std::string_view key, TimePoint deadline, const LockClaim* claim = nullptr) = 0;
   virtual NodeReply FinishRead() = 0;
 
@@ -106,8 +106,8 @@ class Node {
   // itself waits. Owned by the node.
   virtual Pollable* pollable() { return nullptr; }
 
-  // Removes the item if it is still the one that `held` names. Waits for nothing: if it does not arrive, the item's time
-  // to live ends it. REQUIRES: no operation under way
+  // Removes the item if it is still the one that `held` names. Waits for nothing: if it does not arrive, the item's
+  // time to live ends it. REQUIRES: no operation under way
   virtual void Release(std::string_view key, const NodeToken& held, TimePoint deadline) = 0;
 };
 

@@ -1,6 +1,6 @@
 // NodeProcess: what a client has learnt of the memcached process behind a node's name: where it was reached, which one
-// it is, how large an item it takes, and how it is spoken to. Layer: cluster; for the engines of nodes. Belongs to one connection's thread;
-// what others may use goes to the node's health in shared memory.
+// it is, how large an item it takes, and how it is spoken to. Layer: cluster; for the engines of nodes. Belongs to one
+// connection's thread; what others may use goes to the node's health in shared memory.
 #ifndef CLUSTERED_SESSION_CLUSTER_NODE_PROCESS_H_
 #define CLUSTERED_SESSION_CLUSTER_NODE_PROCESS_H_
 

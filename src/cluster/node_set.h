@@ -23,8 +23,8 @@ class NodeSet {
   struct Member {
     NodeAddress address;
     std::unique_ptr<Node> node;
-    HealthHandle health;           // shared with all who ask the node in the same way
-    uint32_t hash = 0;             // NodeNameHash
+    HealthHandle health;  // shared with all who ask the node in the same way
+    uint32_t hash = 0;    // NodeNameHash
   };
   struct Read {
     uint32_t node = 0;  // index of the member
@@ -57,8 +57,8 @@ class NodeSet {
   // Whether asking the node now makes sense: it is not known to fail, or its next probe is due. Asks nobody.
   bool WorthAsking(uint32_t index) const { return watch_.WorthAsking(index); }
 
-  // For a session that has no other node left: lets this worker ask once more those of `nodes` that are not worth it, as
-  // far as health allows that: each by one worker of the server in a tenth of a second. False: none may be asked.
+  // For a session that has no other node left: lets this worker ask once more those of `nodes` that are not worth it,
+  // as far as health allows that: each by one worker of the server in a tenth of a second. False: none may be asked.
   bool GrantLastTries(const std::vector<uint32_t>& nodes);
 
   // Whether no node of the set answers; `since` receives when that began.

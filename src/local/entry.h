@@ -34,11 +34,11 @@ struct Entry {
   uint64_t version = 0;
   uint64_t epoch = 0;
   uint32_t flags = 0;
-  uint32_t lifetime_s = 0;          // seconds a session lives after its last use
-  int64_t expires_at_ns = 0;        // when the session is over here
-  int64_t confirmed_at_ns = 0;      // when a node last confirmed this version; 0 = never
-  int64_t grace_until_ns = 0;       // until then every read validates (takeover grace)
-  int64_t nodes_expire_at_ns = 0;   // when this server's records are gone from all nodes; 0 = none written
+  uint32_t lifetime_s = 0;         // seconds a session lives after its last use
+  int64_t expires_at_ns = 0;       // when the session is over here
+  int64_t confirmed_at_ns = 0;     // when a node last confirmed this version; 0 = never
+  int64_t grace_until_ns = 0;      // until then every read validates (takeover grace)
+  int64_t nodes_expire_at_ns = 0;  // when this server's records are gone from all nodes; 0 = none written
   std::array<EntryToken, kEntryTokensMax> tokens{};
   uint32_t home_node = 0;  // hash of the node that the session ID names; 0 = none that is known
   uint8_t pool = 0;        // whose settings say how to write it to the nodes (session/pool_table.h); 0 = not kept

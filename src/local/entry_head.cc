@@ -45,8 +45,8 @@ int64_t LoadNanos(const uint8_t* in) { return static_cast<int64_t>(LoadTime(in))
 uint32_t SumOf(uint64_t seed, const EntryHead& head) {
   constexpr size_t kFrom = offsetof(EntryHead, payload);
   const auto* bytes = reinterpret_cast<const std::byte*>(&head);
-  const uint64_t hash = XXH3_64bits_withSeed(bytes + kFrom, sizeof head - kFrom,
-                                             seed ^ head.flags ^ uint64_t{head.pool} << 8);
+  const uint64_t hash =
+      XXH3_64bits_withSeed(bytes + kFrom, sizeof head - kFrom, seed ^ head.flags ^ uint64_t{head.pool} << 8);
   const auto sum = static_cast<uint32_t>(hash ^ (hash >> 32));
   return sum == 0 ? 1 : sum;
 }
