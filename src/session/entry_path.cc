@@ -1,6 +1,5 @@
 // The entry path: how the loaded session gets into the local store, and how long it is kept and trusted there. Layer:
 // session.
-
 #include "src/session/lifetime.h"
 #include "src/session/session.h"
 #include "src/session/shared_state.h"
