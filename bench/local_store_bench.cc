@@ -26,8 +26,8 @@
 namespace clustered_session {
 namespace {
 
-constexpr size_t kPayload = 4096;   // bytes of a usual session
-constexpr size_t kSmall = 200;      // bytes, so that a million of them fit
+constexpr size_t kPayload = 4096;  // bytes of a usual session
+constexpr size_t kSmall = 200;     // bytes, so that a million of them fit
 const TimePoint kNow{std::chrono::hours(1)};
 const TimePoint kExpiry{std::chrono::hours(1000)};
 
@@ -209,8 +209,8 @@ void PutWithEviction(benchmark::State& state) {
   for (auto _ : state) {
     if (!store->Put(KeyOf(number++), EntryOf(), payload, kNow).ok()) Fail("a Put failed");
   }
-  state.counters["evictions"] = benchmark::Counter(
-      static_cast<double>(store->counters().evictions.Get() - before), benchmark::Counter::kAvgIterations);
+  state.counters["evictions"] = benchmark::Counter(static_cast<double>(store->counters().evictions.Get() - before),
+                                                   benchmark::Counter::kAvgIterations);
 }
 
 // Of all sizes, so that free memory is in pieces.
@@ -356,8 +356,8 @@ void Overhead(benchmark::State& state) {
     }
     const LocalStore::Usage usage = store->GetUsage();
     state.counters["entries"] = static_cast<double>(usage.entries);
-    state.counters["beside_payload"] = static_cast<double>(usage.memory) / static_cast<double>(usage.entries) -
-                                       static_cast<double>(size);
+    state.counters["beside_payload"] =
+        static_cast<double>(usage.memory) / static_cast<double>(usage.entries) - static_cast<double>(size);
   }
 }
 

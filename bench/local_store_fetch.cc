@@ -45,7 +45,7 @@ extern "C" {
 PHP_FUNCTION(local_store_key) {
   zend_string* id;
   ZEND_PARSE_PARAMETERS_START(1, 1)
-    Z_PARAM_STR(id)
+  Z_PARAM_STR(id)
   ZEND_PARSE_PARAMETERS_END();
   const SessionKey key = KeyOf(id);
   RETURN_STRINGL(reinterpret_cast<const char*>(key.bytes.data()), key.bytes.size());
@@ -56,8 +56,8 @@ PHP_FUNCTION(local_store_put) {
   zend_string* key;
   zend_string* payload;
   ZEND_PARSE_PARAMETERS_START(2, 2)
-    Z_PARAM_STR(key)
-    Z_PARAM_STR(payload)
+  Z_PARAM_STR(key)
+  Z_PARAM_STR(payload)
   ZEND_PARSE_PARAMETERS_END();
   Entry entry;
   entry.version = 1;
@@ -65,11 +65,12 @@ PHP_FUNCTION(local_store_put) {
   RETURN_BOOL(store->Put(ReadyKey(key), entry, {ZSTR_VAL(payload), ZSTR_LEN(payload)}, Now()).ok());
 }
 
-// local_store_fetch(string $key): string|false. The clock is read and the bytes come into a PHP string, as for a session.
+// local_store_fetch(string $key): string|false. The clock is read and the bytes come into a PHP string, as for a
+// session.
 PHP_FUNCTION(local_store_fetch) {
   zend_string* key;
   ZEND_PARSE_PARAMETERS_START(1, 1)
-    Z_PARAM_STR(key)
+  Z_PARAM_STR(key)
   ZEND_PARSE_PARAMETERS_END();
   Fetch(ReadyKey(key), return_value);
 }
@@ -78,31 +79,27 @@ PHP_FUNCTION(local_store_fetch) {
 PHP_FUNCTION(local_store_hash_and_fetch) {
   zend_string* id;
   ZEND_PARSE_PARAMETERS_START(1, 1)
-    Z_PARAM_STR(id)
+  Z_PARAM_STR(id)
   ZEND_PARSE_PARAMETERS_END();
   Fetch(KeyOf(id), return_value);
 }
 
 ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_key, 0, 1, IS_STRING, 0)
-  ZEND_ARG_TYPE_INFO(0, id, IS_STRING, 0)
+ZEND_ARG_TYPE_INFO(0, id, IS_STRING, 0)
 ZEND_END_ARG_INFO()
 
 ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_put, 0, 2, _IS_BOOL, 0)
-  ZEND_ARG_TYPE_INFO(0, id, IS_STRING, 0)
-  ZEND_ARG_TYPE_INFO(0, payload, IS_STRING, 0)
+ZEND_ARG_TYPE_INFO(0, id, IS_STRING, 0)
+ZEND_ARG_TYPE_INFO(0, payload, IS_STRING, 0)
 ZEND_END_ARG_INFO()
 
 ZEND_BEGIN_ARG_WITH_RETURN_TYPE_MASK_EX(arginfo_fetch, 0, 1, MAY_BE_STRING | MAY_BE_FALSE)
-  ZEND_ARG_TYPE_INFO(0, id, IS_STRING, 0)
+ZEND_ARG_TYPE_INFO(0, id, IS_STRING, 0)
 ZEND_END_ARG_INFO()
 
 static const zend_function_entry functions[] = {
-    PHP_FE(local_store_key, arginfo_key)
-    PHP_FE(local_store_put, arginfo_put)
-    PHP_FE(local_store_fetch, arginfo_fetch)
-    PHP_FE(local_store_hash_and_fetch, arginfo_fetch)
-    PHP_FE_END
-};
+    PHP_FE(local_store_key, arginfo_key) PHP_FE(local_store_put, arginfo_put) PHP_FE(local_store_fetch, arginfo_fetch)
+        PHP_FE(local_store_hash_and_fetch, arginfo_fetch) PHP_FE_END};
 
 static PHP_MINIT_FUNCTION(local_store_fetch) {
   (void)type;

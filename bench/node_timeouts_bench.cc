@@ -64,7 +64,7 @@ class Alarms {
 struct Case {
   const char* name;
   uint16_t port;
-  Duration limit;             // what the operation may take
+  Duration limit;                // what the operation may take
   std::function<void()> before;  // makes the node well
   std::function<void()> ill;
   bool alarms = false;

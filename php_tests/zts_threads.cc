@@ -9,8 +9,8 @@
 //   die_as_thread()                               ends the thread in the middle of its request, with all it holds
 // The number `ended` counts the threads that have ended and whose interpreters are freed.
 extern "C" {
-#include "php.h"
 #include "SAPI.h"
+#include "php.h"
 #include "php_main.h"
 }
 
@@ -76,8 +76,8 @@ std::atomic<bool> somebody_died{false};
 
 // -- What PHP code calls ----------------------------------------------------------------------------------------------
 ZEND_BEGIN_ARG_INFO_EX(arginfo_shared, 0, 0, 2)
-  ZEND_ARG_INFO(0, name)
-  ZEND_ARG_INFO(0, number)
+ZEND_ARG_INFO(0, name)
+ZEND_ARG_INFO(0, number)
 ZEND_END_ARG_INFO()
 
 ZEND_BEGIN_ARG_INFO_EX(arginfo_none, 0, 0, 0)
@@ -107,19 +107,17 @@ ZEND_FUNCTION(die_as_thread) {
   syscall(SYS_exit, 0);
 }
 
-const zend_function_entry functions[] = {
-  ZEND_FE(shared_add, arginfo_shared)
-  ZEND_FE(shared_await, arginfo_shared)
-  ZEND_FE(die_as_thread, arginfo_none)
-  ZEND_FE_END
-};
+const zend_function_entry functions[] = {ZEND_FE(shared_add, arginfo_shared) ZEND_FE(shared_await, arginfo_shared)
+                                             ZEND_FE(die_as_thread, arginfo_none) ZEND_FE_END};
 
 // -- The server ------------------------------------------------------------------------------------------------------
 int Startup(sapi_module_struct* module) { return php_module_startup(module, nullptr); }
 
 size_t Write(const char* text, size_t size) {
-  if (this_thread != nullptr) this_thread->output.append(text, size);
-  else fwrite(text, 1, size, stdout);
+  if (this_thread != nullptr)
+    this_thread->output.append(text, size);
+  else
+    fwrite(text, 1, size, stdout);
   return size;
 }
 
@@ -148,9 +146,8 @@ sapi_module_struct TheServer() {
 bool RunRequest(const char* code) {
   if (php_request_startup() == FAILURE) return false;
   PG(during_request_startup) = 0;
-  zend_try {
-    zend_eval_string_ex(code, nullptr, "thread", true);
-  } zend_end_try();
+  zend_try { zend_eval_string_ex(code, nullptr, "thread", true); }
+  zend_end_try();
   php_request_shutdown(nullptr);
   return true;
 }

@@ -10,9 +10,9 @@
 #include <libmemcached/memcached.h>
 #include <sys/mman.h>
 
+#include "ext/session/php_session.h"
 #include "php.h"
 #include "php_ini.h"
-#include "ext/session/php_session.h"
 
 enum { SLOTS = 256, ID_MAX = 64, BYTES_MAX = 1 << 20, EXPIRATION_S = 1440 };
 struct slot {
@@ -20,22 +20,22 @@ struct slot {
   size_t size;
   char bytes[BYTES_MAX];
 };
-static struct slot *slots;
+static struct slot* slots;
 static zend_long node_port;
-static memcached_st *node;
+static memcached_st* node;
 
 /* This ID's slot; the one after the last it could have for all that have none. */
-static struct slot *slot_of(const zend_string *id) {
-  const zend_ulong from = zend_string_hash_val((zend_string *)id);
+static struct slot* slot_of(const zend_string* id) {
+  const zend_ulong from = zend_string_hash_val((zend_string*)id);
   for (int i = 0; i < SLOTS; ++i) {
-    struct slot *slot = &slots[(from + i) % SLOTS];
+    struct slot* slot = &slots[(from + i) % SLOTS];
     if (slot->id[0] == '\0') strncpy(slot->id, ZSTR_VAL(id), ID_MAX - 1);
     if (strcmp(slot->id, ZSTR_VAL(id)) == 0) return slot;
   }
   return &slots[SLOTS];
 }
 
-static bool set_on_node(const zend_string *id, const zend_string *value) {
+static bool set_on_node(const zend_string* id, const zend_string* value) {
   if (node == NULL) {
     node = memcached_create(NULL);
     memcached_behavior_set(node, MEMCACHED_BEHAVIOR_TCP_NODELAY, 1);
@@ -46,7 +46,7 @@ static bool set_on_node(const zend_string *id, const zend_string *value) {
 }
 
 PS_OPEN_FUNC(bare) {
-  PS_SET_MOD_DATA((void *)1);
+  PS_SET_MOD_DATA((void*)1);
   return SUCCESS;
 }
 PS_CLOSE_FUNC(bare) {
@@ -54,12 +54,12 @@ PS_CLOSE_FUNC(bare) {
   return SUCCESS;
 }
 PS_READ_FUNC(bare) {
-  const struct slot *slot = slot_of(key);
+  const struct slot* slot = slot_of(key);
   *val = slot->size == 0 ? ZSTR_EMPTY_ALLOC() : zend_string_init(slot->bytes, slot->size, 0);
   return SUCCESS;
 }
 PS_WRITE_FUNC(bare) {
-  struct slot *slot = slot_of(key);
+  struct slot* slot = slot_of(key);
   if (ZSTR_LEN(val) > BYTES_MAX) return FAILURE;
   slot->size = ZSTR_LEN(val);
   memcpy(slot->bytes, ZSTR_VAL(val), slot->size);
@@ -79,7 +79,7 @@ static PHP_INI_MH(set_node) {
 }
 
 PHP_INI_BEGIN()
-  PHP_INI_ENTRY("bare_handler.node", "0", PHP_INI_SYSTEM, set_node)
+PHP_INI_ENTRY("bare_handler.node", "0", PHP_INI_SYSTEM, set_node)
 PHP_INI_END()
 
 static PHP_MINIT_FUNCTION(bare_handler) {
@@ -94,7 +94,16 @@ static PHP_MINIT_FUNCTION(bare_handler) {
 
 static const zend_module_dep dependencies[] = {ZEND_MOD_REQUIRED("session") ZEND_MOD_END};
 
-zend_module_entry bare_handler_module_entry = {
-    STANDARD_MODULE_HEADER_EX, NULL, dependencies, "bare_handler", NULL, PHP_MINIT(bare_handler), NULL, NULL, NULL,
-    NULL, "1", STANDARD_MODULE_PROPERTIES};
+zend_module_entry bare_handler_module_entry = {STANDARD_MODULE_HEADER_EX,
+                                               NULL,
+                                               dependencies,
+                                               "bare_handler",
+                                               NULL,
+                                               PHP_MINIT(bare_handler),
+                                               NULL,
+                                               NULL,
+                                               NULL,
+                                               NULL,
+                                               "1",
+                                               STANDARD_MODULE_PROPERTIES};
 ZEND_GET_MODULE(bare_handler)

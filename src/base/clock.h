@@ -1,5 +1,6 @@
-// The injected clock: every decision of the core that depends on time is handed `now`, so that a simulation can own time.
-// Layer: base. Only monotonic time of this host is ever used to decide; no other server's clock is compared with ours.
+// The injected clock: every decision of the core that depends on time is handed `now`, so that a simulation can own
+// time. Layer: base. Only monotonic time of this host is ever used to decide; no other server's clock is compared with
+// ours.
 #ifndef CLUSTERED_SESSION_BASE_CLOCK_H_
 #define CLUSTERED_SESSION_BASE_CLOCK_H_
 

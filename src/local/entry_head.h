@@ -55,9 +55,7 @@ struct NodeTable {
 
   // 1..255, or 0 if the table is full: then the token is not kept, which costs one more round trip later.
   uint8_t NumberOf(uint32_t node_hash);
-  uint32_t HashOf(uint8_t number) const {
-    return number == 0 ? 0 : hashes[number - 1].load(std::memory_order_relaxed);
-  }
+  uint32_t HashOf(uint8_t number) const { return number == 0 ? 0 : hashes[number - 1].load(std::memory_order_relaxed); }
 };
 
 // Copies all of the entry. Key, payload and sum are the caller's to write.

@@ -29,18 +29,18 @@ class LocalStore {
 
   // What the status shows; a snapshot without a common lock.
   struct Usage {
-    size_t memory = 0;         // bytes of the whole segment
-    size_t payload_memory = 0; // bytes of it that can hold entries: payloads, and 128 bytes beside each
-    size_t payload_used = 0;   // bytes of it that do, with their rounding
+    size_t memory = 0;          // bytes of the whole segment
+    size_t payload_memory = 0;  // bytes of it that can hold entries: payloads, and 128 bytes beside each
+    size_t payload_used = 0;    // bytes of it that do, with their rounding
     size_t entries = 0;
     size_t entries_max = 0;
-    size_t unreplicated = 0;   // entries that must not be evicted
+    size_t unreplicated = 0;  // entries that must not be evicted
   };
 
   // Maps an anonymous shared segment of `memory` bytes, `shared_extra` of which (64-byte aligned, zeroed) are the
-  // caller's own: see Extra(). Opens no file and no descriptor. `instance` is for tests that have to happen the same way
-  // again; 0 = what is random is random.
-  // Errors: kInvalidArgument (memory < kMemoryMin, or too small for shared_extra), kNoMemory (mmap failed).
+  // caller's own: see Extra(). Opens no file and no descriptor. `instance` is for tests that have to happen the same
+  // way again; 0 = what is random is random. Errors: kInvalidArgument (memory < kMemoryMin, or too small for
+  // shared_extra), kNoMemory (mmap failed).
   static Result<std::unique_ptr<LocalStore>> Create(size_t memory, size_t shared_extra, uint64_t instance = 0);
   virtual ~LocalStore() = default;
 

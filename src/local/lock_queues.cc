@@ -63,9 +63,9 @@ void SharedSessionLocks::BecomeHolder(const Place& place, LockNode* node) const 
 }
 
 // Takes the place of the node before, whose owner is gone. REQUIRES: this thread holds its mutex, and node's.
-// The node before is out of the queue before this one has the session: the kernel frees the mutexes of a dead thread one
-// after the other, so whoever repairs what a death in here left may find both nodes still locked. Nothing may depend on
-// having them then.
+// The node before is out of the queue before this one has the session: the kernel frees the mutexes of a dead thread
+// one after the other, so whoever repairs what a death in here left may find both nodes still locked. Nothing may
+// depend on having them then.
 void SharedSessionLocks::Inherit(const Place& place, LockNode* node, LockNode* before) const {
   const LockState state = StateOf(before->state.load(std::memory_order_relaxed));
   if (state == LockState::kHolding) segment_.header()->counters.lock_takeovers.Add();

@@ -33,11 +33,11 @@ enum class LockState : uint32_t {
 // Free nodes are in no list: they are found by their state, and owned by locking their mutex, so nothing can leak.
 struct alignas(64) LockNode {
   SharedMutex mutex;
-  std::atomic<uint32_t> state;    // LockState | partition << 8; a node in use changes only under its partition's mutex
-  uint32_t before;                // number of the node that arrived before, 0 = none. Numbers are index + 1
-  uint32_t chain_next;            // last nodes of queues: the next one in the bucket
+  std::atomic<uint32_t> state;  // LockState | partition << 8; a node in use changes only under its partition's mutex
+  uint32_t before;              // number of the node that arrived before, 0 = none. Numbers are index + 1
+  uint32_t chain_next;          // last nodes of queues: the next one in the bucket
   uint32_t reserved;
-  std::atomic<uint64_t> ticket;   // order of arrival, unique
+  std::atomic<uint64_t> ticket;  // order of arrival, unique
   SessionKey key;
 };
 static_assert(sizeof(LockNode) == 128);

@@ -13,8 +13,8 @@
 
 namespace clustered_session {
 
-inline constexpr size_t kPieceBytesMin = 512;     // of a payload in pieces, but for the last one
-inline constexpr size_t kPayloadMax = 1u << 30;   // bytes, however large the segment is
+inline constexpr size_t kPieceBytesMin = 512;    // of a payload in pieces, but for the last one
+inline constexpr size_t kPayloadMax = 1u << 30;  // bytes, however large the segment is
 
 // First piece: u32 header (arena.h), u32 checksum of all bytes, if continued u32 offset of the next piece; then the
 // bytes. Other pieces: u32 header, u32 offset of the next piece or 0; then the bytes. The owner's bits in a header say
@@ -39,8 +39,8 @@ class Payloads {
   };
   Shape ShapeOf(uint32_t first) const;
 
-  // One after the other: for (Piece piece = First(first); piece.offset != 0; piece = After(piece)). What the links say is
-  // checked by nobody.
+  // One after the other: for (Piece piece = First(first); piece.offset != 0; piece = After(piece)). What the links say
+  // is checked by nobody.
   struct Piece {
     uint32_t offset;
     uint32_t next;

@@ -21,9 +21,9 @@ namespace {
 constexpr size_t kAlign = 64;
 constexpr uint32_t kShardsMin = 4;
 constexpr uint32_t kShardsMax = 64;
-constexpr size_t kShardMemory = 1u << 20;   // a shard per so many bytes
-constexpr size_t kBucketMemory = 512;       // a bucket per so many bytes: about one entry of a usual size
-constexpr size_t kLockNodeMemory = 8192;    // a lock node per so many bytes
+constexpr size_t kShardMemory = 1u << 20;  // a shard per so many bytes
+constexpr size_t kBucketMemory = 512;      // a bucket per so many bytes: about one entry of a usual size
+constexpr size_t kLockNodeMemory = 8192;   // a lock node per so many bytes
 constexpr uint32_t kLockNodesMin = 512;
 constexpr uint64_t kArenaUnitsMax = 0xffff'ff80u;  // so that rounding up to 64 does not overflow
 
@@ -74,8 +74,8 @@ Result<Geometry> PlanSegment(size_t memory, size_t shared_extra) {
   plan.shard_count = static_cast<uint32_t>(std::clamp<size_t>(shards, kShardsMin, kShardsMax));
   const size_t buckets = std::bit_floor(plan.memory / kBucketMemory / plan.shard_count);
   plan.shard_buckets = static_cast<uint32_t>(std::min<size_t>(buckets, size_t{1} << 24));
-  plan.lock_nodes = static_cast<uint32_t>(
-      std::clamp<size_t>(plan.memory / kLockNodeMemory, kLockNodesMin, kLockNodesMax));
+  plan.lock_nodes =
+      static_cast<uint32_t>(std::clamp<size_t>(plan.memory / kLockNodeMemory, kLockNodesMin, kLockNodesMax));
   plan.extra_size = shared_extra;
 
   const size_t table_bytes = size_t{plan.shard_count} * plan.shard_buckets * sizeof(uint32_t);
@@ -91,9 +91,9 @@ Result<Geometry> PlanSegment(size_t memory, size_t shared_extra) {
   plan.arena = planner.Place(0);
   plan.arena_units = static_cast<uint32_t>(std::min<uint64_t>(planner.left() / kUnitBytes, kArenaUnitsMax));
   if (!planner.fits() || size_t{plan.arena_units} * kUnitBytes < LocalStore::kMemoryMin / 2) {
-    return Error(ErrorCode::kInvalidArgument,
-                 "local_memory of " + std::to_string(memory) + " bytes leaves no room for sessions beside " +
-                     std::to_string(shared_extra) + " bytes of other shared state");
+    return Error(ErrorCode::kInvalidArgument, "local_memory of " + std::to_string(memory) +
+                                                  " bytes leaves no room for sessions beside " +
+                                                  std::to_string(shared_extra) + " bytes of other shared state");
   }
   return plan;
 }

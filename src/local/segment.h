@@ -74,16 +74,16 @@ struct SegmentHeader {
 // Where everything is, in bytes from the start of the segment.
 struct Geometry {
   size_t memory = 0;
-  uint32_t shard_count = 0;      // a power of two
-  uint32_t shard_buckets = 0;    // per shard, a power of two
+  uint32_t shard_count = 0;    // a power of two
+  uint32_t shard_buckets = 0;  // per shard, a power of two
   uint32_t lock_nodes = 0;
   uint32_t arena_units = 0;
   size_t extra = 0;
   size_t extra_size = 0;
   size_t shards = 0;
   size_t buckets = 0;
-  // One fingerprint per bucket, of entries evicted before their second use. During a repair, a bit per unit of the arena
-  // is in the same place: this costs nothing, and what it forgets is a hint.
+  // One fingerprint per bucket, of entries evicted before their second use. During a repair, a bit per unit of the
+  // arena is in the same place: this costs nothing, and what it forgets is a hint.
   size_t ghosts = 0;
   size_t partitions = 0;
   size_t nodes = 0;

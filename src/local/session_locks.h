@@ -25,8 +25,8 @@ class SessionLocks {
   struct Usage {
     uint32_t held = 0;
     uint32_t waiting = 0;
-    uint32_t capacity = 0;         // sessions that can be locked or waited for at once
-    int64_t longest_wait_ns = 0;   // since the segment was made
+    uint32_t capacity = 0;        // sessions that can be locked or waited for at once
+    int64_t longest_wait_ns = 0;  // since the segment was made
   };
 
   virtual ~SessionLocks() = default;

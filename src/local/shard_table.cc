@@ -14,10 +14,10 @@ namespace clustered_session {
 namespace {
 
 constexpr uint64_t kNever = UINT64_MAX;
-constexpr uint64_t kSmallShare = 10;   // the small queue is to have a tenth of the shard
-constexpr int kHeadLines = 3;        // of cache, wherever it begins
-constexpr int kPayloadLines = 4;     // the copy itself fetches what is behind them
-constexpr int kVictimTries = 1024;     // entries that may be given another round before one is evicted anyway
+constexpr uint64_t kSmallShare = 10;  // the small queue is to have a tenth of the shard
+constexpr int kHeadLines = 3;         // of cache, wherever it begins
+constexpr int kPayloadLines = 4;      // the copy itself fetches what is behind them
+constexpr int kVictimTries = 1024;    // entries that may be given another round before one is evicted anyway
 
 void StoreLink(uint32_t* link, uint32_t offset) {
   std::atomic_ref<uint32_t>(*link).store(offset, std::memory_order_release);

@@ -108,8 +108,8 @@ Result<SessionLock> SharedSessionLocks::Acquire(const SessionKey& key, TimePoint
   const uint32_t number = TakeNode();
   if (number == 0) {
     segment_.header()->counters.lock_refusals.Add();
-    return Error(ErrorCode::kNoMemory, "all " + std::to_string(segment_.geometry.lock_nodes) +
-                                           " session locks are held or waited for");
+    return Error(ErrorCode::kNoMemory,
+                 "all " + std::to_string(segment_.geometry.lock_nodes) + " session locks are held or waited for");
   }
   LockNode* node = Node(number);
   const Place place = PlaceOf(key);

@@ -116,7 +116,7 @@ class SharedStore final : public LocalStore {
   std::string CheckShard(uint32_t shard, uint64_t* units) const;
 
   const Segment segment_;
-  const uint64_t seed_;      // secret, in no shared memory
+  const uint64_t seed_;  // secret, in no shared memory
   const uint64_t instance_;
   std::unique_ptr<SessionLocks> locks_;
 };

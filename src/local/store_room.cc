@@ -11,7 +11,7 @@ namespace clustered_session {
 
 namespace {
 
-constexpr uint32_t kSweepBuckets = 1024;     // that one Put looks at for expired entries
+constexpr uint32_t kSweepBuckets = 1024;       // that one Put looks at for expired entries
 constexpr uint32_t kSweepBucketsLocked = 128;  // of these, under one hold of a mutex
 
 }  // namespace

@@ -6,7 +6,5 @@ ZEND_END_ARG_INFO()
 
 ZEND_FUNCTION(clustered_session_status);
 
-static const zend_function_entry ext_functions[] = {
-	ZEND_FE(clustered_session_status, arginfo_clustered_session_status)
-	ZEND_FE_END
-};
+static const zend_function_entry ext_functions[] = {ZEND_FE(clustered_session_status, arginfo_clustered_session_status)
+                                                        ZEND_FE_END};

@@ -203,8 +203,8 @@ const char* Parse(std::string_view name, std::string_view text) {
 
 }  // namespace
 
-// A script is warned of what it sets itself. All else is for the log: what PHP shows before a script runs would be in the
-// output of a cron job.
+// A script is warned of what it sets itself. All else is for the log: what PHP shows before a script runs would be in
+// the output of a cron job.
 static void Refuse(int stage, const char* line) {
   if (stage == ZEND_INI_STAGE_RUNTIME) {
     zend_error(E_WARNING, "%s", line);
@@ -242,8 +242,8 @@ static PHP_INI_MH(OnUpdateSetting) {
 
 // phpinfo() shows whether there is a password, and no more.
 static ZEND_INI_DISP(DisplayPassword) {
-  const zend_string* value = type == ZEND_INI_DISPLAY_ORIG && ini_entry->modified ? ini_entry->orig_value
-                                                                                  : ini_entry->value;
+  const zend_string* value =
+      type == ZEND_INI_DISPLAY_ORIG && ini_entry->modified ? ini_entry->orig_value : ini_entry->value;
   php_printf("%s", value != nullptr && ZSTR_LEN(value) > 0 ? "********" : "no value");
 }
 

@@ -1,6 +1,6 @@
 // The module: start, stop, and what each request leaves behind. Layer: php.
-// MINIT runs in the parent before FPM and Apache fork, and in Apache's at each restart: it opens nothing. What it has to
-// say goes to the log: what PHP shows at its start would be in the output of a cron job.
+// MINIT runs in the parent before FPM and Apache fork, and in Apache's at each restart: it opens nothing. What it has
+// to say goes to the log: what PHP shows at its start would be in the output of a cron job.
 #include <sodium.h>
 
 #include <memory>
@@ -77,8 +77,8 @@ static PHP_MSHUTDOWN_FUNCTION(clustered_session) {
   return SUCCESS;
 }
 
-// After the session module's own write and close, which run later than any RSHUTDOWN of ours. Not in worker modes: there
-// the next open comes first.
+// After the session module's own write and close, which run later than any RSHUTDOWN of ours. Not in worker modes:
+// there the next open comes first.
 static ZEND_MODULE_POST_ZEND_DEACTIVATE_D(clustered_session) {
   if (!CSG(used)) return SUCCESS;
   CSG(used) = false;

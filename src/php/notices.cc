@@ -41,7 +41,9 @@ static bool NextNotice(bool* warning) noexcept {
   if (CSG(notices) == nullptr || CSG(notices)->empty()) return false;
   const Notice& next = CSG(notices)->front();
   *warning = next.warning;
-  if (!Guarded([&] { php_clustered_session_keep_message(TextOf(next, php_clustered_session_clock()->Now(), time(nullptr))); })) {
+  if (!Guarded([&] {
+        php_clustered_session_keep_message(TextOf(next, php_clustered_session_clock()->Now(), time(nullptr)));
+      })) {
     php_clustered_session_keep_message(next.text);  // out of memory: without its time
   }
   CSG(notices)->erase(CSG(notices)->begin());

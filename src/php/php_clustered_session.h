@@ -1,8 +1,8 @@
 // The Zend side of the extension: module globals and what its files share. Layer: php, the only one with Zend headers.
 //
 // The rule of this folder: a callback has two phases. First C++ only: no engine call, nothing thrown out (Guarded()).
-// Then engine calls only, with nothing on the stack that needs a destructor, as the engine may longjmp out of any of them.
-// What the first phase has to say waits in the module globals (notices, message) until the second.
+// Then engine calls only, with nothing on the stack that needs a destructor, as the engine may longjmp out of any of
+// them. What the first phase has to say waits in the module globals (notices, message) until the second.
 #ifndef PHP_CLUSTERED_SESSION_H
 #define PHP_CLUSTERED_SESSION_H
 
@@ -11,8 +11,8 @@
 #endif
 
 extern "C" {
-#include "php.h"
 #include "ext/session/php_session.h"
+#include "php.h"
 }
 
 #include <atomic>
@@ -48,19 +48,19 @@ struct AffinityHeader {
 };
 
 ZEND_BEGIN_MODULE_GLOBALS(clustered_session)
-  clustered_session::SessionSettings* settings;  // as the INI entries have it now
-  uint64_t settings_generation;                  // of *settings; a change makes contexts copy it again
-  size_t local_memory;                           // bytes; read in MINIT, parsed again when a thread starts
-  const void* serializer;                        // PS(serializer) that settings->format was made from
-  clustered_session::Worker* worker;
-  HandlerState* open;             // what mod_data points to; here as well, since PHP can forget it
-  uint64_t opens;                 // how many there were; names each of them
-  bool used;                      // in this request
-  std::vector<clustered_session::ReplacedSession>* replaced;  // from a close to the open of the successor
-  SentAffinity* sent_affinity;    // by the response that sets such a cookie
-  std::vector<clustered_session::Notice>* notices;
-  std::shared_ptr<const clustered_session::SessionContext>* shown;  // by clustered_session_status() and phpinfo() last
-  char message[PHP_CLUSTERED_SESSION_MESSAGE_MAX];   // one line for the second phase
+clustered_session::SessionSettings* settings;  // as the INI entries have it now
+uint64_t settings_generation;                  // of *settings; a change makes contexts copy it again
+size_t local_memory;                           // bytes; read in MINIT, parsed again when a thread starts
+const void* serializer;                        // PS(serializer) that settings->format was made from
+clustered_session::Worker* worker;
+HandlerState* open;  // what mod_data points to; here as well, since PHP can forget it
+uint64_t opens;      // how many there were; names each of them
+bool used;           // in this request
+std::vector<clustered_session::ReplacedSession>* replaced;  // from a close to the open of the successor
+SentAffinity* sent_affinity;                                // by the response that sets such a cookie
+std::vector<clustered_session::Notice>* notices;
+std::shared_ptr<const clustered_session::SessionContext>* shown;  // by clustered_session_status() and phpinfo() last
+char message[PHP_CLUSTERED_SESSION_MESSAGE_MAX];                  // one line for the second phase
 ZEND_END_MODULE_GLOBALS(clustered_session)
 
 ZEND_EXTERN_MODULE_GLOBALS(clustered_session)
@@ -72,7 +72,7 @@ ZEND_TSRMLS_CACHE_EXTERN()
 const clustered_session::Clock* php_clustered_session_clock();
 
 // store.cc: the store of the whole server.
-void php_clustered_session_start_store();  // in MINIT, before workers are forked
+void php_clustered_session_start_store();                               // in MINIT, before workers are forked
 clustered_session::LocalStore* php_clustered_session_store() noexcept;  // a first phase; null: `message` says why
 clustered_session::LocalStore* php_clustered_session_made_store();      // null, too, while nobody has needed it
 

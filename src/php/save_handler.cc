@@ -17,8 +17,8 @@ extern "C" {
 #include "zend_exceptions.h"
 }
 
-using clustered_session::ReplacedSession;
 using clustered_session::LocalStore;
+using clustered_session::ReplacedSession;
 using clustered_session::Result;
 using clustered_session::Session;
 using clustered_session::SessionContext;

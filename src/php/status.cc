@@ -46,9 +46,8 @@ const SessionContext* CurrentContext() {
     CSG(used) = true;
     CSG(shown)->reset();
     if (php_clustered_session_store() == nullptr) return;
-    Result<std::shared_ptr<const SessionContext>> context =
-        php_clustered_session_worker()->ContextFor(save_path == nullptr ? "" : save_path, *CSG(settings),
-                                                   CSG(settings_generation));
+    Result<std::shared_ptr<const SessionContext>> context = php_clustered_session_worker()->ContextFor(
+        save_path == nullptr ? "" : save_path, *CSG(settings), CSG(settings_generation));
     if (context.ok()) {
       *CSG(shown) = std::move(*context);
     } else {

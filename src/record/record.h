@@ -72,7 +72,7 @@ struct Ancestry {
   uint64_t fingerprint = 0;  // of the record that is exactly this; 0 = none
   uint32_t life = 0;
   bool tombstone = false;
-  RecordOrder order;  // only to choose between two tombstones of one life
+  RecordOrder order;       // only to choose between two tombstones of one life
   bool only_here = false;  // no node has acknowledged it: nobody can have made anything from it without a trace
 };
 Ancestry AncestryOf(const Record& record);

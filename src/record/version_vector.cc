@@ -72,8 +72,7 @@ bool VersionVector::MayHaveDropped(const Slot& slot) const {
 }
 
 size_t VersionVector::used() const {
-  const auto free =
-      std::find_if(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.actor == 0; });
+  const auto free = std::find_if(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.actor == 0; });
   return static_cast<size_t>(free - slots_.begin());
 }
 

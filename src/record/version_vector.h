@@ -4,8 +4,8 @@
 // A plain counter cannot tell: a server that was cut off from a node writes version 5 elsewhere while another writes a
 // version 5 there, and the higher of the two that follow would silently win. One slot per writer (a server between two
 // starts), as in Dynamo (DeCandia et al., SOSP 2007), with few slots, as few servers write one session: when they are
-// used up, the one with the lowest version goes, and a Bloom filter of 96 bits keeps who has gone. A write below all slots
-// counts as known if its writer is in there.
+// used up, the one with the lowest version goes, and a Bloom filter of 96 bits keeps who has gone. A write below all
+// slots counts as known if its writer is in there.
 #ifndef CLUSTERED_SESSION_RECORD_VERSION_VECTOR_H_
 #define CLUSTERED_SESSION_RECORD_VERSION_VECTOR_H_
 
@@ -35,8 +35,8 @@ class VersionVector {
   // dropped, nor one that `other` has.
   bool SurelyCovers(const VersionVector& other) const;
 
-  // The one that is right for `other`: what only this server has, as no node has acknowledged it, must not count as known
-  // by mistake.
+  // The one that is right for `other`: what only this server has, as no node has acknowledged it, must not count as
+  // known by mistake.
   bool Covers(const VersionVector& other, bool only_here) const {
     return only_here ? SurelyCovers(other) : Covers(other);
   }

@@ -47,14 +47,15 @@ bool BackgroundFlusher::Mine() const { return getpid() == pid_; }
 std::unique_ptr<Flusher> BackgroundFlusher::MakeFlusher() const {
   // Kept by the function: connections live as long as the flusher.
   auto worker = std::make_shared<Worker>(store_, clock_);
-  return std::make_unique<Flusher>(store_, clock_, [this, worker](uint8_t pool) -> std::shared_ptr<const SessionContext> {
-    SessionSettings settings = own_;
-    std::string save_path;
-    if (!pools().IsOf(pool, credentials_) || !pools().Load(pool, &save_path, &settings)) return nullptr;
-    settings.write = WriteMode::kThrough;
-    auto context = worker->ContextFor(save_path, settings, pool);
-    return context.ok() ? *context : nullptr;
-  });
+  return std::make_unique<Flusher>(
+      store_, clock_, [this, worker](uint8_t pool) -> std::shared_ptr<const SessionContext> {
+        SessionSettings settings = own_;
+        std::string save_path;
+        if (!pools().IsOf(pool, credentials_) || !pools().Load(pool, &save_path, &settings)) return nullptr;
+        settings.write = WriteMode::kThrough;
+        auto context = worker->ContextFor(save_path, settings, pool);
+        return context.ok() ? *context : nullptr;
+      });
 }
 
 bool BackgroundFlusher::AnyOfOurs() const {

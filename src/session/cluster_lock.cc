@@ -49,9 +49,7 @@ std::optional<LockHolder> LockHolder::Parse(std::string_view text) {
   return holder;
 }
 
-std::string LockHolder::ToString() const {
-  return "process " + std::to_string(process) + " of server " + server_id;
-}
+std::string LockHolder::ToString() const { return "process " + std::to_string(process) + " of server " + server_id; }
 
 Duration LockPauses::Next() {
   const Duration longest = longest_;

@@ -13,8 +13,8 @@
 #include "src/base/clock.h"
 #include "src/base/session_id.h"
 #include "src/base/session_key.h"
-#include "src/cluster/node_settings.h"
 #include "src/cluster/node_set.h"
+#include "src/cluster/node_settings.h"
 #include "src/local/local_store.h"
 #include "src/record/merge.h"
 #include "src/session/notice.h"
@@ -27,8 +27,8 @@ enum class AffinityMode : uint8_t {
 };
 
 enum class LockMode : uint8_t {
-  kNone,   // requests of one session run side by side; conflicts are resolved at write
-  kLocal,  // one request per session among the workers of this server
+  kNone,     // requests of one session run side by side; conflicts are resolved at write
+  kLocal,    // one request per session among the workers of this server
   kCluster,  // one request per session among all servers; one server's workers as with kLocal
 };
 
@@ -56,7 +56,7 @@ struct SessionSettings {
   std::string username;  // for all nodes; empty: none is sent, which SASL cannot be without
   std::string password;
   WriteMode write = WriteMode::kThrough;
-  uint32_t behind_max = 10000;  // unreplicated entries from which on kBehind waits like kThrough
+  uint32_t behind_max = 10000;                       // unreplicated entries from which on kBehind waits like kThrough
   Duration flush_timeout = std::chrono::seconds(5);  // at the end of a process, for what is left to write
   ConflictRule on_conflict = ConflictRule::kMerge;
   PayloadFormat format = PayloadFormat::kPhp;
@@ -77,13 +77,14 @@ struct SessionContext {
   NodeSet* nodes = nullptr;  // empty in single-server mode
   const Clock* clock = nullptr;
   SharedState* shared = nullptr;
-  uint8_t pool = 0;  // where shared->pools keeps these settings; 0 = nowhere: only this pool's requests can write for it
-  uint64_t pool_hash = 0;  // of the settings, which tells whether `pool` still is theirs; 0 = it is for ever
+  uint8_t pool =
+      0;  // where shared->pools keeps these settings; 0 = nowhere: only this pool's requests can write for it
+  uint64_t pool_hash = 0;        // of the settings, which tells whether `pool` still is theirs; 0 = it is for ever
   LockLeases* leases = nullptr;  // of this process; needed for LockMode::kCluster
   std::function<bool()> session_open;  // see Worker::SetSessionOpen(); empty: always
   std::shared_ptr<const NodeAccess> access;
   std::string* spare = nullptr;  // empty: memory for what this thread's next session reads; null: each makes its own
-  SessionKey space;  // tells pools of one server apart that differ in save_path
+  SessionKey space;              // tells pools of one server apart that differ in save_path
 
   // From the key of a session on all servers to its key in the local store, and back.
   SessionKey InSpace(SessionKey key) const {

@@ -1,6 +1,6 @@
 // The image of a session in the local store: fingerprint, actor, life and version vector, then the payload. Layer:
-// session. The store keeps it as a payload of its own; the vector tells at a conflict what this server had seen. Only its
-// slots that are in use are kept: 29 bytes and 8 for each writer.
+// session. The store keeps it as a payload of its own; the vector tells at a conflict what this server had seen. Only
+// its slots that are in use are kept: 29 bytes and 8 for each writer.
 #ifndef CLUSTERED_SESSION_SESSION_IMAGE_H_
 #define CLUSTERED_SESSION_SESSION_IMAGE_H_
 
@@ -72,7 +72,7 @@ class Image {
   }
 
  private:
-  static constexpr size_t kSlotsAt = 16;  // a byte: how many slots follow
+  static constexpr size_t kSlotsAt = 16;    // a byte: how many slots follow
   static constexpr size_t kDroppedAt = 17;  // who has lost a slot
   static constexpr size_t kFixedSize = kDroppedAt + VersionVector::kDroppedBytes;
 

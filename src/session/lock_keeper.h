@@ -1,7 +1,7 @@
 // LockKeeper: the thread that renews the cluster locks of this process. Layer: session. One object per process.
 // It starts with the first lock and ends when none has been held for the length of a lease, so that a request which is
-// done in time pays for no thread of its own. It blocks all signals, has connections of its own and calls nothing of PHP.
-// A child made by fork() has no such thread and makes an object of its own.
+// done in time pays for no thread of its own. It blocks all signals, has connections of its own and calls nothing of
+// PHP. A child made by fork() has no such thread and makes an object of its own.
 #ifndef CLUSTERED_SESSION_SESSION_LOCK_KEEPER_H_
 #define CLUSTERED_SESSION_SESSION_LOCK_KEEPER_H_
 

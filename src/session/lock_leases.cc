@@ -21,10 +21,17 @@ Duration NodeTick(Duration length) { return std::min<Duration>(std::chrono::seco
 
 }  // namespace
 
-Lease::Lease(std::string lock_key, std::string lock_holder, uint32_t node, std::shared_ptr<const NodeAccess> node_access,
-             std::function<bool()> open, const NodeToken& held, TimePoint since)
-    : key(std::move(lock_key)), holder(std::move(lock_holder)), node_hash(node), access(std::move(node_access)),
-      session_open(std::move(open)), process(getpid()), token(held), renewed_at(since) {}
+Lease::Lease(std::string lock_key, std::string lock_holder, uint32_t node,
+             std::shared_ptr<const NodeAccess> node_access, std::function<bool()> open, const NodeToken& held,
+             TimePoint since)
+    : key(std::move(lock_key)),
+      holder(std::move(lock_holder)),
+      node_hash(node),
+      access(std::move(node_access)),
+      session_open(std::move(open)),
+      process(getpid()),
+      token(held),
+      renewed_at(since) {}
 
 LockLeases::LockLeases(const Clock* clock, Counters* counters, Duration length, std::function<bool()> serve)
     : clock_(clock), counters_(counters), length_(length), serve_(std::move(serve)), process_(getpid()) {}
@@ -100,9 +107,8 @@ std::shared_ptr<Lease> LockLeases::NextDue(TimePoint now) {
   std::erase_if(leases_, [](const std::shared_ptr<Lease>& lease) {
     return lease->session_open != nullptr && !lease->session_open();
   });
-  const auto due = std::find_if(leases_.begin(), leases_.end(), [now](const std::shared_ptr<Lease>& lease) {
-    return lease->due_at <= now;
-  });
+  const auto due = std::find_if(leases_.begin(), leases_.end(),
+                                [now](const std::shared_ptr<Lease>& lease) { return lease->due_at <= now; });
   if (due == leases_.end()) return nullptr;
   (*due)->renewing = true;
   return *due;

@@ -1,6 +1,7 @@
-// LockLeases: the cluster locks that the requests of this process hold, and the renewal of their leases. Layer: session.
-// One object per process. Requests add and end leases, from any thread; one thread renews them (session/lock_keeper.h),
-// as a request that runs PHP code for minutes cannot. Who dies renews nothing, so its locks end with their leases.
+// LockLeases: the cluster locks that the requests of this process hold, and the renewal of their leases. Layer:
+// session. One object per process. Requests add and end leases, from any thread; one thread renews them
+// (session/lock_keeper.h), as a request that runs PHP code for minutes cannot. Who dies renews nothing, so its locks
+// end with their leases.
 #ifndef CLUSTERED_SESSION_SESSION_LOCK_LEASES_H_
 #define CLUSTERED_SESSION_SESSION_LOCK_LEASES_H_
 
@@ -33,12 +34,12 @@ struct Lease {
   const std::function<bool()> session_open;  // of its worker; empty: until the lease is ended
   const pid_t process;
 
-  NodeToken token;         // as of the last renewal
-  TimePoint renewed_at;    // when that was sent, or the claim
-  TimePoint due_at;        // of the next
-  bool renewing = false;   // one is under way
-  bool ended = false;      // its request has let it go
-  std::string lost;        // why it was lost; empty: it was not
+  NodeToken token;        // as of the last renewal
+  TimePoint renewed_at;   // when that was sent, or the claim
+  TimePoint due_at;       // of the next
+  bool renewing = false;  // one is under way
+  bool ended = false;     // its request has let it go
+  std::string lost;       // why it was lost; empty: it was not
 };
 
 class LockLeases {
@@ -75,8 +76,8 @@ class LockLeases {
  private:
   enum class Outcome : uint8_t {
     kKept,
-    kRegained,    // the node had lost the item; nobody else has it
-    kLost,        // somebody else has it
+    kRegained,  // the node had lost the item; nobody else has it
+    kLost,      // somebody else has it
     kUnanswered,
   };
   struct Renewal {

@@ -78,7 +78,8 @@ std::vector<NodeSet::WriteTarget> Replicator::ChooseTargets(uint32_t copies) con
 
 // Before the write stays on this server alone: whether a node that is known to fail may be asked once more.
 bool Replicator::AskFailingNodes(TimePoint deadline) const {
-  if (std::count(states_.begin(), states_.end(), NodeState::kHolds) != 0 || !TimeToAsk(context_, deadline)) return false;
+  if (std::count(states_.begin(), states_.end(), NodeState::kHolds) != 0 || !TimeToAsk(context_, deadline))
+    return false;
   std::vector<uint32_t> nodes;
   for (const uint32_t node : placement_) {
     if (states_[node] == NodeState::kOpen) nodes.push_back(node);

@@ -15,8 +15,7 @@ constexpr size_t kCreatedIdsMax = 8;
 
 }  // namespace
 
-Session::Session(const SessionContext& context)
-    : Session(Borrow(context)) {}
+Session::Session(const SessionContext& context) : Session(Borrow(context)) {}
 
 Session::Session(std::shared_ptr<const SessionContext> context)
     : kept_context_(std::move(context)), context_(*kept_context_) {

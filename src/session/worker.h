@@ -32,7 +32,7 @@ class Worker {
   // changes, and the next call makes another one, on the same connections. The worker must outlive it.
   // Errors: kInvalidArgument, see ParseSavePath(); or SASL without a user name.
   Result<std::shared_ptr<const SessionContext>> ContextFor(std::string_view save_path, const SessionSettings& settings,
-                                           uint64_t generation);
+                                                           uint64_t generation);
 
  private:
   struct Pool {

@@ -216,17 +216,17 @@ TEST_CASE("whatever is not an answer to what was asked is an error, and the conn
   TestNode client(TcpAddress(proxy.port()));
   const std::string nul(1, '\0');
   const std::vector<std::string> answers = {
-      "VALUE l 0 1 7\r\nv\r\nEND\r\n",                           // another key's value
-      "VALUE k 0 1 7\r\nv\r\nVALUE l 0 1 7\r\nv\r\nEND\r\n",     // and besides the right one
-      "END\r\nEND\r\n",                                          // two answers
+      "VALUE l 0 1 7\r\nv\r\nEND\r\n",                        // another key's value
+      "VALUE k 0 1 7\r\nv\r\nVALUE l 0 1 7\r\nv\r\nEND\r\n",  // and besides the right one
+      "END\r\nEND\r\n",                                       // two answers
       "STORED\r\n",
       "HTTP/1.1 400 Bad Request\r\n\r\n",
       "VALUE " + std::string(300, 'k') + " 0 1 7\r\nv\r\nEND\r\n",  // overruns a buffer of libmemcached
       "VALUE " + std::string(5000, 'k'),
-      "VALUE k 0 99999999999999 7\r\n",                          // would be allocated
+      "VALUE k 0 99999999999999 7\r\n",  // would be allocated
       "VALUE k 0 18446744073709551615 7\r\nv\r\nEND\r\n",
       "VALUE k 0 1 7\r\nvvvvv\r\nEND\r\n",
-      "VERSION\r\n",                                             // a null pointer for libmemcached
+      "VERSION\r\n",  // a null pointer for libmemcached
       "STAT\r\n",
       "123\r\n",
       nul + nul + nul,
@@ -238,7 +238,8 @@ TEST_CASE("whatever is not an answer to what was asked is an error, and the conn
   for (const char* answer :
        {"VA 1 c7 O#\r\nv\r\nVA 1 c7 O#\r\nv\r\n", "VA 1 c7\r\nv\r\n", "VA 1 O#\r\nv\r\n", "VA 1 c0 O#\r\nv\r\n",
         "VA 1 c7 O#1\r\nv\r\n", "VA 1 c7 O# W\r\nv\r\n", "VA 1 c7 O#\r\nvv\r\n", "VA 134217729 c7 O#\r\nv",
-        "VA x c7 O#\r\nv\r\n", "VA -1 c7 O#\r\n\r\n", "VA 1 cx O#\r\nv\r\n", "NF\r\n", "MN\r\n", "EXISTS\r\nVA 1 c7 O#\r\nv\r\n"}) {
+        "VA x c7 O#\r\nv\r\n", "VA -1 c7 O#\r\n\r\n", "VA 1 cx O#\r\nv\r\n", "NF\r\n", "MN\r\n",
+        "EXISTS\r\nVA 1 c7 O#\r\nv\r\n"}) {
     garbage.emplace_back(answer);
   }
   for (const std::string& answer : garbage) {

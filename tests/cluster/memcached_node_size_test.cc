@@ -25,8 +25,8 @@ MemcachedProcess::Options WithSizeMax(uint64_t bytes) {
 }
 
 TEST_CASE("the largest value that is sent is stored, one byte more is too large, and the old value stays") {
-  const uint64_t size_max = GENERATE(uint64_t{1} << 10, uint64_t{16} << 10, uint64_t{128} << 10, uint64_t{1} << 20,
-                                     uint64_t{4} << 20);
+  const uint64_t size_max =
+      GENERATE(uint64_t{1} << 10, uint64_t{16} << 10, uint64_t{128} << 10, uint64_t{1} << 20, uint64_t{4} << 20);
   INFO(size_max);
   MemcachedProcess server(WithSizeMax(size_max));
   for (const std::string& key : {std::string("k"), std::string(250, 'k')}) {

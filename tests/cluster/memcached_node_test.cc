@@ -46,9 +46,7 @@ TEST_CASE("a write never replaces what it does not know, and tells what is there
   REQUIRE(server.Set("k", "theirs"));
 
   SECTION("with the token of before") {}
-  SECTION("with no token") {
-    CHECK(client.Write("k", "mine").status == NodeStatus::kConflict);
-  }
+  SECTION("with no token") { CHECK(client.Write("k", "mine").status == NodeStatus::kConflict); }
   const NodeReply conflict = client.Write("k", "mine", first.token);
   REQUIRE(conflict.status == NodeStatus::kConflict);
   CHECK(conflict.value == "theirs");
@@ -92,8 +90,8 @@ TEST_CASE("any bytes of any size come back as they were, over TCP, IPv6 and a un
 
   std::string all_bytes;
   for (int i = 0; i < 512; ++i) all_bytes += static_cast<char>(i);
-  std::vector<std::string> values = {"", std::string(1, '\0'), "\r\n", "END\r\n", "\r\nEND\r\nVALUE k 0 1 1\r\n",
-                                     all_bytes};
+  std::vector<std::string> values = {"",        std::string(1, '\0'),           "\r\n",
+                                     "END\r\n", "\r\nEND\r\nVALUE k 0 1 1\r\n", all_bytes};
   for (size_t size : {8191u, 8192u, 16383u, 16384u, 65536u, 200'000u, 1'000'000u, 5'000'000u}) {
     std::string value;
     while (value.size() < size) value += all_bytes;
@@ -119,8 +117,8 @@ TEST_CASE("keys that memcached takes are used, others are refused before anythin
   MemcachedProcess server;
   FaultProxy proxy(server.port());
   TestNode client(TcpAddress(proxy.port()));
-  const std::vector<std::string> bad = {"", std::string(251, 'k'), "a b", "a\r\nb", "a\tb", std::string("a\0b", 3),
-                                        "a\x7f"};
+  const std::vector<std::string> bad = {"",     std::string(251, 'k'),  "a b",  "a\r\nb",
+                                        "a\tb", std::string("a\0b", 3), "a\x7f"};
   for (const std::string& key : bad) {
     INFO(key);
     CHECK(client.Read(key).status == NodeStatus::kError);
@@ -143,9 +141,14 @@ TEST_CASE("an item lives as long as was asked, also beyond memcached's 30 days")
     int64_t expected_s;
   };
   const int64_t end_of_time = 2147483647 - std::time(nullptr);
-  const std::vector<Case> cases = {
-      {seconds(100), 100}, {day * 30, 30 * 86400}, {day * 30 + seconds(1), 30 * 86400 + 1}, {day * 400, 400 * 86400},
-      {day * 365 * 100, end_of_time}, {seconds::max(), end_of_time}, {seconds(0), 1}, {seconds(-5), 1}};
+  const std::vector<Case> cases = {{seconds(100), 100},
+                                   {day * 30, 30 * 86400},
+                                   {day * 30 + seconds(1), 30 * 86400 + 1},
+                                   {day * 400, 400 * 86400},
+                                   {day * 365 * 100, end_of_time},
+                                   {seconds::max(), end_of_time},
+                                   {seconds(0), 1},
+                                   {seconds(-5), 1}};
   for (size_t i = 0; i < cases.size(); ++i) {
     INFO("case " << i);
     const std::string key = "k" + std::to_string(i);

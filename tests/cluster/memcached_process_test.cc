@@ -1,4 +1,6 @@
 // The node client among forks, threads and name lookups. Mirrors src/cluster/memcached_node.h.
+#include "tests/support/memcached_process.h"
+
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -17,7 +19,6 @@
 #include "tests/cluster/node_fixture.h"
 #include "tests/support/fault_proxy.h"
 #include "tests/support/free_port.h"
-#include "tests/support/memcached_process.h"
 #include "tests/support/temp_dir.h"
 
 namespace clustered_session {

@@ -157,7 +157,8 @@ TEST_CASE("a storm of signals makes sending credentials no longer or shorter") {
 TEST_CASE("a storm of signals makes connecting no longer or shorter") {
   HangingPort hanging;
   TestNode client(TcpAddress(hanging.port()), kShort);
-  CheckLimit(kShort.connect, [] {}, [&] { return client.Read("k", seconds(20)); });
+  CheckLimit(
+      kShort.connect, [] {}, [&] { return client.Read("k", seconds(20)); });
 }
 
 // The process's resolver asks `lookup` while this lives.
@@ -174,7 +175,8 @@ TEST_CASE("a storm of signals makes looking up a name no longer or shorter") {
       return Error(ErrorCode::kUnavailable, "cannot resolve its name: gone");
     });
     TestNode client(TcpAddress(11211, "m1.test"), kShort);
-    CheckLimit(kShort.connect, [] {}, [&] { return client.Read("k", seconds(20)); });
+    CheckLimit(
+        kShort.connect, [] {}, [&] { return client.Read("k", seconds(20)); });
   }
   release.set_value();
 

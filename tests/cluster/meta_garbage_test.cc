@@ -27,10 +27,20 @@ TEST_CASE("an answer that stops anywhere is waited for until the timeout, and th
   REQUIRE(server.Set("k", "v"));
   FaultProxy proxy(server.port());
   TestNode client(TcpAddress(proxy.port()), {seconds(5), milliseconds(50)});
-  const std::vector<std::string> halves = {
-      "V", "VALUE k", "VALUE k 0 20", "VALUE k 0 20 7\r", "VALUE k 0 20 7\r\n", "VALUE k 0 20 7\r\n0123",
-      kAnswer.substr(0, kAnswer.size() - 6), kAnswer.substr(0, kAnswer.size() - 1), "EN", "END\r", "ERROR",
-      "SERVER_ERROR out of mem", "CLIENT_", "VALUE k 0 134217728 7\r\n"};
+  const std::vector<std::string> halves = {"V",
+                                           "VALUE k",
+                                           "VALUE k 0 20",
+                                           "VALUE k 0 20 7\r",
+                                           "VALUE k 0 20 7\r\n",
+                                           "VALUE k 0 20 7\r\n0123",
+                                           kAnswer.substr(0, kAnswer.size() - 6),
+                                           kAnswer.substr(0, kAnswer.size() - 1),
+                                           "EN",
+                                           "END\r",
+                                           "ERROR",
+                                           "SERVER_ERROR out of mem",
+                                           "CLIENT_",
+                                           "VALUE k 0 134217728 7\r\n"};
   for (const std::string& half : halves) {
     INFO(half);
     AnswerWith(&proxy, half);
@@ -70,11 +80,21 @@ std::string Mutated(std::mt19937* random) {
   for (size_t change = 0; change <= below(3) && !answer.empty(); ++change) {
     const size_t at = below(answer.size());
     switch (below(5)) {
-      case 0: answer[at] = static_cast<char>(below(256)); break;
-      case 1: answer.erase(at, 1 + below(4)); break;
-      case 2: answer.insert(at, answer.substr(at, below(20))); break;
-      case 3: answer.insert(at, 1 + below(3), "\r\n 0E"[below(5)]); break;
-      default: answer.resize(at + 1); break;
+      case 0:
+        answer[at] = static_cast<char>(below(256));
+        break;
+      case 1:
+        answer.erase(at, 1 + below(4));
+        break;
+      case 2:
+        answer.insert(at, answer.substr(at, below(20)));
+        break;
+      case 3:
+        answer.insert(at, 1 + below(3), "\r\n 0E"[below(5)]);
+        break;
+      default:
+        answer.resize(at + 1);
+        break;
     }
   }
   return answer;

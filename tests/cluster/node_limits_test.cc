@@ -29,7 +29,7 @@ constexpr seconds kNever(300);  // what does not end by its own limit ends then
 
 struct Trial {
   std::string what;
-  Duration limit{};       // until it fails
+  Duration limit{};  // until it fails
   NodeTimeouts timeouts;
   ProxyFaults faults;
   bool hangs = false;     // connecting does

@@ -62,7 +62,9 @@ class WorkerProcess {
   std::unique_ptr<NodeSet> nodes_;
 };
 
-TEST_CASE("a node that has failed two workers is left alone by all, probed by one when it is due, and told of once per change") {
+TEST_CASE(
+    "a node that has failed two workers is left alone by all, probed by one when it is due, and told of once per "
+    "change") {
   MemcachedProcess server;
   FaultProxy proxy(server.port());
   ProxyFaults hole;

@@ -93,8 +93,9 @@ void RunTarget(FuzzFinding (*target)(std::string_view), const Corpus& corpus) {
 }
 
 TEST_CASE("whatever save_path holds, it is refused in one line or read as unique, canonical nodes") {
-  RunTarget(FuzzSavePath, {"", "10.0.0.1:11211,10.0.0.2:11211", "m1=a:1:2, m2=[::1]:5:7", "u=unix:/run/a=b:0:3,/run/s:0",
-                           "tcp://a:1", "PERSISTENT=a b", "a..b,[fe80::a]", "10.1,1000", "a\0b"s});
+  RunTarget(FuzzSavePath,
+            {"", "10.0.0.1:11211,10.0.0.2:11211", "m1=a:1:2, m2=[::1]:5:7", "u=unix:/run/a=b:0:3,/run/s:0", "tcp://a:1",
+             "PERSISTENT=a b", "a..b,[fe80::a]", "10.1,1000", "a\0b"s});
 }
 
 TEST_CASE("whatever clients send and settings hold, it is refused or comes back as it was") {
@@ -131,7 +132,8 @@ TEST_CASE("whatever a node holds under our key, it is not believed or it is what
   tombstone.flags = kRecordTombstone;
   tombstone.payload = {};
   constexpr std::string_view kKey = "cs:AAAAAAAAAAAAAAAAAAAAAA";
-  RunTarget(FuzzRecord, {"", "garbage", "CSR1\1\0\xc0\0"s, EncodeRecord(&record, kKey), EncodeRecord(&tombstone, kKey)});
+  RunTarget(FuzzRecord,
+            {"", "garbage", "CSR1\1\0\xc0\0"s, EncodeRecord(&record, kKey), EncodeRecord(&tombstone, kKey)});
 }
 
 TEST_CASE("whatever a node answers, it is judged within its bytes, and what is whole stays so") {

@@ -1,9 +1,8 @@
 // The arena and the payloads in it, on ordinary memory.
 #include "src/local/arena.h"
 
-#include <catch2/catch.hpp>
-
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <map>
 #include <random>
 #include <string>

@@ -42,8 +42,8 @@ TEST_CASE("sessions used again outlive any number of one-hit sessions", "[local]
   for (uint64_t i = 0; i < 20000; ++i) REQUIRE(fixture.Put(1000 + i, 1000));
   int left = 0;
   for (uint64_t i = 0; i < 200; ++i) left += fixture.Has(i) ? 1 : 0;
-  // Mostly all but a few; which shard a session falls into is random, and one may be full of those in use. With plain LRU
-  // none would be left.
+  // Mostly all but a few; which shard a session falls into is random, and one may be full of those in use. With plain
+  // LRU none would be left.
   REQUIRE(left > 120);
 }
 

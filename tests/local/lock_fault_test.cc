@@ -21,10 +21,11 @@ constexpr std::chrono::milliseconds kShort{1};
 
 // The points of lock_queues.cc and shared_session_locks.cc. A new one belongs here, and into a way that meets it.
 const std::set<std::string> kPoints = {
-    "lock.collect.one",    "lock.enqueue.filled", "lock.enqueue.in_use",    "lock.enqueue.linked", "lock.enqueued",
-    "lock.give_up.begun",  "lock.holding",        "lock.inherit.passed_by", "lock.inherit.alone",  "lock.leave.released",
-    "lock.node_freed",     "lock.node_taken",     "lock.release.begun",     "lock.release.left",   "lock.repair.cleared",
-    "lock.repair.one",     "lock.unlink.half",    "lock.unlink.unlinked",   "lock.wait.before_gone"};
+    "lock.collect.one",   "lock.enqueue.filled",  "lock.enqueue.in_use",  "lock.enqueue.linked",
+    "lock.enqueued",      "lock.give_up.begun",   "lock.holding",         "lock.inherit.passed_by",
+    "lock.inherit.alone", "lock.leave.released",  "lock.node_freed",      "lock.node_taken",
+    "lock.release.begun", "lock.release.left",    "lock.repair.cleared",  "lock.repair.one",
+    "lock.unlink.half",   "lock.unlink.unlinked", "lock.wait.before_gone"};
 
 bool TakesAndReleases(StoreFixture* fixture, uint64_t session) {
   Result<SessionLock> lock = fixture->locks->Acquire(KeyOf(session), FromNow(kLong));
@@ -47,7 +48,8 @@ void RequireWhole(StoreFixture* fixture, uint64_t sessions) {
   }
 }
 
-// -- Each way through the locks: one worker, the doomed one, goes it among others whose steps are conditions, not times.
+// -- Each way through the locks: one worker, the doomed one, goes it among others whose steps are conditions, not
+// times.
 
 struct Stage {
   StoreFixture fixture;
@@ -97,10 +99,12 @@ struct Stage {
   }
   // As much as comes before the doomed one's death.
   void AwaitAllWaiting(uint32_t wanted_with_doomed) {
-    REQUIRE(WaitUntil([&] {
-      const uint32_t waiting = fixture.locks->GetUsage().waiting;
-      return waiting >= wanted_with_doomed || (!DoomedLives() && waiting + 1 >= wanted_with_doomed);
-    }, kLong));
+    REQUIRE(WaitUntil(
+        [&] {
+          const uint32_t waiting = fixture.locks->GetUsage().waiting;
+          return waiting >= wanted_with_doomed || (!DoomedLives() && waiting + 1 >= wanted_with_doomed);
+        },
+        kLong));
   }
 
  private:

@@ -37,7 +37,7 @@ class OneHitTrace {
   }
 
  private:
-  static constexpr int kRequests = 20;      // of a visitor
+  static constexpr int kRequests = 20;       // of a visitor
   static constexpr size_t kVisitors = 1200;  // at least, at any time
 
   std::mt19937 random_{20261122};

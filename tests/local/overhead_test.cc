@@ -30,8 +30,10 @@ TEST_CASE("no memory is lost to sizes that come and go", "[local]") {
     state = state * 6364136223846793005u + 1442695040888963407u;
     // From 200 bytes to 64 KB, each power of two as often as another.
     const size_t size = std::max<size_t>(200, (size_t{65'536} >> ((state >> 60) % 9)) - (state >> 33) % 100);
-    REQUIRE(fixture.store->Put(KeyOf(++number), EntryOf(1, fixture.expiry), std::string_view(payload).substr(0, size),
-                               fixture.now).ok());
+    REQUIRE(
+        fixture.store
+            ->Put(KeyOf(++number), EntryOf(1, fixture.expiry), std::string_view(payload).substr(0, size), fixture.now)
+            .ok());
   };
   while (fixture.store->counters().evictions.Get() < 20'000) put();
   // Over many Puts, for one large entry may just have given way.

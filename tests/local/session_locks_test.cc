@@ -188,10 +188,12 @@ TEST_CASE_METHOD(LocksFixture, "a wait ends at its deadline, and those behind ke
       locks->Release(&*mine);
       return 0;
     });
-    REQUIRE(WaitUntil([&] {
-      someone_came = locks->GetUsage().waiting == 2;
-      return someone_came || gave_up();
-    }, kLong));
+    REQUIRE(WaitUntil(
+        [&] {
+          someone_came = locks->GetUsage().waiting == 2;
+          return someone_came || gave_up();
+        },
+        kLong));
     REQUIRE(WaitUntil(gave_up, kLong));
     REQUIRE(end.code == 7);
     REQUIRE_FALSE(IsFree(1));

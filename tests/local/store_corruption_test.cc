@@ -88,8 +88,9 @@ TEST_CASE("bits that flip anywhere crash nothing and never serve a wrong payload
           const uint32_t flags = pinned ? uint32_t{kEntryUnreplicated} : flipper.Random() % 2 * kEntryLocalOnly;
           versions[number] = step;
           // A Put that fails leaves no older entry.
-          if (!fixture.store->Put(KeyOf(number), EntryOf(step, fixture.expiry, flags), PayloadOf(number, step, size),
-                                  fixture.now)
+          if (!fixture.store
+                   ->Put(KeyOf(number), EntryOf(step, fixture.expiry, flags), PayloadOf(number, step, size),
+                         fixture.now)
                    .ok()) {
             versions.erase(number);
           }

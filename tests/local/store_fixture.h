@@ -3,7 +3,6 @@
 #define CLUSTERED_SESSION_TESTS_LOCAL_STORE_FIXTURE_H_
 
 #include <catch2/catch.hpp>
-
 #include <chrono>
 #include <cstring>
 #include <memory>

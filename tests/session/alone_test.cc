@@ -103,7 +103,8 @@ TEST_CASE_METHOD(AloneFixture, "A server that has given up all nodes asks them o
   CHECK(b.counters().lock_lost.Get() == 0);
 }
 
-TEST_CASE_METHOD(AloneFixture, "A server that has given up all nodes asks them once more before it keeps a change to itself",
+TEST_CASE_METHOD(AloneFixture,
+                 "A server that has given up all nodes asks them once more before it keeps a change to itself",
                  "[session]") {
   Serve(&a, "", "n|i:1;");
   SetAllDown(true);
@@ -119,7 +120,8 @@ TEST_CASE_METHOD(AloneFixture, "A server that has given up all nodes asks them o
   View(&b, "n|i:4;");
 }
 
-TEST_CASE_METHOD(AloneFixture, "A server without nodes asks each at most once in a tenth of a second, for all its requests",
+TEST_CASE_METHOD(AloneFixture,
+                 "A server without nodes asks each at most once in a tenth of a second, for all its requests",
                  "[session]") {
   Serve(&a, "", "n|i:1;");
   const std::string id = browser.session_id;
@@ -191,7 +193,8 @@ TEST_CASE_METHOD(AloneFixture, "Being alone is told once when it begins and once
   CHECK_FALSE(first.nodes->Alone(&since));
 }
 
-TEST_CASE_METHOD(AloneFixture, "A node that fails while others answer is told of as one that others stand in for", "[session]") {
+TEST_CASE_METHOD(AloneFixture, "A node that fails while others answer is told of as one that others stand in for",
+                 "[session]") {
   Serve(&a, "", "n|i:1;");
   const std::string id = browser.session_id;
   Worker2 worker(&b, nodes, &clock);

@@ -36,7 +36,8 @@ TEST_CASE_METHOD(ClusterFixture, "What two servers wrote that were cut off from 
   View(&b, merged);
 }
 
-TEST_CASE_METHOD(ClusterFixture, "An update that no node took is not lost if another server takes the session over first",
+TEST_CASE_METHOD(ClusterFixture,
+                 "An update that no node took is not lost if another server takes the session over first",
                  "[session]") {
   Serve(&a, "", "n|i:1;");
   Browser other = browser;
@@ -66,7 +67,8 @@ TEST_CASE_METHOD(ClusterFixture, "A logout that no node has heard of is told whe
   CHECK(a.store().GetUsage().unreplicated == 0);
 }
 
-TEST_CASE_METHOD(ClusterFixture, "A tombstone told again does not end a session that was started anew since", "[session]") {
+TEST_CASE_METHOD(ClusterFixture, "A tombstone told again does not end a session that was started anew since",
+                 "[session]") {
   Serve(&a, "", "n|i:1;");
   Browser other = browser;
   NodeInId()->set_down(true);

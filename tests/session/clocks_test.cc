@@ -141,7 +141,8 @@ TEST_CASE_METHOD(Clocks, "An outage ends on each server by its own clock", "[ses
 
 // What a server believes of a session's end, and what the nodes and other servers know.
 
-TEST_CASE_METHOD(ClusterFixture, "A session whose records the nodes have lost lives on where its entry does", "[session]") {
+TEST_CASE_METHOD(ClusterFixture, "A session whose records the nodes have lost lives on where its entry does",
+                 "[session]") {
   Serve(&a, "", "n|i:1;");
   for (FakeMemcached* node : nodes) node->items().clear();  // evicted: the incarnation stays
   SECTION("unasked while the copy is trusted") {
@@ -162,7 +163,8 @@ TEST_CASE_METHOD(ClusterFixture, "A session whose records the nodes have lost li
   View(&b, "n|i:2;");
 }
 
-TEST_CASE_METHOD(ClusterFixture, "A shorter lifetime on one server ends no session of another before its time", "[session]") {
+TEST_CASE_METHOD(ClusterFixture, "A shorter lifetime on one server ends no session of another before its time",
+                 "[session]") {
   // B takes a session over for a request of 60 seconds' lifetime; its records expire with that.
   Serve(&a, "", "n|i:1;");
   Browser old = browser;
@@ -181,7 +183,8 @@ TEST_CASE_METHOD(ClusterFixture, "A shorter lifetime on one server ends no sessi
   View(&b, "n|i:1;");
 }
 
-TEST_CASE_METHOD(ClusterFixture, "A session that expired here and was kept alive elsewhere is found there", "[session]") {
+TEST_CASE_METHOD(ClusterFixture, "A session that expired here and was kept alive elsewhere is found there",
+                 "[session]") {
   Serve(&a, "", "n|i:1;");
   Serve(&b, "n|i:1;", "n|i:2;");
   for (int i = 0; i < 3; ++i) {

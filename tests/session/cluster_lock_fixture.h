@@ -74,7 +74,7 @@ struct ClusterLockFixture : ClusterFixture {
   }
   using ClusterFixture::Serve;
 
-  Browser tab;  // another one of the same session
+  Browser tab;                                 // another one of the same session
   std::vector<std::unique_ptr<Request>> dead;  // freed with their locks long gone
 };
 

@@ -1,5 +1,5 @@
-// lock=cluster: the session lock that all servers respect, over imagined nodes and an imagined clock; and the item that it
-// is. Layer: tests. Leases and failing nodes: cluster_lock_faults_test.cc; histories: cluster_lock_history_test.cc.
+// lock=cluster: the session lock that all servers respect, over imagined nodes and an imagined clock; and the item that
+// it is. Layer: tests. Leases and failing nodes: cluster_lock_faults_test.cc; histories: cluster_lock_history_test.cc.
 #include "src/session/cluster_lock.h"
 
 #include <unistd.h>

@@ -86,7 +86,8 @@ TEST_CASE_METHOD(DestroyFixture,
   CheckDestroyedEverywhere();
 }
 
-TEST_CASE_METHOD(DestroyFixture, "A logout that meets a session started anew since leaves that, and no copy of the old one",
+TEST_CASE_METHOD(DestroyFixture,
+                 "A logout that meets a session started anew since leaves that, and no copy of the old one",
                  "[session]") {
   const Browser old = browser;
   {

@@ -51,7 +51,8 @@ std::string Shown(WebServer* server, const std::string& id, bool* same_id) {
 
 }  // namespace
 
-TEST_CASE_METHOD(ClusterFixture, "What one node has of a server that died in the middle of a write is found and repaired",
+TEST_CASE_METHOD(ClusterFixture,
+                 "What one node has of a server that died in the middle of a write is found and repaired",
                  "[session]") {
   Serve(&a, "", "n|i:1;");
   const std::vector<FakeMemcached*> placed = Placed(browser.session_id);

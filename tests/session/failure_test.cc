@@ -122,7 +122,8 @@ TEST_CASE_METHOD(ClusterFixture, "That strict mode could ask no node fails one r
   CHECK(*read == "n|i:1;");
 }
 
-TEST_CASE_METHOD(ClusterFixture, "No healthy node is taken for failing because a hung one used up the time", "[session]") {
+TEST_CASE_METHOD(ClusterFixture, "No healthy node is taken for failing because a hung one used up the time",
+                 "[session]") {
   Serve(&a, "", "n|i:1;");
   NodeInId()->set_hung(&clock);
   // The write's first attempt waits for the hung node to the end, and for no other after that.

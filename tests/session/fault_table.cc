@@ -156,8 +156,8 @@ std::string FaultTable::Bytes(size_t node, size_t session) const {
 
 void FaultTable::BeginFault(const std::vector<size_t>& answering) {
   for (size_t session = 1; session < visitors_.size(); session += 2) {
-    const bool elsewhere = std::any_of(answering.begin(), answering.end(),
-                                       [&](size_t node) { return !Bytes(node, session).empty(); });
+    const bool elsewhere =
+        std::any_of(answering.begin(), answering.end(), [&](size_t node) { return !Bytes(node, session).empty(); });
     if (elsewhere) visitors_[session].server = 1;
   }
   answering_ = answering;
@@ -235,10 +235,11 @@ FaultTable::Row FaultTable::Finish() {
   for (size_t session = 0; session < visitors_.size(); ++session) row_.whole += Whole(session);
   row_.lost = CountLost();
   const auto in_ms = [](Duration time) { return static_cast<long long>(time / milliseconds(1)); };
-  std::printf("fault: %-36s requests %d, failed %d, updates lost %d, longest %lld ms, above %lld ms %d, "
-              "sessions %zu, on %u nodes at its end %zu, after it %zu\n",
-              options_.fault.c_str(), row_.requests, row_.failed, row_.lost, in_ms(row_.longest),
-              in_ms(settings_.operation_timeout), row_.slow, row_.sessions, kCopies, row_.safe, row_.whole);
+  std::printf(
+      "fault: %-36s requests %d, failed %d, updates lost %d, longest %lld ms, above %lld ms %d, "
+      "sessions %zu, on %u nodes at its end %zu, after it %zu\n",
+      options_.fault.c_str(), row_.requests, row_.failed, row_.lost, in_ms(row_.longest),
+      in_ms(settings_.operation_timeout), row_.slow, row_.sessions, kCopies, row_.safe, row_.whole);
   std::fflush(stdout);
   return row_;
 }

@@ -47,24 +47,24 @@ class FaultTable {
   static constexpr uint32_t kCopies = 2;
 
   struct Options {
-    std::string fault;        // the row's name
-    bool waits = false;       // timeouts are short, as the fault uses them up; else long: nobody may wait for one
+    std::string fault;   // the row's name
+    bool waits = false;  // timeouts are short, as the fault uses them up; else long: nobody may wait for one
     size_t sessions = 24;
-    bool by_name = false;     // the nodes are m1.test, m2.test, m3.test, and not 127.0.0.1
+    bool by_name = false;                  // the nodes are m1.test, m2.test, m3.test, and not 127.0.0.1
     MemcachedProcess::Options first = {};  // of node 0
   };
 
   // What the row says.
   struct Row {
     int requests = 0;
-    int failed = 0;         // of sessions that were local or had a copy on a node that answers
-    int lost = 0;           // acknowledged updates that a fresh server does not find on the nodes
-    Duration longest{};     // request
+    int failed = 0;      // of sessions that were local or had a copy on a node that answers
+    int lost = 0;        // acknowledged updates that a fresh server does not find on the nodes
+    Duration longest{};  // request
     Duration longest_max{};
-    int slow = 0;           // requests that took longer than operation_timeout
-    int slow_max = 0;       // what one wait per server and retry interval comes to
-    size_t safe = 0;        // sessions whose newest record is on `copies` nodes, or all that answer, before it is over
-    size_t whole = 0;       // those whose first `copies` nodes hold it after one more use, which changes nothing
+    int slow = 0;      // requests that took longer than operation_timeout
+    int slow_max = 0;  // what one wait per server and retry interval comes to
+    size_t safe = 0;   // sessions whose newest record is on `copies` nodes, or all that answer, before it is over
+    size_t whole = 0;  // those whose first `copies` nodes hold it after one more use, which changes nothing
     size_t sessions = 0;
     std::string first_error;
   };

@@ -1,5 +1,7 @@
 // Whatever state a node is in: requests failed, updates lost, the longest request, what the nodes hold at the end. One
 // test per fault, over real processes; each prints its row. Layer: tests.
+#include "tests/session/fault_table.h"
+
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <future>
@@ -8,7 +10,6 @@
 #include <vector>
 
 #include "src/cluster/resolver.h"
-#include "tests/session/fault_table.h"
 
 namespace clustered_session {
 namespace {
@@ -186,9 +187,8 @@ TEST_CASE("A node whose name is gone is used where it was, and fails no request 
           "[session]") {
   const bool silently = GENERATE(false, true);
   Names names;
-  FaultTable table({.fault = silently ? "the name server keeps silent" : "a name that is gone",
-                    .waits = silently,
-                    .by_name = true});
+  FaultTable table(
+      {.fault = silently ? "the name server keeps silent" : "a name that is gone", .waits = silently, .by_name = true});
   table.Serve(kBefore);
   names.Lose(silently);
   for (size_t i = 0; i < FaultTable::kNodes; ++i) table.proxy(i).CloseConnections();

@@ -161,7 +161,7 @@ TEST_CASE_METHOD(TwoPools, "A pool's entries are written while another pool's fl
 TEST_CASE_METHOD(TwoPools, "A flusher that looks first leaves word of other pools' entries to their own", "[session]") {
   REQUIRE(b->Write(5));
   BackgroundFlusher of_a(store.get(), &clock, a->settings);
-  of_a.Wake();  // a request of a ends first
+  of_a.Wake();                                                        // a request of a ends first
   CHECK(of_a.FlushAll(clock.Now() + std::chrono::seconds(20)) == 0);  // nobody has written for a yet
   REQUIRE(a->Write(1));
   CHECK(of_a.FlushAll(clock.Now() + std::chrono::seconds(20)) == 5);
@@ -173,7 +173,8 @@ TEST_CASE_METHOD(TwoPools, "A flusher that looks first leaves word of other pool
   REQUIRE(WaitUntil([&] { return !b->AnyLeft(); }));
 }
 
-TEST_CASE_METHOD(TwoPools, "Entries that a process cannot write hold up neither those it can nor its end", "[session]") {
+TEST_CASE_METHOD(TwoPools, "Entries that a process cannot write hold up neither those it can nor its end",
+                 "[session]") {
   a->settings.behind_max = 100000;
   REQUIRE(a->Write(500));
   REQUIRE(b->Write(3));

@@ -1,7 +1,6 @@
 // What is written for no request: entries that no node has acknowledged, and those of write=behind. Layer: tests.
-#include <catch2/catch.hpp>
-
 #include <algorithm>
+#include <catch2/catch.hpp>
 
 #include "src/session/flusher.h"
 #include "tests/session/cluster_fixture.h"
@@ -24,7 +23,8 @@ struct FlushFixture : ClusterFixture {
 
 }  // namespace
 
-TEST_CASE_METHOD(FlushFixture, "After an outage every session is written, also those that nobody asks for", "[session]") {
+TEST_CASE_METHOD(FlushFixture, "After an outage every session is written, also those that nobody asks for",
+                 "[session]") {
   std::vector<Browser> browsers(20);
   for (size_t i = 0; i < browsers.size(); ++i) {
     browser = Browser();
@@ -137,7 +137,8 @@ TEST_CASE_METHOD(FlushFixture, "What another server made of the session in the o
   View(&b, "a|i:1;n|i:1;b|i:1;");
 }
 
-TEST_CASE_METHOD(FlushFixture, "A session that no node takes for its size stays here and is told of once", "[session]") {
+TEST_CASE_METHOD(FlushFixture, "A session that no node takes for its size stays here and is told of once",
+                 "[session]") {
   Serve(&a, "", "n|i:1;");
   SetDown(true);
   const std::string large = "n|s:3000:\"" + std::string(3000, 'x') + "\";";

@@ -31,7 +31,9 @@ std::unique_ptr<LocalStore> MakeStore() {
 // One server of the cluster with one worker: this process.
 struct Server {
   explicit Server(std::string save_path, Duration lease = 6s)
-      : path(std::move(save_path)), store(MakeStore()), keeper(store.get(), &clock, lease),
+      : path(std::move(save_path)),
+        store(MakeStore()),
+        keeper(store.get(), &clock, lease),
         worker(store.get(), &clock) {
     settings.lock = LockMode::kCluster;
     settings.server_id = "a";
@@ -172,9 +174,9 @@ TEST_CASE("Threads share the leases of their process with the one that renews", 
         keeper.leases()->Add(lease);
         const uint64_t before = store->counters().lock_renewals.Get();
         const bool renewed = i % 3 == 0 || WaitUntil([&] {
-          (void)keeper.leases()->Lost(lease);
-          return store->counters().lock_renewals.Get() > before;
-        });
+                               (void)keeper.leases()->Lost(lease);
+                               return store->counters().lock_renewals.Get() > before;
+                             });
         if (!renewed) ++wrong;
         keeper.leases()->End(lease);
         keeper.leases()->TakeEvents();

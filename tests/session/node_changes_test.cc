@@ -1,6 +1,6 @@
 // The list of nodes changes between two starts of PHP, or is not the same on all servers for a while. Layer: tests.
-#include <catch2/catch.hpp>
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <random>
 #include <string>
 #include <vector>
@@ -47,7 +47,8 @@ struct NodeChanges {
     }
   }
 
-  // Asks `server` for every session, which has to find what step - 1 left, and leaves `step`. Returns how many were lost.
+  // Asks `server` for every session, which has to find what step - 1 left, and leaves `step`. Returns how many were
+  // lost.
   int Next(WebServer* server, int step) {
     int lost = 0;
     for (size_t i = 0; i < browsers.size(); ++i) {
@@ -152,8 +153,10 @@ TEST_CASE_METHOD(NodeChanges, "Servers whose lists differ for a while lose nothi
 TEST_CASE_METHOD(NodeChanges, "Sessions whose ID names no node that is known work like any other", "[session]") {
   WebServer a = Server({&m1, &m2, &m3});
   WebServer b = Server({&m3, &m1, &m2});
-  const std::vector<std::string> ids = {"made-by-hand", "0123456789abcdef0123456789abcdef", "0123456789abcdef-gone",
-                                        "0123456789abcdef-M1", "0123456789abcdef-", "-m1", "0123456789abcdef-m1-m9"};
+  const std::vector<std::string> ids = {"made-by-hand",          "0123456789abcdef0123456789abcdef",
+                                        "0123456789abcdef-gone", "0123456789abcdef-M1",
+                                        "0123456789abcdef-",     "-m1",
+                                        "0123456789abcdef-m1-m9"};
   for (const std::string& id : ids) {
     Browser browser;
     browser.session_id = id;

@@ -37,7 +37,8 @@ struct UnderWay {
 
 }  // namespace
 
-TEST_CASE_METHOD(ClusterFixture, "Of overlapped requests on two servers in turn each sees what was saved, and none undoes it",
+TEST_CASE_METHOD(ClusterFixture,
+                 "Of overlapped requests on two servers in turn each sees what was saved, and none undoes it",
                  "[session]") {
   constexpr int kRequests = 20;
   constexpr int kKeys = 12;

@@ -86,7 +86,8 @@ TEST_CASE_METHOD(PoolsFixture, "a pool keeps its number, and other settings have
   CHECK_FALSE(pools().Holds({a.number, b.hash}));
 }
 
-TEST_CASE_METHOD(PoolsFixture, "a script that walks through save_paths leaves a slot to whoever needs one", "[session]") {
+TEST_CASE_METHOD(PoolsFixture, "a script that walks through save_paths leaves a slot to whoever needs one",
+                 "[session]") {
   const SharedPoolTable::Number referred = NumberOf("a:11211");
   Leave(referred.number);
   std::set<uint8_t> numbers;

@@ -75,10 +75,9 @@ struct Server {
       member.hash = NodeNameHash(member.address.name, member.address.ToString());
       HealthTable* table = &static_cast<SharedState*>(store->Extra())->nodes;
       member.health = HealthHandle(table, HealthKey(member.address.ToString(), {}), std::chrono::steady_clock::now());
-      member.node =
-          std::make_unique<DyingNode>(MakeMemcachedNode(member.address, {seconds(10), seconds(10)}, member.health.get(),
-                                                        &store->counters()),
-                                      i == dying ? dies_at : Step::kNone);
+      member.node = std::make_unique<DyingNode>(
+          MakeMemcachedNode(member.address, {seconds(10), seconds(10)}, member.health.get(), &store->counters()),
+          i == dying ? dies_at : Step::kNone);
       members.push_back(std::move(member));
     }
     nodes = std::make_unique<NodeSet>(std::move(members), std::chrono::milliseconds(20), &clock, &store->counters());
@@ -123,8 +122,9 @@ std::string Large(char letter) { return "n|s:700000:\"" + std::string(700'000, l
 
 }  // namespace
 
-TEST_CASE("A server that is killed within a write leaves the old session or the new one, whole, and the next repairs it",
-          "[session]") {
+TEST_CASE(
+    "A server that is killed within a write leaves the old session or the new one, whole, and the next repairs it",
+    "[session]") {
   const auto [dying, step] = GENERATE(table<size_t, Step>({{0, Step::kBeforeStart},
                                                            {0, Step::kAfterStart},
                                                            {1, Step::kAfterStart},

@@ -41,9 +41,9 @@ struct Visit {
 
 // What a request did to the session.
 struct Change {
-  std::string adds;      // a key, or none
-  std::string removes;   // a key, or none
-  bool is_use = true;    // false: read_and_close, which prolongs nothing
+  std::string adds;     // a key, or none
+  std::string removes;  // a key, or none
+  bool is_use = true;   // false: read_and_close, which prolongs nothing
 };
 
 class Judge {
@@ -80,7 +80,7 @@ class Judge {
   uint64_t destroyed() const { return destroyed_; }
 
  private:
-  struct Key {  // of $_SESSION; each is added by one request, and never changed
+  struct Key {               // of $_SESSION; each is added by one request, and never changed
     int life = 0;            // of the session: each destruction that a node was told of ends one
     bool told = false;       // the client was told that it is saved
     bool stored = false;     // a node has acknowledged it
@@ -96,16 +96,16 @@ class Judge {
 
     bool acknowledged() const { return told && stored && !excused; }
   };
-  struct Serving {  // of one session by one process
-    bool local = false;  // it must be able to go on alone
-    TimePoint used;      // by its own clock
+  struct Serving {                        // of one session by one process
+    bool local = false;                   // it must be able to go on alone
+    TimePoint used;                       // by its own clock
     std::optional<TimePoint> answered;    // by a node
     std::optional<TimePoint> taken_over;  // from another process
     int taken_over_life = 0;
     std::set<std::string> cookies;  // that it gave to clients
-    uint64_t last_look = 0;  // at the nodes, when a request started
+    uint64_t last_look = 0;         // at the nodes, when a request started
     uint64_t evicted = 0;
-    bool begins = false;     // a request has begun the session here, and none has read it since
+    bool begins = false;           // a request has begun the session here, and none has read it since
     std::optional<TimePoint> met;  // a request has met another server's write at its end, and none has read since
   };
   struct Facts {
@@ -115,9 +115,9 @@ class Judge {
     std::map<int, uint64_t> last_event;  // by process, also of those that are dead
     int life = 0;
     int undecided_life = -1;
-    bool ends_forgotten = false;  // no node knows any more that it was destroyed: lives are counted anew
-    std::map<int, TimePoint> ended;  // lives, when
-    std::optional<TimePoint> used;   // by a request that reached the nodes
+    bool ends_forgotten = false;       // no node knows any more that it was destroyed: lives are counted anew
+    std::map<int, TimePoint> ended;    // lives, when
+    std::optional<TimePoint> used;     // by a request that reached the nodes
     uint64_t last_takeover_began = 0;  // of those that have ended, and by which process
     int taken_over_by = -1;
   };
@@ -147,9 +147,9 @@ class Judge {
   std::vector<std::string>& trace_;
   std::map<std::string, Facts> sessions_;
   std::string violation_;
-  bool calm_ = true;  // nothing has failed so far
+  bool calm_ = true;                 // nothing has failed so far
   std::map<int, uint64_t> answers_;  // that a process has had from nodes
-  uint64_t events_ = 0;  // starts and ends of requests
+  uint64_t events_ = 0;              // starts and ends of requests
   uint64_t acknowledged_ = 0;
   uint64_t destroyed_ = 0;
 };

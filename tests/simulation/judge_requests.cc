@@ -50,7 +50,8 @@ void Judge::Started(Visit* visit, const Result<std::string>& read) {
   JudgeLoss(*visit, facts);
   JudgeEnded(*visit, facts);
   JudgeLocal(*visit, facts);
-  // Who could ask and does not takes nothing over: the cookie of an earlier takeover may be back after a request beside it.
+  // Who could ask and does not takes nothing over: the cookie of an earlier takeover may be back after a request beside
+  // it.
   visit->takes_over = (visit->asked || !visit->may_ask) && !visit->created && !visit->shown.empty() &&
                       serving.cookies.count(visit->cookie_after) == 0 && !serving.begins;
   serving.cookies.insert(visit->cookie_after);
@@ -110,8 +111,7 @@ void Judge::JudgeUnasked(const Visit& visit, const Facts& facts, const Serving& 
 void Judge::JudgeContent(const Visit& visit, const Facts& facts) {
   if (!world_.WholeForLong() || !plan_.merges()) return;
   const auto due = [&](TimePoint since) {
-    return world_.WholeSince(since - seconds(3)) &&
-           (visit.asked || world_.now() - since >= plan_.settings.local_trust);
+    return world_.WholeSince(since - seconds(3)) && (visit.asked || world_.now() - since >= plan_.settings.local_trust);
   };
   for (const auto& [name, key] : facts.keys) {
     const bool shown = visit.shown.count(name) > 0;
@@ -178,8 +178,8 @@ void Judge::Attempts(Visit* visit, const Change& change) {
                                         [&](const std::string& name) { return facts.keys[name].undecided; });
   // An empty copy may be one of before an end that its server has not heard of.
   const bool unseen_end = visit->shown.empty() && visit->blind && facts.life > 0;
-  key.undecided = key.excused = ended_since || unseen_end || of_undecided ||
-                                visit->life == facts.undecided_life || facts.ends_forgotten;
+  key.undecided = key.excused =
+      ended_since || unseen_end || of_undecided || visit->life == facts.undecided_life || facts.ends_forgotten;
 }
 
 void Judge::Finished(const Visit& visit, const Change& change, const Status& status) {
@@ -218,7 +218,8 @@ void Judge::Finished(const Visit& visit, const Change& change, const Status& sta
     facts.taken_over_by = visit.process;
   }
   // With write=behind the nodes hear of it later, or never.
-  if (world_.WholeForLong() && lives && change.is_use && !visit.shown.empty() && !plan_.behind()) facts.used = world_.now();
+  if (world_.WholeForLong() && lives && change.is_use && !visit.shown.empty() && !plan_.behind())
+    facts.used = world_.now();
   CheckCopies("the end of a request", false);
   if (lives) JudgeKept(visit, change, facts);
 }

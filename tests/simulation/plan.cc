@@ -21,7 +21,9 @@ std::string Plan::Describe() const {
           in_seconds(settings.takeover_grace) + ", affinity " +
           (settings.affinity == AffinityMode::kCookie ? "cookie" : "balancer") + ", write " +
           (behind() ? "behind" : "through") + ", on_conflict " +
-          (merges() ? "merge" : settings.on_conflict == ConflictRule::kMine ? "mine" : "theirs") +
+          (merges()                                      ? "merge"
+           : settings.on_conflict == ConflictRule::kMine ? "mine"
+                                                         : "theirs") +
           (strict ? ", strict mode" : "") + (destructions ? ", destructions" : "");
   return text;
 }

@@ -29,8 +29,8 @@ uint64_t NumberOf(const std::string& bytes) {
 std::string BinaryPacket::Bytes() const {
   const size_t body = extras.size() + key.size() + value.size();
   return BigEndian(magic, 1) + BigEndian(opcode, 1) + BigEndian(key.size(), 2) + BigEndian(extras.size(), 1) +
-         BigEndian(0, 1) + BigEndian(status, 2) + BigEndian(body, 4) + BigEndian(number, 4) + BigEndian(cas, 8) + extras +
-         key + value;
+         BigEndian(0, 1) + BigEndian(status, 2) + BigEndian(body, 4) + BigEndian(number, 4) + BigEndian(cas, 8) +
+         extras + key + value;
 }
 
 BinaryClient::BinaryClient(int descriptor, const std::string& username, const std::string& password)

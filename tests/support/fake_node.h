@@ -35,7 +35,7 @@ class FakeMemcached {
   void set_hung(FakeClock* clock) { hung_ = clock; }
   void set_item_size_max(uint64_t size) { size_max_ = size; }
   void set_shows(bool shows) { shows_ = shows; }  // false: does not say what it holds in place of what it was to store
-  void set_full(bool full) { full_ = full; }    // refuses every store
+  void set_full(bool full) { full_ = full; }      // refuses every store
   void set_writes_left(int writes) { writes_left_ = writes; }  // takes so many more, and then none; -1: any number
   // Once, after so many that go well: performs the operation, answers nothing.
   void LoseAnswer(int after = 0) { lose_answer_after_ = after; }
@@ -45,7 +45,9 @@ class FakeMemcached {
   // Once: what others do just before the next write arrives, or just after it was taken and before its answer is.
   void BeforeWrite(std::function<void()> what) { before_write_ = std::move(what); }
   void AfterWrite(std::function<void()> what) { after_write_ = std::move(what); }
-  void ForgetFaults() { lose_answer_after_ = delay_write_after_ = -1; }  // those that were ordered and have not happened
+  void ForgetFaults() {
+    lose_answer_after_ = delay_write_after_ = -1;
+  }  // those that were ordered and have not happened
   bool HasFault() const {
     return down_ || hung_ != nullptr || lose_answer_after_ >= 0 || delay_write_after_ >= 0 || !delayed_.empty();
   }

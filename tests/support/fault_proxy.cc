@@ -213,7 +213,8 @@ void FaultProxy::Answer(Connection* connection, const std::string& bytes) {
   } else if (faults_.drip.count() == 0) {
     connection->answers.push_back({due, bytes, false});
   } else {
-    const size_t at_once = std::min(faults_.drip_from - std::min(faults_.drip_from, connection->answered), bytes.size());
+    const size_t at_once =
+        std::min(faults_.drip_from - std::min(faults_.drip_from, connection->answered), bytes.size());
     connection->answered += at_once;
     if (at_once > 0) connection->answers.push_back({due, bytes.substr(0, at_once), false});
     for (const char byte : bytes.substr(at_once, kDrippedMax)) {
@@ -224,7 +225,8 @@ void FaultProxy::Answer(Connection* connection, const std::string& bytes) {
 }
 
 void FaultProxy::SendDue(Connection* connection, Time now) {
-  while (!faults_.hold && !connection->closed && !connection->answers.empty() && connection->answers.front().due <= now) {
+  while (!faults_.hold && !connection->closed && !connection->answers.empty() &&
+         connection->answers.front().due <= now) {
     const Pending answer = std::move(connection->answers.front());
     connection->answers.pop_front();
     if (!SendAll(connection->client, answer.bytes) || answer.close_after) connection->closed = true;

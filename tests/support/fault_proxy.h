@@ -18,19 +18,19 @@ namespace clustered_session {
 
 // Apply to what arrives after they were set, on old connections and new ones.
 struct ProxyFaults {
-  std::chrono::milliseconds delay{0};         // of every answer
-  bool hold = false;                          // answers are held back for as long as this is set
-  std::chrono::milliseconds drip{0};          // answers go out a byte at a time, this far apart
-  size_t drip_from = 0;                       // but the first so many bytes of an answer at once
-  bool black_hole = false;                    // requests are taken and never answered
-  bool deaf = false;                          // nothing is read from the client: its sending stalls
-  bool hang_connects = false;                 // no connection is accepted any more: connecting hangs
-  bool refuse = false;                        // connections are closed as soon as they are accepted
-  bool close_on_request = false;              // a request is answered by closing
-  size_t close_on_requests = 0;               // the next so many requests are; then as if this were not set
-  std::string close_on_text;                  // requests that hold this text are answered by closing
-  std::optional<size_t> cut_after;            // so many bytes of an answer, then the connection is closed
-  std::optional<size_t> stall_after;          // so many bytes of an answer, then no more of it
+  std::chrono::milliseconds delay{0};  // of every answer
+  bool hold = false;                   // answers are held back for as long as this is set
+  std::chrono::milliseconds drip{0};   // answers go out a byte at a time, this far apart
+  size_t drip_from = 0;                // but the first so many bytes of an answer at once
+  bool black_hole = false;             // requests are taken and never answered
+  bool deaf = false;                   // nothing is read from the client: its sending stalls
+  bool hang_connects = false;          // no connection is accepted any more: connecting hangs
+  bool refuse = false;                 // connections are closed as soon as they are accepted
+  bool close_on_request = false;       // a request is answered by closing
+  size_t close_on_requests = 0;        // the next so many requests are; then as if this were not set
+  std::string close_on_text;           // requests that hold this text are answered by closing
+  std::optional<size_t> cut_after;     // so many bytes of an answer, then the connection is closed
+  std::optional<size_t> stall_after;   // so many bytes of an answer, then no more of it
   // What asks for items is answered with this, with the command's number, if it has one, in place of "#". Nothing is
   // passed on.
   std::optional<std::string> answer_instead;

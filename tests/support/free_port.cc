@@ -13,8 +13,8 @@
 namespace clustered_session {
 namespace {
 
-// Each process has a window of its own, below what the system gives to those who ask for any port: that of a server which
-// a test has killed, and will start again, is taken by no other test meanwhile.
+// Each process has a window of its own, below what the system gives to those who ask for any port: that of a server
+// which a test has killed, and will start again, is taken by no other test meanwhile.
 constexpr int kFirstPort = 10240;
 constexpr int kWindow = 32;
 constexpr int kWindows = 700;

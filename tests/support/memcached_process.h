@@ -23,7 +23,7 @@ class MemcachedProcess {
     bool v6 = false;                     // listen on ::1 instead of 127.0.0.1
     std::string username;                // ask for this user (memcached -Y), unless it is empty
     std::string password;
-    bool sasl = false;                   // by SASL instead (memcached -S), which takes the binary protocol
+    bool sasl = false;  // by SASL instead (memcached -S), which takes the binary protocol
   };
 
   // Returns when it answers; throws std::runtime_error if it does not in 10 seconds.
@@ -42,8 +42,8 @@ class MemcachedProcess {
   void Continue();  // SIGCONT
   void Restart();   // kills it if it runs, and starts an empty one at the same place
 
-  // Sends `request` on a connection of its own, with the user and password if they are asked for, and returns the answer
-  // up to `end`; "" if there is none in 5 seconds.
+  // Sends `request` on a connection of its own, with the user and password if they are asked for, and returns the
+  // answer up to `end`; "" if there is none in 5 seconds.
   std::string Ask(std::string_view request, std::string_view end) const;
 
   // Also with SASL, where Ask() is of no use. `Get` returns "" for a missing item; `Set` is true if it was stored.

@@ -1,5 +1,5 @@
-// Debian's nutcracker (twemproxy) in front of nodes, as an operator may have it. Layer: tests. Ended with the object, by
-// its process ID, and by the kernel should the test die first. Belongs to the thread that made it.
+// Debian's nutcracker (twemproxy) in front of nodes, as an operator may have it. Layer: tests. Ended with the object,
+// by its process ID, and by the kernel should the test die first. Belongs to the thread that made it.
 #ifndef CLUSTERED_SESSION_TESTS_SUPPORT_NUTCRACKER_PROCESS_H_
 #define CLUSTERED_SESSION_TESTS_SUPPORT_NUTCRACKER_PROCESS_H_
 

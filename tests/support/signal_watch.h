@@ -1,4 +1,5 @@
-// In which thread this process handles its signals. Layer: tests. For a process that has nothing else to do with SIGUSR1.
+// In which thread this process handles its signals. Layer: tests. For a process that has nothing else to do with
+// SIGUSR1.
 #ifndef CLUSTERED_SESSION_TESTS_SUPPORT_SIGNAL_WATCH_H_
 #define CLUSTERED_SESSION_TESTS_SUPPORT_SIGNAL_WATCH_H_
 
