@@ -181,10 +181,12 @@ struct Value {
     src/php/save_handler.cc
     src/php/status.cc
     src/php/store.cc
+    src/record/ancestry.cc
+    src/record/causal_context.cc
     src/record/merge.cc
     src/record/payload_split.cc
     src/record/record.cc
-    src/record/version_vector.cc
+    src/record/record_format1.cc
     src/session/background_flusher.cc
     src/session/cluster_lock.cc
     src/session/conflict.cc
