@@ -1,8 +1,8 @@
 <?php
-// Numbers in the documentation that the code knows. scripts/check_docs compares them: [page, pattern with the number in
-// its first group, expression of numbers and <file>:<name>]. A file is a header or source of src/, whatever its folder. A
-// name is a constant, without its unit of time, or a type whose size the file asserts. A number that changes in the code has to change on the page, and a sentence that loses its
-// number has to leave this list.
+// Numbers in the documentation that the code knows, which scripts/check_docs compares: [page, pattern whose first group is
+// the number, expression of numbers and <file>:<name>]. A file is a header or source of src/, whatever its folder. A name
+// is a constant, without its unit of time, or a type whose size the file asserts. Who changes a number in the code changes
+// the page with it; who takes a number out of a page takes its line out of here.
 declare(strict_types=1);
 
 const VECTOR = 'version_vector';
@@ -41,6 +41,8 @@ const DOC_NUMBERS = [
     ['docs/operations.md', '/rounding to (\d+) bytes/', 'arena:kUnitBytes'],
     ['docs/operations.md', '/and (\d+) ms for an answer that is\s+being read/', 'classic_node:kClassicAllowance'],
     ['docs/operations.md', '/of more than (\d+) KB/', 'node_item:kAskSizeMaxBefore / 1024'],
+    ['docs/operations.md', '/(?:lock ends within|longer than|locks for up to) (\d+) seconds/', 'cluster_lock:kLockLease'],
+    ['docs/operations.md', '/Of each entry (\d+) bytes are metadata/', 'entry_head:EntryHead'],
     ['docs/operations.md', '/at most (\d+) of them`/', 'session_id:kSessionIdLengthMax'],
 
     // protocol.md
@@ -57,6 +59,16 @@ const DOC_NUMBERS = [
     ['docs/protocol.md', '/record,\s+and\s+(\d+)\s+per\s+entry/', 'image:kFixedSize'],
     ['docs/protocol.md', '/node: (\d+) hexadecimal digits/', 'node_code:kNodeCodeLength'],
     ['docs/protocol.md', '/session ID is 1 to (\d+) of/', 'session_id:kSessionIdLengthMax'],
+
+    ['docs/protocol.md', '/^\| lease \| (\d+) seconds/m', 'cluster_lock:kLockLease'],
+    ['docs/protocol.md', '/An entry is a head of (\d+) bytes/', 'entry_head:EntryHead'],
+    ['docs/protocol.md', '/tokens of (\d+) nodes/', 'entry:kEntryTokensMax'],
+    ['docs/protocol.md', '/At most (\d+) attempts/', 'replicator:kAttemptsMax'],
+    ['docs/protocol.md', '/after\s+(\d+) seconds without work/', 'background_flusher:kIdle'],
+    ['docs/protocol.md', '/entries, (\d+) at a time/', 'background_flusher:kStepEntries'],
+    ['docs/protocol.md', '/looks every (\d+) ms whether/', 'background_flusher:kRetry'],
+    ['docs/protocol.md', '/Its (\d+) slots are/', VECTOR . ':kSlots'],
+    ['docs/protocol.md', '/up to (\d+) ms, each shortened/', 'cluster_lock:kPauseMax'],
 
     // security.md
     ['docs/security.md', '/session ID is 1 to (\d+) of/', 'session_id:kSessionIdLengthMax'],
