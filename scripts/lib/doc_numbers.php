@@ -27,7 +27,8 @@ const DOC_NUMBERS = [
     ['docs/limits.md', '/session ID \| (\d+) characters/', 'session_id:kSessionIdLengthMax'],
     ['docs/limits.md', '/More than (\d+) writers of one session/', VECTOR . ':kSlots'],
 
-    // deployment.md
+    // deployment.md and CHANGELOG.md
+    ['CHANGELOG.md', '/Record format (\d+)\./', 'record:kFormat'],
     ['docs/deployment.md', '/\+ (\d+) bytes of history/', 'image:kFixedSize'],
     ['docs/deployment.md', '/history \+ (\d+) for a writer/', VECTOR . ':kSlotBytes'],
     ['docs/deployment.md', '/the session, a header of (\d+)/', 'record:kRecordHeaderSize'],
@@ -71,6 +72,8 @@ const DOC_NUMBERS = [
     ['docs/protocol.md', '/looks every (\d+) ms whether/', 'background_flusher:kRetry'],
     ['docs/protocol.md', '/Its (\d+) slots are/', VECTOR . ':kSlots'],
     ['docs/protocol.md', '/up to (\d+) ms, each shortened/', 'cluster_lock:kPauseMax'],
+
+    ['docs/protocol.md', '/format: (\d+) \|/', 'record:kFormat'],
 
     // security.md
     ['docs/security.md', '/session ID is 1 to (\d+) of/', 'session_id:kSessionIdLengthMax'],
