@@ -94,7 +94,7 @@ function comparison_rows(): array
 
 function comparison(): void
 {
-    prose('A user\'s question first: what does a session cost, and what happens when something fails? Two figures in a',
+    prose('This table shows what a session costs beside other save handlers, and what a failure does. Two figures in a',
         'cell are the peer\'s default settings and its fastest settings (no lock, persistent connections).');
     table(COMPARISON_HEAD, comparison_rows());
     prose('Session time is session_start() and session_write_close() together, with a network round trip of 0.5 ms to',
