@@ -131,6 +131,7 @@ struct Value {
   dnl -- Sources --------------------------------------------------------------------------------------------------------
   dnl sources: begin (scripts/check_sources --write)
   CLUSTERED_SESSION_SOURCES="
+    src/base/on_demand_thread.cc
     src/base/process_number.cc
     src/base/save_path.cc
     src/base/session_id.cc
