@@ -24,7 +24,7 @@ Result<bool> Session::Validate(std::string_view id, uint32_t lifetime_s) {
   if (!ValidSessionId(id)) return false;
   if (Created(id) || (loaded_.complete && loaded_.id != id)) {
     Entry entry;
-    const SessionKey key = context_.InSpace(HashSessionId({}, context_.settings.prefix, id));
+    const SessionKey key = context_.InSpace(Hash128({}, context_.settings.prefix, id));
     return context_.store->Lookup(key, context_.clock->Now(), &entry, nullptr) && (entry.flags & kEntryTombstone) == 0;
   }
   if (Status status = Load(id, lifetime_s); !status.ok()) {
@@ -41,7 +41,7 @@ void Session::SetLoaded(std::string_view id, uint32_t lifetime_s) {
   loaded_.id = id;
   loaded_.lifetime_s = lifetime_s;
   loaded_.home = NodeNamedBy(context_.nodes->addresses(), id);
-  loaded_.placement_key = HashSessionId({}, context_.settings.prefix, id);
+  loaded_.placement_key = Hash128({}, context_.settings.prefix, id);
   loaded_.key = context_.InSpace(loaded_.placement_key);
 }
 

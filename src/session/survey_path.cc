@@ -165,7 +165,7 @@ uint32_t Session::ServerActor() const {
 uint32_t Session::NewActor() {
   if (HasFault(ProtocolFault::kActorKept)) return ServerActor();
   const uint64_t seed[2] = {context_.store->instance(), context_.store->NextNumber()};
-  const SessionKey hash = HashSessionId({}, "actor", {reinterpret_cast<const char*>(seed), sizeof seed});
+  const SessionKey hash = Hash128({}, "actor", {reinterpret_cast<const char*>(seed), sizeof seed});
   const auto actor = static_cast<uint32_t>(hash.Hash64());
   return actor != 0 ? actor : 1;
 }
