@@ -112,7 +112,8 @@ class Session {
   std::optional<LoadedSession> loaded_;
   std::vector<ReplacedSession> replaced_;  // to be destroyed by the successor
   std::vector<ReplacedSession> replaces_;  // whose successor this is
-  std::string failed_id_;  // whose Validate has failed with failure_: Read says the same without waiting again
+  // Whose Validate has failed with failure_: Read says the same without waiting again.
+  std::string failed_id_;
   std::optional<Error> failure_;
 };
 
