@@ -86,7 +86,6 @@ class SharedStore::AllLocks {
   AllLocks& operator=(const AllLocks&) = delete;
 
   bool locked() const { return locked_; }
-  bool someone_died() const { return dead_ != 0; }
 
  private:
   SharedMutex* Nth(uint32_t index) const {
@@ -104,14 +103,12 @@ class SharedStore::AllLocks {
       // should this process die, too, the next one finds the mark.
       segment_.header()->needs_repair.store(1, std::memory_order_release);
       mutex->MarkConsistent();
-      ++dead_;
     }
     return true;
   }
 
   const Segment segment_;
   uint32_t taken_ = 0;
-  uint32_t dead_ = 0;
   bool locked_ = false;
 };
 
