@@ -210,6 +210,7 @@ struct Value {
     src/session/session.cc
     src/session/session_address.cc
     src/session/shared_state.cc
+    src/session/succession.cc
     src/session/survey.cc
     src/session/tombstone.cc
     src/session/worker.cc

@@ -22,6 +22,9 @@ struct Ancestry {
   // Takes over all that `other` knows. `other` and this are branches, or `other` is past. False: there was no room to
   // keep all, so that some record of the past will look like a branch.
   bool Absorb(const Ancestry& other);
+
+  // A tombstone that ends what this is, and whatever this knows to have ended.
+  Ancestry End() const;
 };
 
 // How a record stands to what is known: the same, part of its past, made from it, or neither. Of two branches the

@@ -5,6 +5,7 @@
 
 #include "src/session/loaded_session.h"
 #include "src/session/open_scope.h"
+#include "src/session/tombstone.h"
 
 namespace clustered_session {
 
@@ -13,12 +14,16 @@ class DestroyPath {
   // *loaded has the lifetime of whoever destroys it.
   DestroyPath(OpenScope* open, LoadedSession* loaded) : open_(*open), context_(open->context), loaded_(*loaded) {}
 
-  // For a session that no read has loaded: what the local store has of it. No lock and no read: a tombstone is
-  // conditional like any write, and a late write meets it. `only_here`: an earlier read has found it so.
-  void LookUp(bool only_here);
+  // For a session that no read has loaded: which lives of the ID there are, here and on the nodes. No lock is taken: a
+  // tombstone is conditional like any write, and a late write meets it. False: there is nothing to destroy.
+  // Errors: kUnavailable (it may exist on nodes that cannot be asked).
+  Result<bool> LookUp();
+
+  // For a session that an earlier open of this request has read, and knows as `known`. Asks no node.
+  void LookUpRead(const Ancestry& known, bool only_here);
 
   // Nothing of *loaded is to be written afterwards.
-  void Destroy();
+  void Destroy(Telling telling);
 
   // Whether nobody but this server can know of the session: it has made the ID, nothing was ever written under it, and
   // no other server has served its client. Such are the sessions of bots, and of visitors who log in. An ID that a
@@ -26,6 +31,7 @@ class DestroyPath {
   bool OnlyHere() const;
 
  private:
+  bool LookUpHere();
   bool EraseUnlessWritten();
 
   OpenScope& open_;

@@ -8,8 +8,12 @@
 
 namespace clustered_session {
 
-// Ends the session's life, and whatever another request of this server has written of it since it was read.
-void WriteTombstone(OpenScope* open, LoadedSession* loaded);
+// Whether the nodes hear of a session's end in this request, or from the thread that writes unreplicated entries.
+enum class Telling : uint8_t { kNow, kLater };
+
+// Ends all lives of the session that are known, and whatever another request of this server has written of it since it
+// was read; on the nodes also those that it meets there.
+void WriteTombstone(OpenScope* open, LoadedSession* loaded, Telling telling);
 
 // Tells a tombstone again, as it was, to the nodes that have not heard of it: what has been written since, under an ID
 // that was started anew, stands. REQUIRES: *loaded is a tombstone

@@ -119,8 +119,11 @@ TEST_CASE("Of two tombstones the one that names more stands, and others are join
   CHECK(LineageOf(all, one) == Lineage::kDescendant);
   CHECK(LineageOf(one, other) == Lineage::kBranch);
   const Ancestry twin = Tombstone(LifeSet(kFirstLife));
-  const bool one_stands = LineageOf(twin, one) == Lineage::kAncestor;
-  CHECK(LineageOf(one, twin) == (one_stands ? Lineage::kDescendant : Lineage::kAncestor));
+  CHECK(LineageOf(twin, one) == Lineage::kSame);
+  Ancestry longer = twin;
+  longer.lifetime_max_s = 1;
+  CHECK(LineageOf(twin, longer) == Lineage::kAncestor);
+  CHECK(LineageOf(longer, twin) == Lineage::kDescendant);
 }
 
 TEST_CASE("A set of lives forgets the oldest, and says so", "[record]") {
