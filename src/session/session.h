@@ -54,8 +54,8 @@ class Session {
   Result<bool> Validate(std::string_view id, uint32_t lifetime_s);
 
   // Locks and loads the session; the payload is valid until the next call. An ID that no node knows is an empty
-  // session. Errors: kInvalidArgument (not a session ID), kTimeout (lock_wait), kNoMemory (too many locks),
-  // kUnavailable (it may exist on nodes that cannot be asked).
+  // session. Errors: kInvalidArgument (not a session ID), kTimeout (lock_wait), kTooMany (lock_waiters_max), kNoMemory
+  // (too many locks), kUnavailable (it may exist on nodes that cannot be asked).
   Result<std::string_view> Read(std::string_view id, uint32_t lifetime_s);
 
   // Whether a Read of this ID has completed in this open: only then may PHP's shutdown write it.
@@ -66,7 +66,7 @@ class Session {
 
   // Writes a changed payload through. `id` is loaded first if it is not. `empty`: the caller knows that there is
   // nothing in the session, whatever bytes its serialize handler has for that. Errors: kTooLarge (the old record
-  // stays), kNoMemory (no node took it and there is no room here), kUnavailable.
+  // stays), kNoMemory (no node took it and there is no room here); those of Read, if it is loaded first.
   Status Write(std::string_view id, std::string_view payload, uint32_t lifetime_s, bool empty = false);
 
   // An unchanged session was used: keeps it alive here, and on the nodes when their records are about to expire.
