@@ -135,7 +135,8 @@ Result<Record> DecodeRecord(std::string_view bytes, std::string_view storage_key
   record.ancestry.tombstone = (record.flags & kRecordTombstone) != 0;
   record.ancestry.fingerprint = LoadLittleEndian<uint64_t>(header.data() + summed.size());
   if (Checksum(summed, storage_key, record.payload) != record.ancestry.fingerprint) return Corrupt("wrong checksum");
-  if ((record.flags & ~kRecordTombstone) != 0) {
+  record.flags &= static_cast<uint8_t>(~kRecordTombstone);
+  if (record.flags != 0) {
     return Error(ErrorCode::kUnsupported, "a record flag that this version does not know");
   }
   if (record.tombstone()) {

@@ -58,7 +58,7 @@ struct RecordOrder {
 };
 
 struct Record {
-  uint8_t flags = 0;         // kRecordTombstone is ancestry.tombstone
+  uint8_t flags = 0;         // what the ancestry does not tell
   uint64_t version = 1;      // of each write: its predecessor's + 1; not stored in a tombstone
   uint64_t epoch = 0;        // takeover counter
   uint64_t instance = 0;     // of the owner, the server that serves this session; not stored in a tombstone

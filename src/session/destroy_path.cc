@@ -3,59 +3,29 @@
 
 #include <algorithm>
 
-#include "src/session/survey.h"
-
 namespace clustered_session {
-namespace {
 
-// What is to end: all lives that are known of the ID, but those that have ended already.
-void Include(const Ancestry& found, Ancestry* all) {
-  all->lives.Absorb(found.lives);
-  all->ended.Absorb(found.ended);
-  all->lifetime_max_s = std::max(all->lifetime_max_s, found.lifetime_max_s);
-}
-
-}  // namespace
-
-bool DestroyPath::LookUpHere() {
+void DestroyPath::LookUp() {
   const SessionKey& key = loaded_.address().local_key();
   const bool have = context_.store->Lookup(key, open_.Now(), &loaded_.entry, loaded_.image.buffer());
-  if (have && loaded_.image.Valid()) return true;
-  loaded_.Clear();
-  return false;
-}
-
-Result<bool> DestroyPath::LookUp() {
-  const bool have = LookUpHere();
-  if (open_.SingleServer()) return have;
-  Survey survey(&open_, &loaded_.items(), NodeDeadline(context_, open_.Now()));
-  survey.Ask(loaded_.items().placement);
-  open_.counters().node_reads.Add();
-  if (!survey.Conclusive()) survey.AskRest();
-  if (!have && !survey.FoundAny()) {
-    if (survey.Conclusive() && !survey.later_format()) return false;
-    return Error(ErrorCode::kUnavailable,
-                 "none of the nodes that may hold this session can be asked or read: it was not destroyed");
-  }
-  Ancestry all = loaded_.Known();
-  for (const Survey::Answer& answer : survey.answers()) {
-    if (answer.found) Include(answer.record.ancestry, &all);
-  }
-  loaded_.image.SetAncestry(all);
-  return true;
+  if (!have || !loaded_.image.Valid()) loaded_.Clear();
 }
 
 void DestroyPath::LookUpRead(const Ancestry& known, bool only_here) {
-  Ancestry all = known;
-  if (LookUpHere()) Include(loaded_.Known(), &all);
+  LookUp();
+  Ancestry all = loaded_.Known();
+  all.lives.Absorb(known.lives);
+  all.ended.Absorb(known.ended);
+  all.lifetime_max_s = std::max(all.lifetime_max_s, known.lifetime_max_s);
   loaded_.image.SetAncestry(all);
   loaded_.client_stayed = only_here;
 }
 
-void DestroyPath::Destroy(Telling telling) {
+void DestroyPath::Destroy(Telling telling, bool was_read) {
   open_.counters().destroys.Add();
   if (OnlyHere() && EraseUnlessWritten()) return;
-  WriteTombstone(&open_, &loaded_, telling);
+  const bool knows_lives = was_read && !loaded_.Known().lives.empty();
+  WriteTombstone(&open_, &loaded_, telling, knows_lives ? Ending::kKnownLives : Ending::kAllLives);
 }
 
 bool DestroyPath::OnlyHere() const {

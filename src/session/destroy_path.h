@@ -14,16 +14,16 @@ class DestroyPath {
   // *loaded has the lifetime of whoever destroys it.
   DestroyPath(OpenScope* open, LoadedSession* loaded) : open_(*open), context_(open->context), loaded_(*loaded) {}
 
-  // For a session that no read has loaded: which lives of the ID there are, here and on the nodes. No lock is taken: a
-  // tombstone is conditional like any write, and a late write meets it. False: there is nothing to destroy.
-  // Errors: kUnavailable (it may exist on nodes that cannot be asked).
-  Result<bool> LookUp();
+  // For a session that no read has loaded: what the local store has of it. No lock and no read: a tombstone is
+  // conditional like any write, and a late write meets it.
+  void LookUp();
 
-  // For a session that an earlier open of this request has read, and knows as `known`. Asks no node.
+  // For a session that an earlier open of this request has read, and knows as `known`.
   void LookUpRead(const Ancestry& known, bool only_here);
 
-  // Nothing of *loaded is to be written afterwards.
-  void Destroy(Telling telling);
+  // Ends what was read; what was not read, with all lives that it may have. Nothing of *loaded is to be written
+  // afterwards.
+  void Destroy(Telling telling, bool was_read);
 
   // Whether nobody but this server can know of the session: it has made the ID, nothing was ever written under it, and
   // no other server has served its client. Such are the sessions of bots, and of visitors who log in. An ID that a
@@ -31,7 +31,6 @@ class DestroyPath {
   bool OnlyHere() const;
 
  private:
-  bool LookUpHere();
   bool EraseUnlessWritten();
 
   OpenScope& open_;

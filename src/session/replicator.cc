@@ -169,20 +169,7 @@ bool Replicator::ResolveContests() {
     return a.record.order() < b.record.order();
   });
   for (Contest& contest : contests_) contest.record.ViewInto(contest.bytes);
-  const bool goes_on =
-      record_.tombstone() ? AbsorbMet() : std::all_of(contests_.begin(), contests_.end(), [&](Contest& contest) {
-        const Ancestry& theirs = contest.record.ancestry;
-        if (LineageOf(theirs, record_.ancestry) == Lineage::kAncestor) return true;  // met together with its end
-        if (theirs.ended.Meets(record_.ancestry.lives) && !HasFault(ProtocolFault::kLivesIgnored)) {
-          outcome_.destroyed = true;
-          const Contest last = std::move(contest);
-          contests_ = {last};
-          return false;
-        }
-        TakeIn(contest.record);
-        return true;
-      });
-  if (!goes_on) return false;
+  if (!(record_.tombstone() ? AbsorbMet() : TakeInMet())) return false;
   for (NodeState& state : states_) {
     if (state == NodeState::kHolds) state = NodeState::kOpen;
   }
@@ -193,15 +180,31 @@ bool Replicator::ResolveContests() {
   return true;
 }
 
+bool Replicator::TakeInMet() {
+  for (Contest& contest : contests_) {
+    context_.store->counters().conflicts.Add();
+    const Ancestry& theirs = contest.record.ancestry;
+    if (LineageOf(theirs, record_.ancestry) == Lineage::kAncestor) continue;  // met together with its end
+    if (theirs.ended.Meets(record_.ancestry.lives) && !HasFault(ProtocolFault::kLivesIgnored)) {
+      outcome_.destroyed = true;
+      const Contest last = std::move(contest);
+      contests_ = {last};
+      return false;
+    }
+    TakeIn(contest.record);
+  }
+  return true;
+}
+
 // What a tombstone has met ends as well: sessions whose life it had not read, and what other tombstones name. It lasts
 // as long as the longest of them. But a session that was started after this end stands.
 bool Replicator::AbsorbMet() {
   Ancestry& mine = record_.ancestry;
   for (const Contest& contest : contests_) {
     const Ancestry& theirs = contest.record.ancestry;
-    const bool ended_by_this = mine.ended.Meets(theirs.lives);
-    const bool started_since = !theirs.tombstone && !ended_by_this && theirs.ended.Includes(mine.ended);
-    if (started_since || (!theirs.tombstone && !ended_by_this && base_.told_again)) {
+    const bool alive = !theirs.tombstone && !mine.ended.Meets(theirs.lives);
+    const bool started_since = base_.stands == Stands::kStartedSince && theirs.ended.Includes(mine.ended);
+    if (alive && (started_since || base_.stands == Stands::kUnnamed)) {
       outcome_.superseded = true;
       return false;
     }
@@ -214,10 +217,7 @@ bool Replicator::AbsorbMet() {
 }
 
 void Replicator::TakeIn(const Record& theirs) {
-  if (!theirs.tombstone()) {
-    context_.store->counters().conflicts.Add();
-    MergeWith(theirs);
-  }
+  if (!theirs.tombstone()) MergeWith(theirs);
   if (!record_.ancestry.Absorb(theirs.ancestry)) context_.store->counters().history_overflows.Add();
   if (theirs.tombstone()) return;
   record_.version = std::max(record_.version, theirs.version);

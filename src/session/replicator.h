@@ -15,12 +15,19 @@
 
 namespace clustered_session {
 
+// Which sessions that a tombstone meets go on.
+enum class Stands : uint8_t {
+  kNothing,       // its writer has read nothing, and ends whatever there is
+  kStartedSince,  // those that were started in view of the end of what its writer has read
+  kUnnamed,       // it is told again: those of a life that it does not name
+};
+
 // What a write starts from.
 struct WriteBase {
   Dot dot;                   // of what was read; none = nothing
   std::string_view payload;  // as it was read: the base of a merge
   uint64_t since = 0;        // Image::since()
-  bool told_again = false;   // a tombstone that has been written before: lives that it does not name stand
+  Stands stands = Stands::kStartedSince;
 };
 
 struct WriteOutcome {
@@ -59,6 +66,7 @@ class Replicator {
   void HandleReply(uint32_t node, NodeReply reply);
   void HandleConflict(uint32_t node, NodeReply reply);
   bool ResolveContests();
+  bool TakeInMet();
   bool AbsorbMet();
   void TakeIn(const Record& theirs);
   void MergeWith(const Record& theirs);

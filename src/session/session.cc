@@ -114,22 +114,22 @@ Status Session::SettleReplaced(Status status) {
 
 Status Session::Destroy(std::string_view id, uint32_t lifetime_s) {
   if (!ValidSessionId(id)) return Status::Ok();  // nothing can exist under it
-  Result<bool> exists = true;
-  if (!ReadCompleted(id)) {
+  const bool was_read = ReadCompleted(id);
+  if (!was_read) {
     AddressTo(id, lifetime_s);
-    exists = DestroyPath(&open_, &*loaded_).LookUp();
+    DestroyPath(&open_, &*loaded_).LookUp();
   }
   loaded_->lifetime_s = lifetime_s;
-  if (exists.ok() && *exists) DestroyPath(&open_, &*loaded_).Destroy(Telling::kNow);
+  DestroyPath(&open_, &*loaded_).Destroy(Telling::kNow, was_read);
   loaded_.reset();  // nothing of it is written any more; the lock stays until close
-  return exists.ok() ? Status::Ok() : exists.error();
+  return Status::Ok();
 }
 
 void Session::DestroyRead(const ReplacedSession& replaced, Telling telling) {
   AddressTo(replaced.session_id, replaced.lifetime_s);
   DestroyPath path(&open_, &*loaded_);
   path.LookUpRead(replaced.known, replaced.only_here);
-  path.Destroy(telling);
+  path.Destroy(telling, /*was_read=*/true);
   loaded_.reset();
 }
 

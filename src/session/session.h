@@ -76,7 +76,7 @@ class Session {
   Status UpdateTimestamp(std::string_view id, std::string_view payload, uint32_t lifetime_s, bool compared = false);
 
   // Destroys the session everywhere. Destroying one that does not exist succeeds. No node is told of one that only this
-  // server knows. Errors: kUnavailable (an ID that was not read, and no node of it can be asked).
+  // server knows.
   Status Destroy(std::string_view id, uint32_t lifetime_s);
 
   // session_regenerate_id(true): leaves the session to be destroyed by its successor. PHP closes this object and opens

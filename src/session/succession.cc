@@ -11,7 +11,9 @@ namespace {
 // Names of lives that were counted, in records of format 1, are never as high.
 constexpr uint32_t kNamedLife = 0x80000000;
 
-uint32_t NewLife(const SessionContext& context) {
+// A life under an ID of which `ended` are over.
+uint32_t NewLife(const SessionContext& context, const LifeSet& ended) {
+  if (ended.empty()) return kFirstLife;
   const uint64_t seed[2] = {context.store->instance(), NextNumber(context)};
   const SessionKey hash = Hash128({}, "life", {reinterpret_cast<const char*>(seed), sizeof seed});
   return static_cast<uint32_t>(hash.Hash64()) | kNamedLife;
@@ -48,7 +50,7 @@ Ancestry SuccessorOf(const SessionContext& context, const LoadedSession& loaded)
     anew.ended = next.ended;
     next = anew;
   }
-  if (next.lives.empty()) next.lives.Add(NewLife(context));
+  if (next.lives.empty()) next.lives.Add(NewLife(context, next.ended));
   next.lifetime_max_s = std::max(next.lifetime_max_s, loaded.lifetime_s);
   AddWrite(context, NextDot(context), loaded.image.since(), &next);
   return next;

@@ -14,6 +14,10 @@ uint64_t NextNumber(const SessionContext& context);
 // This server's next write. The actor is its instance, shortened; never 0.
 Dot NextDot(const SessionContext& context);
 
+// The first life under any ID. So what two servers start without knowing of each other is one session, and ends as one.
+// Later lives have random names: which of them came first does not matter, as each names those that had ended before.
+inline constexpr uint32_t kFirstLife = 1;
+
 // From which number on this server knows its own writes of a session that it has no copy of.
 uint64_t SinceNow(const SessionContext& context);
 

@@ -8,6 +8,7 @@
 #include "src/session/entry_path.h"
 #include "src/session/lifetime.h"
 #include "src/session/replicator.h"
+#include "src/session/succession.h"
 
 namespace clustered_session {
 namespace {
@@ -44,9 +45,14 @@ void KeepHere(OpenScope* open, LoadedSession* loaded, const Entry& entry, TimePo
   }
 }
 
-// On all nodes of the session that work, whatever `copies` is.
-enum class Kind : uint8_t { kFirst, kFirstLater, kAgain };
+enum class Kind : uint8_t { kKnown, kAll, kLater, kAgain };
 
+Stands StandsOf(Kind kind) {
+  if (kind == Kind::kAgain) return Stands::kUnnamed;
+  return kind == Kind::kAll ? Stands::kNothing : Stands::kStartedSince;
+}
+
+// On all nodes of the session that work, whatever `copies` is.
 void Replicate(OpenScope* open, LoadedSession* loaded, const Ancestry& end, uint64_t epoch, Kind kind) {
   const SessionContext& context = open->context;
   const SessionKey& key = loaded->address().local_key();
@@ -59,7 +65,7 @@ void Replicate(OpenScope* open, LoadedSession* loaded, const Ancestry& end, uint
   entry.version = tombstone.version;
   entry.epoch = epoch;
   entry.flags = kEntryTombstone;
-  if (kind == Kind::kFirstLater && !open->SingleServer()) {
+  if (kind == Kind::kLater && !open->SingleServer()) {
     entry.flags |= kEntryUnreplicated;
   } else if (!open->SingleServer()) {
     if (HasFault(ProtocolFault::kNoTombstone)) {
@@ -70,9 +76,9 @@ void Replicate(OpenScope* open, LoadedSession* loaded, const Ancestry& end, uint
     const auto everywhere = HasFault(ProtocolFault::kTombstoneOnCopies)
                                 ? context.settings.copies
                                 : static_cast<uint32_t>(loaded->items().placement.size());
-    const WriteOutcome outcome = Replicator(context, &loaded->items(), &open->notices)
-                                     .Write(tombstone, {{}, {}, 0, /*told_again=*/kind == Kind::kAgain}, everywhere,
-                                            NodeDeadline(context, open->Now()));
+    const WriteOutcome outcome =
+        Replicator(context, &loaded->items(), &open->notices)
+            .Write(tombstone, {{}, {}, 0, StandsOf(kind)}, everywhere, NodeDeadline(context, open->Now()));
     if (outcome.superseded) {
       context.store->Erase(key);
       return;
@@ -92,20 +98,21 @@ void Replicate(OpenScope* open, LoadedSession* loaded, const Ancestry& end, uint
 
 }  // namespace
 
-void WriteTombstone(OpenScope* open, LoadedSession* loaded, Telling telling) {
+void WriteTombstone(OpenScope* open, LoadedSession* loaded, Telling telling, Ending ending) {
   const Ancestry known = loaded->Known();
   Ancestry end = known.End();
   if (const std::optional<Ancestry> current = Current(*open, *loaded)) {
     if (!current->tombstone && current->ended.Meets(known.lives)) return;  // destroyed, and started anew since
     end.ended.Absorb(current->End().ended);
   }
-  if (end.ended.empty()) {  // nothing was ever written under the ID
-    open->context.store->Erase(loaded->address().local_key());
-    return;
-  }
+  if (ending == Ending::kAllLives) end.ended.Add(kFirstLife);
   end.lifetime_max_s = std::max(end.lifetime_max_s, loaded->lifetime_s);
   const uint64_t epoch = loaded->version() != 0 ? loaded->entry.epoch : loaded->epoch();
-  Replicate(open, loaded, end, epoch, telling == Telling::kNow ? Kind::kFirst : Kind::kFirstLater);
+  if (telling == Telling::kLater) {
+    Replicate(open, loaded, end, epoch, Kind::kLater);
+  } else {
+    Replicate(open, loaded, end, epoch, ending == Ending::kAllLives ? Kind::kAll : Kind::kKnown);
+  }
 }
 
 void RepeatTombstone(OpenScope* open, LoadedSession* loaded) {

@@ -122,6 +122,7 @@ TEST_CASE("Of two tombstones the one that names more stands, and others are join
   CHECK(LineageOf(twin, one) == Lineage::kSame);
   Ancestry longer = twin;
   longer.lifetime_max_s = 1;
+  longer.fingerprint = ++fingerprints;
   CHECK(LineageOf(twin, longer) == Lineage::kAncestor);
   CHECK(LineageOf(longer, twin) == Lineage::kDescendant);
 }

@@ -61,6 +61,7 @@ std::vector<int> World::Placed(const std::string& session) {
        PlaceSession(context.nodes->addresses(), key, NodeNamedBy(context.nodes->addresses(), session))) {
     placed.push_back(static_cast<int>(node));
   }
+  placed.resize(std::min(placed.size(), PlacedNodes(plan_.settings.copies)));
   return placed;
 }
 
@@ -104,11 +105,11 @@ uint64_t World::Answered(int server) {
   return sum;
 }
 
-bool World::MayAskSomebody(int server) {
-  for (size_t i = 0; i < nodes_.size(); ++i) {
-    if (!web(server).connection(i).failed_last()) return true;
-  }
-  return false;
+bool World::MayAskSomebody(int server, const std::string& session) {
+  const std::vector<int> placed = Placed(session);
+  return std::any_of(placed.begin(), placed.end(), [&](int node) {
+    return !web(server).connection(static_cast<size_t>(node)).failed_last();
+  });
 }
 
 uint64_t World::Conflicts() {

@@ -32,7 +32,7 @@ class World {
   void Hang(int node, bool hangs) { this->node(node).set_hung(hangs ? &clock_ : nullptr); }
   // The record of a session that the node holds, or would if it were asked.
   std::optional<Record> RecordOn(int node, const std::string& storage_key);
-  // All nodes, in the order in which they are written to for this session.
+  // The nodes that may hold something of this session, in the order in which they are written to.
   std::vector<int> Placed(const std::string& session);
   // When it expires.
   TimePoint ExpiryOn(int node, const std::string& storage_key);
@@ -52,8 +52,8 @@ class World {
   // Operations that the server has asked of nodes, and those that were answered.
   uint64_t Asked(int server);
   uint64_t Answered(int server);
-  // Whether the server has no reason to take every node for failing.
-  bool MayAskSomebody(int server);
+  // Whether the server has no reason to take every node of the session for failing.
+  bool MayAskSomebody(int server, const std::string& session);
   // Conflicts that all servers have counted, those that are dead included.
   uint64_t Conflicts();
 
