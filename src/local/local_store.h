@@ -26,6 +26,7 @@ class SessionLocks;
 class LocalStore {
  public:
   static constexpr size_t kMemoryMin = 1u << 20;  // bytes
+  static constexpr uint64_t kMemoryMax = uint64_t{16} << 40;
 
   // What the status shows; a snapshot without a common lock.
   struct Usage {
@@ -39,8 +40,8 @@ class LocalStore {
 
   // Maps an anonymous shared segment of `memory` bytes, `shared_extra` of which (64-byte aligned, zeroed) are the
   // caller's own: see Extra(). Opens no file and no descriptor. `instance` is for tests that have to happen the same
-  // way again; 0 = what is random is random. Errors: kInvalidArgument (memory < kMemoryMin, or too small for
-  // shared_extra), kNoMemory (mmap failed).
+  // way again; 0 = what is random is random. Errors: kInvalidArgument (memory < kMemoryMin, too small for
+  // shared_extra, or > kMemoryMax), kNoMemory (mmap failed).
   static Result<std::unique_ptr<LocalStore>> Create(size_t memory, size_t shared_extra, uint64_t instance = 0);
   virtual ~LocalStore() = default;
 
@@ -77,7 +78,8 @@ class LocalStore {
   virtual std::bitset<256> PoolsInUse() = 0;
   virtual size_t UnreplicatedCount() const = 0;  // without a lock: may be off by what others do just now
 
-  // Removes up to `limit` entries of sessions that are over and need not be remembered; returns how many.
+  // Removes up to `limit` entries of sessions that are over and need not be remembered; returns how many. Looks where
+  // something is due and nowhere else, and in vain at `limit` places at most.
   virtual size_t RemoveExpired(TimePoint now, size_t limit) = 0;
 
   virtual size_t PayloadMax() const = 0;  // bytes: a quarter of the payload memory, at most 1 GiB

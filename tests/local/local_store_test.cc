@@ -165,7 +165,8 @@ TEST_CASE("a store in too little memory is refused with a reason", "[local]") {
   }
   REQUIRE(LocalStore::Create(LocalStore::kMemoryMin, 900 * 1024).error().code() == ErrorCode::kInvalidArgument);
   REQUIRE(LocalStore::Create(LocalStore::kMemoryMin, SIZE_MAX).error().code() == ErrorCode::kInvalidArgument);
-  REQUIRE(LocalStore::Create(size_t{1} << 60, 0).error().code() == ErrorCode::kNoMemory);
+  REQUIRE(LocalStore::Create(size_t{1} << 60, 0).error().code() == ErrorCode::kInvalidArgument);
+  REQUIRE(LocalStore::Create(LocalStore::kMemoryMax, 0).error().code() == ErrorCode::kNoMemory);
 }
 
 TEST_CASE("stores of odd sizes work", "[local]") {
