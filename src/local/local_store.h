@@ -23,6 +23,20 @@ namespace clustered_session {
 
 class SessionLocks;
 
+// What a lookup found. True if the entry is here. An unknown one is no miss: its part of the store could not be looked
+// at, because a worker that was stopped holds it, or a repair did not end.
+class LookupResult {
+ public:
+  enum Outcome : uint8_t { kMissing, kFound, kUnknown };
+
+  LookupResult(Outcome outcome) : outcome_(outcome) {}
+  operator bool() const { return outcome_ == kFound; }
+  bool unknown() const { return outcome_ == kUnknown; }
+
+ private:
+  Outcome outcome_;
+};
+
 class LocalStore {
  public:
   static constexpr size_t kMemoryMin = 1u << 20;  // bytes
@@ -47,12 +61,12 @@ class LocalStore {
 
   // The entry of `key` and its payload, if it is here and its session is not over. Counts as a use for the eviction
   // order.
-  // `payload` may be null; after false it is not to be read. One that is as long already is copied into directly, so
-  // keep it from call to call. A payload whose checksum fails is a miss and is removed.
-  virtual bool Lookup(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) = 0;
+  // `payload` may be null; if the entry is not found it is not to be read. One that is as long already is copied into
+  // directly, so keep it from call to call. A payload whose checksum fails is a miss and is removed.
+  virtual LookupResult Lookup(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) = 0;
 
   // As Lookup, of a session that is over: its end is remembered until nodes_expire_at_ns, unless memory runs short.
-  virtual bool LookupOver(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) = 0;
+  virtual LookupResult LookupOver(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) = 0;
 
   // Inserts or replaces. On kTooLarge (over PayloadMax()) and kNoMemory (everything else is unreplicated) an older
   // entry of the key has been removed, so that a stale one is never served. kTimeout: a worker that was stopped (not

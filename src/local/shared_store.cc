@@ -72,7 +72,8 @@ uint32_t SharedStore::PayloadSum(uint64_t hash, std::string_view bytes) const {
   return Payloads::SumOf(bytes, seed_ ^ hash);
 }
 
-bool SharedStore::LookupIf(bool over, const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) {
+LookupResult SharedStore::LookupIf(bool over, const SessionKey& key, TimePoint now, Entry* entry,
+                                   std::string* payload) {
   const uint64_t hash = HashOf(key);
   CopyBuffer buffer;
   buffer.payload = payload;
@@ -81,26 +82,26 @@ bool SharedStore::LookupIf(bool over, const SessionKey& key, TimePoint now, Entr
     Step step;
     {
       ShardLock lock(this, ShardOf(hash));
-      if (!lock.locked()) return false;
+      if (!lock.locked()) return LookupResult::kUnknown;
       step = LookupLocked(over, key, hash, now, entry, &buffer);
     }
-    if (step == Step::kMiss) return false;
+    if (step == Step::kMiss) return LookupResult::kMissing;
     if (step == Step::kNoRoom) payload->resize(buffer.size);
     if (step != Step::kDone) continue;
-    if (payload == nullptr) return true;
+    if (payload == nullptr) return LookupResult::kFound;
     if (buffer.copy != nullptr && PayloadSum(hash, {buffer.copy, buffer.size}) != buffer.sum) {
       payload->clear();
       RemoveCorrupt(key, hash, buffer.head_sum);
-      return false;
+      return LookupResult::kMissing;
     }
     if (buffer.copy == buffer.small) {
       payload->assign(buffer.small, buffer.size);
     } else {
       payload->resize(buffer.size);
     }
-    return true;
+    return LookupResult::kFound;
   }
-  return false;
+  return LookupResult::kUnknown;
 }
 
 SharedStore::Step SharedStore::LookupLocked(bool over, const SessionKey& key, uint64_t hash, TimePoint now,
@@ -179,7 +180,8 @@ Status SharedStore::Put(const SessionKey& key, const Entry& entry, std::string_v
       return Error(ErrorCode::kTimeout, "local memory is held by a worker that does not run");
     }
     if (step != Step::kNoRoom) continue;
-    made_room = MakeRoom(segment_.ArenaOf(shard), units, now);
+    const bool again = made_room;
+    made_room = MakeRoom(segment_.ArenaOf(shard), again ? std::max<uint64_t>(units / 4, 1) : units, now);
     if (made_room) continue;
     // Nobody else can give way: the older entry of the key does. It would be stale anyway.
     if (gave_way) break;

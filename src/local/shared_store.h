@@ -28,10 +28,10 @@ class SharedStore final : public LocalStore {
   SharedStore(const SharedStore&) = delete;
   SharedStore& operator=(const SharedStore&) = delete;
 
-  bool Lookup(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) override {
+  LookupResult Lookup(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) override {
     return LookupIf(/*over=*/false, key, now, entry, payload);
   }
-  bool LookupOver(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) override {
+  LookupResult LookupOver(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) override {
     return LookupIf(/*over=*/true, key, now, entry, payload);
   }
   Status Put(const SessionKey& key, const Entry& entry, std::string_view payload, TimePoint now) override;
@@ -92,7 +92,7 @@ class SharedStore final : public LocalStore {
   bool NeedsRepair() const { return segment_.header()->needs_repair.load(std::memory_order_acquire) != 0; }
   void SetNeedsRepair() const { segment_.header()->needs_repair.store(1, std::memory_order_release); }
 
-  bool LookupIf(bool over, const SessionKey& key, TimePoint now, Entry* entry, std::string* payload);
+  LookupResult LookupIf(bool over, const SessionKey& key, TimePoint now, Entry* entry, std::string* payload);
 
   // For each, REQUIRES: the mutex of `table`'s shard.
   Step LookupLocked(bool over, const SessionKey& key, uint64_t hash, TimePoint now, Entry* entry, CopyBuffer* buffer);

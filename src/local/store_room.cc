@@ -3,10 +3,10 @@
 // never those that are unreplicated. One shard's mutex is held at a time, for one entry or a bounded look at others.
 //
 // What one Put costs does not depend on how much has expired, and what gives way is bounded by its size. Room is made
-// for its size, then it is tried again: first in pieces of the usual length, then in short ones, for which the place of
-// any head will do. At least half of what an entry had can be used so; a piece's header takes a tenth of it at most. So
-// a Put removes at most 2.25 times its size, and the rest of the last entry that gave way; usually once its size.
-// Others who take the room meanwhile make it more.
+// for its size, then for a quarter of it at a time, and after each of these it is tried again: first in pieces of the
+// usual length, then in short ones, for which the place of any head will do. At least half of what an entry had can be
+// used so, but for the pieces' headers. So a Put removes at most two and a half times its size, and the rest of the
+// last entry that gave way; usually its size and a quarter. Others who take the room meanwhile make it more.
 #include <algorithm>
 
 #include "src/local/fault_point.h"
