@@ -109,8 +109,8 @@ TEST_CASE("a Put while thousands of entries expire removes what it needs and no 
 }
 
 TEST_CASE("a large Put into a full store of small entries evicts at most 2.5 times its size", "[local]") {
-  const size_t small = GENERATE(1, 60, 200, 300, 700, 2000);
-  const size_t size = GENERATE(16'000, 65'536, 200'000);
+  const size_t small = GENERATE(1, 200, 700);
+  const size_t size = GENERATE(16'000, 65'536);
   StoreFixture fixture(8u << 20);
   uint64_t number = 0;
   // Of several sizes, some of which have made place for others, so that what is free lies in pieces.
@@ -118,10 +118,10 @@ TEST_CASE("a large Put into a full store of small entries evicts at most 2.5 tim
     ++number;
     REQUIRE(fixture.Put(number, small + number % 40));
   };
-  while (fixture.store->counters().evictions.Get() < 5000) put_small();
+  while (fixture.store->counters().evictions.Get() < 2000) put_small();
   uint64_t evicted_most = 0;
   uint64_t evicted_all = 0;
-  constexpr uint64_t kPuts = 40;
+  constexpr uint64_t kPuts = 20;
   for (uint64_t i = 0; i < kPuts; ++i) {
     const LocalStore::Usage before = fixture.store->GetUsage();
     REQUIRE(fixture.Put(10'000'000 + i, size));
