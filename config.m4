@@ -168,11 +168,11 @@ struct Value {
     src/memcached/meta_connection.cc
     src/memcached/meta_node.cc
     src/memcached/meta_protocol.cc
+    src/memcached/node_engine.cc
     src/memcached/node_item.cc
     src/memcached/node_process.cc
     src/memcached/resolver.cc
-    src/memcached/signal_block.cc
-    src/memcached/socket_transport.cc
+    src/memcached/socket.cc
     src/php/affinity.cc
     src/php/background.cc
     src/php/cookie_header.cc
