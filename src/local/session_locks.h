@@ -12,9 +12,9 @@
 
 namespace clustered_session {
 
-// A held lock: a value that its holder passes back to Release. Two sessions never share a slot.
+// A held lock: a value that its holder passes back to Release.
 struct SessionLock {
-  uint32_t slot = 0;
+  uint32_t slot = 0;   // the partition, which many sessions share
   uint32_t place = 0;  // this holder's place in the queue, with `slot` all that Release needs
   uint64_t ticket = 0;
   bool held = false;
