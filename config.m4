@@ -131,6 +131,7 @@ struct Value {
   dnl -- Sources --------------------------------------------------------------------------------------------------------
   dnl sources: begin (scripts/check_sources --write)
   CLUSTERED_SESSION_SOURCES="
+    src/base/on_demand_thread.cc
     src/base/process_number.cc
     src/base/save_path.cc
     src/base/session_id.cc
@@ -189,22 +190,28 @@ struct Value {
     src/record/version_vector.cc
     src/session/background_flusher.cc
     src/session/cluster_lock.cc
+    src/session/cluster_session_lock.cc
+    src/session/commit.cc
     src/session/conflict.cc
     src/session/destroy_path.cc
     src/session/entry_path.cc
     src/session/flush_path.cc
     src/session/flush_seat.cc
     src/session/flusher.cc
+    src/session/held_locks.cc
+    src/session/loaded_session.cc
     src/session/lock_keeper.cc
     src/session/lock_leases.cc
-    src/session/lock_path.cc
     src/session/notice.cc
     src/session/pool_table.cc
     src/session/read_path.cc
+    src/session/reconcile.cc
     src/session/replicator.cc
     src/session/session.cc
+    src/session/session_address.cc
     src/session/shared_state.cc
-    src/session/survey_path.cc
+    src/session/survey.cc
+    src/session/tombstone.cc
     src/session/worker.cc
     src/session/write_path.cc
   "

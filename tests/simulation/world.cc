@@ -55,7 +55,7 @@ std::optional<Record> World::RecordOn(int index, const std::string& storage_key)
 
 std::vector<int> World::Placed(const std::string& session) {
   const SessionContext& context = web(0).context();
-  const SessionKey key = HashSessionId({}, context.settings.prefix, session);
+  const SessionKey key = Hash128({}, context.settings.prefix, session);
   std::vector<int> placed;
   for (const uint32_t node :
        PlaceSession(context.nodes->addresses(), key, NodeNamedBy(context.nodes->addresses(), session))) {
