@@ -148,6 +148,7 @@ struct Value {
     src/cluster/placement.cc
     src/local/arena.cc
     src/local/entry_head.cc
+    src/local/expiry_tree.cc
     src/local/lock_queues.cc
     src/local/payload.cc
     src/local/segment.cc
@@ -159,6 +160,7 @@ struct Value {
     src/local/store_list.cc
     src/local/store_repair.cc
     src/local/store_room.cc
+    src/local/undo_log.cc
     src/memcached/classic_connection.cc
     src/memcached/classic_node.cc
     src/memcached/classic_operation.cc
@@ -167,11 +169,11 @@ struct Value {
     src/memcached/meta_connection.cc
     src/memcached/meta_node.cc
     src/memcached/meta_protocol.cc
+    src/memcached/node_engine.cc
     src/memcached/node_item.cc
     src/memcached/node_process.cc
     src/memcached/resolver.cc
-    src/memcached/signal_block.cc
-    src/memcached/socket_transport.cc
+    src/memcached/socket.cc
     src/php/affinity.cc
     src/php/background.cc
     src/php/cookie_header.cc

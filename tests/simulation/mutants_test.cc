@@ -85,8 +85,6 @@ TEST_CASE("A fault in writing or destroying is caught by the simulation", "[muta
       {"unchanged sessions never refreshed", ProtocolFault::kNeverRefreshed},
       {"no tombstone", ProtocolFault::kNoTombstone},
       {"tombstones on the copies alone", ProtocolFault::kTombstoneOnCopies},
-      {"leftovers of stand-ins kept", ProtocolFault::kLeftoversStay},
-      {"the replaced destroyed before its successor is safe", ProtocolFault::kReplacedTooEarly},
       {"tombstones as branches", ProtocolFault::kTombstoneIsBranch},
       {"lives ignored", ProtocolFault::kLivesIgnored},
       {"no compare and swap", ProtocolFault::kNone, WriteUnconditionally},
