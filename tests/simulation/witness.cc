@@ -30,7 +30,7 @@ void Witness::Violated(const std::string& what) {
 }
 
 bool Witness::Current(const Account& account, const Key& key) const {
-  return key.told && key.stored && !key.undecided && key.generation == account.generation;
+  return key.told && key.stored && !key.removed && !key.undecided && key.generation == account.generation;
 }
 
 // Whether this server takes the session for one that nobody has used for its lifetime; a little early, as what is
@@ -134,7 +134,7 @@ std::string Witness::Describe() {
 void Witness::CheckFlushed() {
   for (const auto& [id, account] : accounts_) {
     for (const auto& [name, key] : account.keys) {
-      if (!key.told || key.stored || key.undecided || key.generation < account.generation || !plan_.merges()) continue;
+      if (!key.told || key.stored || key.removed || key.undecided || key.generation < account.generation || !plan_.merges()) continue;
       if (plan_.breadth.too_large) continue;  // perhaps no node takes it
       for (int server = 0; server < world_.servers(); ++server) {
         if (world_.ProcessOf(server) != key.local_to || OverAt(account, server)) continue;

@@ -97,6 +97,7 @@ class Witness {
     bool told = false;     // the client was told that it is saved
     bool stored = false;   // a node has acknowledged it
     bool blind = false;      // of a session that was begun where its last end could not be seen
+    bool removed = false;    // by a request, or about to be
     bool undecided = false;  // nothing is promised, or no longer
     uint64_t conflicts = 0;  // that all servers had counted when it was added
     int local_to = -1;       // the process that was all that had it
@@ -138,6 +139,7 @@ class Witness {
   void Observe(const Cause& cause);
   void NoteStored();
   Held LookAt(int node, const std::string& session, const Cause& cause);
+  void ForgetExpired(Account* account);
   static void NoteForgotten(int node, const Held& after, Account* account);
   void JudgeNode(int node, const Account& account, const Held& after, const Cause& cause);
   void JudgeLostKeys(int node, const Account& account, const Held& after, const Cause& cause);
@@ -155,6 +157,7 @@ class Witness {
   void JudgeKept(const Turn& turn, const Account& account);
   void JudgeLeftovers(const Turn& turn, const Account& account);
   void JudgeSuccessor(const Turn& before, const Turn& after);
+  static bool Certain(const Turn& turn, const Account& account);
   void JudgeGone(const Account& account, const std::set<int>& answered);
   // `certain`: it was there, and was to end.
   void End(Account* account, const Cause& cause, bool certain, const std::set<int>& answered);

@@ -73,6 +73,7 @@ void Witness::Observe(const Cause& cause) {
   NoteStored();
   world_.NoteState();
   for (auto& [id, account] : accounts_) {
+    ForgetExpired(&account);
     std::vector<Held> after;
     for (int node = 0; node < world_.nodes(); ++node) {
       after.push_back(LookAt(node, id, cause));
@@ -89,6 +90,16 @@ void Witness::Observe(const Cause& cause) {
   }
   tombstoned_.clear();
   Say(Describe());
+}
+
+// What only one server has ends with its copy there.
+void Witness::ForgetExpired(Account* account) {
+  for (int server = 0; server < world_.servers(); ++server) {
+    if (!OverAt(*account, server)) continue;
+    for (auto& [name, key] : account->keys) {
+      key.undecided |= !key.stored && key.local_to == world_.ProcessOf(server);
+    }
+  }
 }
 
 void Witness::NoteForgotten(int node, const Held& after, Account* account) {

@@ -125,7 +125,7 @@ void Witness::JudgeUnasked(const Turn& turn, const Account& account) {
 // G5: a server shows what it alone has.
 void Witness::JudgeLocal(const Turn& turn, const Account& account) {
   for (const auto& [name, key] : account.keys) {
-    if (!key.told || key.stored || key.undecided || key.local_to != turn.process) continue;
+    if (!key.told || key.stored || key.removed || key.undecided || key.local_to != turn.process) continue;
     if (key.generation < account.generation || !plan_.merges() || plan_.breadth.too_large) continue;
     if (turn.shown.count(name) > 0 || OverAt(account, turn.server)) continue;
     Violated("G5: " + world_.NameOf(turn.server) + " does not show " + name + ", which only it has");
@@ -134,13 +134,13 @@ void Witness::JudgeLocal(const Turn& turn, const Account& account) {
 
 void Witness::Attempts(Turn* turn, const Deed& deed) {
   Account& account = AccountOf(turn->session);
-  if (!deed.removes.empty()) account.keys[deed.removes].undecided = true;
+  if (!deed.removes.empty()) account.keys[deed.removes].removed = true;
   const bool ended_since = turn->shown.empty() && turn->generation != account.generation;
   if (ended_since) turn->generation = account.generation;
   bool undecided = ended_since || (turn->unsure && !plan_.breadth.unseen_ends);
   bool blind = turn->unsure;
   for (const std::string& name : turn->shown) {
-    undecided |= account.keys[name].undecided && name != deed.removes;
+    undecided |= account.keys[name].undecided;
     blind |= account.keys[name].blind;
   }
   for (const std::string& name : deed.adds) {
@@ -159,7 +159,8 @@ void Witness::Finished(const Turn& turn, const Deed& deed, const Status& status,
   Serving& serving = account.serving[turn.process];
   if (!answered.empty()) serving.answered = world_.NowOf(turn.server);
   if (deed.is_use) serving.used = world_.NowOf(turn.server);
-  serving.lifetime_s = turn.lifetime_s;
+  // Who does not use it may shorten its life, not prolong it.
+  serving.lifetime_s = deed.is_use || serving.lifetime_s == 0 ? turn.lifetime_s : std::min(serving.lifetime_s, turn.lifetime_s);
   if (!status.ok()) {
     Say("  fails: " + status.error().message());
     if (status.error().code() != ErrorCode::kTooLarge || !plan_.breadth.too_large) {
@@ -187,7 +188,7 @@ void Witness::Finished(const Turn& turn, const Deed& deed, const Status& status,
     cause.ended = replaces->session;
     JudgeSuccessor(*replaces, turn);
     Account& before = AccountOf(replaces->session);
-    const bool certain = replaces->generation == before.generation && !replaces->shown.empty() && status.ok();
+    const bool certain = replaces->generation == before.generation && Certain(*replaces, before) && status.ok();
     End(&before, cause, certain, answered);
   } else {
     Observe(cause);
@@ -240,6 +241,13 @@ void Witness::JudgeSuccessor(const Turn& before, const Turn& after) {
   }
 }
 
+// Whether it is sure which session a request was shown, if any.
+bool Witness::Certain(const Turn& turn, const Account& account) {
+  return !turn.shown.empty() && std::none_of(turn.shown.begin(), turn.shown.end(), [&](const std::string& name) {
+    return account.keys.at(name).undecided || account.keys.at(name).blind;
+  });
+}
+
 void Witness::Destroyed(const Turn& turn) {
   Account& account = AccountOf(turn.session);
   NoteStored();
@@ -247,7 +255,7 @@ void Witness::Destroyed(const Turn& turn) {
   cause.what = "a destruction on " + world_.NameOf(turn.server);
   cause.turn = &turn;
   cause.ended = turn.session;
-  const bool certain = turn.generation == account.generation && !turn.shown.empty();
+  const bool certain = turn.generation == account.generation && Certain(turn, account);
   End(&account, cause, certain, AnsweredSince(turn.server, turn.answers));
 }
 
@@ -279,8 +287,12 @@ void Witness::End(Account* account, const Cause& cause, bool certain, const std:
   ++account->generation;
 }
 
-// G4: a destruction that was told to a client is true of every node that has answered.
+// G4: a destruction that was told to a client is true of every node that has answered; unless another one hung, which
+// leaves no time to ask a second time.
 void Witness::JudgeGone(const Account& account, const std::set<int>& answered) {
+  for (int node = 0; node < world_.nodes(); ++node) {
+    if (world_.node(node).hung()) return;
+  }
   for (const int node : answered) {
     for (const std::string& name : account.nodes[static_cast<size_t>(node)].keys) {
       const auto found = account.keys.find(name);
