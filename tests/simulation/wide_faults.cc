@@ -229,7 +229,10 @@ void WideHistory::ChangeList() {
     GiveList(server);
     break;
   }
-  if (ListsDiffer()) return;
+  if (!ListsDiffer()) SwitchOffUnlisted();
+}
+
+void WideHistory::SwitchOffUnlisted() {
   for (int node = 0; node < world_.nodes() && witness_.violation().empty(); ++node) {
     const bool listed = std::find(list_.begin(), list_.end(), node) != list_.end();
     if (listed || world_.node(node).items().empty()) continue;

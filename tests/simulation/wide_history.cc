@@ -99,6 +99,7 @@ void WideHistory::Heal() {
     Flush(server);
     if (world_.ListOf(server) != list_ && witness_.violation().empty()) GiveList(server);
   }
+  if (witness_.violation().empty()) SwitchOffUnlisted();
   if (witness_.violation().empty()) witness_.CheckFlushed();
 }
 

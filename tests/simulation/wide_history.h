@@ -86,6 +86,7 @@ class WideHistory {
   void ChangeList();
   void GiveList(int server);
   bool ListsDiffer() const;
+  void SwitchOffUnlisted();
   bool MayBreak(int node);  // another one is broken already, and this kind breaks one at a time
   void Say(const std::string& line) { witness_.Say(line); }
 

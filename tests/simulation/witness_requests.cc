@@ -219,7 +219,9 @@ void Witness::JudgeKept(const Turn& turn, const Account& account) {
 // G1: what is older stays on no node that has answered: else it is what is shown once the proper holders have lost the
 // newer.
 void Witness::JudgeLeftovers(const Turn& turn, const Account& account) {
-  for (const int node : AnsweredSince(turn.server, turn.answers)) {
+  std::set<int> answered = AnsweredSince(turn.server, turn.answers);
+  answered.insert(turn.answered.begin(), turn.answered.end());
+  for (const int node : answered) {
     const Held& held = account.nodes[static_cast<size_t>(node)];
     if (!held.present || held.tombstone || held.later) continue;
     for (const std::string& name : turn.shown) {
