@@ -131,35 +131,24 @@ struct Value {
   dnl -- Sources --------------------------------------------------------------------------------------------------------
   dnl sources: begin (scripts/check_sources --write)
   CLUSTERED_SESSION_SOURCES="
+    src/base/on_demand_thread.cc
     src/base/process_number.cc
     src/base/save_path.cc
     src/base/session_id.cc
     src/base/session_key.cc
     src/base/units.cc
-    src/cluster/classic_connection.cc
-    src/cluster/classic_node.cc
-    src/cluster/classic_operation.cc
     src/cluster/flight.cc
     src/cluster/health.cc
     src/cluster/health_table.cc
-    src/cluster/memcached_node.cc
-    src/cluster/meta_attempt.cc
-    src/cluster/meta_connection.cc
-    src/cluster/meta_node.cc
-    src/cluster/meta_protocol.cc
     src/cluster/node.cc
     src/cluster/node_code.cc
     src/cluster/node_gate.cc
-    src/cluster/node_item.cc
-    src/cluster/node_process.cc
     src/cluster/node_set.cc
     src/cluster/node_watch.cc
     src/cluster/placement.cc
-    src/cluster/resolver.cc
-    src/cluster/signal_block.cc
-    src/cluster/socket_transport.cc
     src/local/arena.cc
     src/local/entry_head.cc
+    src/local/expiry_tree.cc
     src/local/lock_queues.cc
     src/local/payload.cc
     src/local/segment.cc
@@ -171,6 +160,20 @@ struct Value {
     src/local/store_list.cc
     src/local/store_repair.cc
     src/local/store_room.cc
+    src/local/undo_log.cc
+    src/memcached/classic_connection.cc
+    src/memcached/classic_node.cc
+    src/memcached/classic_operation.cc
+    src/memcached/memcached_node.cc
+    src/memcached/meta_attempt.cc
+    src/memcached/meta_connection.cc
+    src/memcached/meta_node.cc
+    src/memcached/meta_protocol.cc
+    src/memcached/node_engine.cc
+    src/memcached/node_item.cc
+    src/memcached/node_process.cc
+    src/memcached/resolver.cc
+    src/memcached/socket.cc
     src/php/affinity.cc
     src/php/background.cc
     src/php/cookie_header.cc
@@ -187,22 +190,28 @@ struct Value {
     src/record/version_vector.cc
     src/session/background_flusher.cc
     src/session/cluster_lock.cc
+    src/session/cluster_session_lock.cc
+    src/session/commit.cc
     src/session/conflict.cc
     src/session/destroy_path.cc
     src/session/entry_path.cc
     src/session/flush_path.cc
     src/session/flush_seat.cc
     src/session/flusher.cc
+    src/session/held_locks.cc
+    src/session/loaded_session.cc
     src/session/lock_keeper.cc
     src/session/lock_leases.cc
-    src/session/lock_path.cc
     src/session/notice.cc
     src/session/pool_table.cc
     src/session/read_path.cc
+    src/session/reconcile.cc
     src/session/replicator.cc
     src/session/session.cc
+    src/session/session_address.cc
     src/session/shared_state.cc
-    src/session/survey_path.cc
+    src/session/survey.cc
+    src/session/tombstone.cc
     src/session/worker.cc
     src/session/write_path.cc
   "
@@ -214,7 +223,7 @@ struct Value {
   PHP_NEW_EXTENSION([clustered_session], [$CLUSTERED_SESSION_SOURCES], [$ext_shared],,
     [$CLUSTERED_SESSION_CXXFLAGS], [cxx])
   PHP_ADD_EXTENSION_DEP([clustered_session], [session])
-  for clustered_session_layer in base record local cluster session php; do
+  for clustered_session_layer in base record local cluster memcached session php; do
     PHP_ADD_BUILD_DIR([$ext_builddir/src/$clustered_session_layer])
   done
 

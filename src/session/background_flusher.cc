@@ -1,11 +1,9 @@
+// The thread that writes what requests have left behind, see background_flusher.h. Layer: session.
 #include "src/session/background_flusher.h"
 
-#include <unistd.h>
-
-#include <optional>
+#include <exception>
 #include <utility>
 
-#include "src/base/quiet_thread.h"
 #include "src/session/worker.h"
 
 namespace clustered_session {
@@ -38,11 +36,10 @@ BackgroundFlusher::BackgroundFlusher(LocalStore* store, const Clock* clock, Sess
       clock_(clock),
       own_(std::move(own)),
       credentials_(SharedPoolTable::CredentialsHash(own_)),
-      pid_(getpid()) {}
-
-BackgroundFlusher::~BackgroundFlusher() { Stop(); }
-
-bool BackgroundFlusher::Mine() const { return getpid() == pid_; }
+      thread_([this] { ServeWhilePending(); },
+              [this] {
+                if (FlushSeat* seat = pools().SeatOf(credentials_); seat != nullptr) seat->Wake();
+              }) {}
 
 std::unique_ptr<Flusher> BackgroundFlusher::MakeFlusher() const {
   // Kept by the function: connections live as long as the flusher.
@@ -77,43 +74,35 @@ FlushSeat* BackgroundFlusher::TakeSeat() {
 
 void BackgroundFlusher::Wake() {
   FlushSeat* seat = pools().SeatOf(credentials_);
-  if (seat == nullptr || seat->pending.load() == FlushSeat::kNothing || running_.load()) return;
-  // A mutex belongs to its thread, so this one only looks whether it is free.
-  if (!seat->Take()) return;
-  seat->taken.Unlock();
-
-  const std::lock_guard<std::mutex> guard(mutex_);
-  if (stop_.load() || running_.exchange(true)) return;
-  if (thread_.joinable()) thread_.join();  // it has ended
-  if (std::optional<std::thread> started = StartQuietThread([this] { Main(); })) {
-    thread_ = std::move(*started);
-  } else {
-    running_.store(false);  // the next request tries again
+  if (seat == nullptr || seat->pending.load() == FlushSeat::kNothing) return;
+  if (!thread_.running()) {
+    // A mutex belongs to its thread, so this one only looks whether it is free.
+    if (!seat->Take()) return;
+    seat->taken.Unlock();
   }
+  (void)thread_.Start();  // else the next request tries again
 }
 
-void BackgroundFlusher::Main() {
-  FlushSeat* seat = nullptr;
-  do {
+void BackgroundFlusher::ServeWhilePending() {
+  FlushSeat* seat = pools().SeatOf(credentials_);
+  // Again after the seat was given back: who left something behind a moment ago may have seen it taken.
+  while (seat != nullptr && !thread_.stopping() && seat->pending.load() != FlushSeat::kNothing) {
     seat = TakeSeat();
-    if (seat != nullptr) {
-      const SeatHold hold(seat);
-      Serve(seat);
-    }
-    running_.store(false);
-    // Who left something behind a moment ago may have seen the seat taken, or this thread running.
-  } while (seat != nullptr && !stop_.load() && seat->pending.load() != FlushSeat::kNothing && !running_.exchange(true));
+    if (seat == nullptr) return;
+    const SeatHold hold(seat);
+    Serve(seat);
+  }
 }
 
 // Where memory ends, what was allocated is given back, and the thread tries again: another one would find no more.
 void BackgroundFlusher::Serve(FlushSeat* seat) noexcept {
-  while (!stop_.load()) {
+  while (!thread_.stopping()) {
     try {
       ServeUntilIdle(seat, MakeFlusher().get());
       return;
     } catch (const std::exception&) {
       seat->pending.store(FlushSeat::kPending);
-      Pause(seat, kMemoryRetry);
+      WaitOnSeat(seat, kMemoryRetry);
     }
   }
 }
@@ -121,7 +110,7 @@ void BackgroundFlusher::Serve(FlushSeat* seat) noexcept {
 // Until nothing has come for a while, or the process ends.
 void BackgroundFlusher::ServeUntilIdle(FlushSeat* seat, Flusher* flusher) {
   TimePoint idle_until = clock_->Now() + kIdle;
-  while (!stop_.load()) {
+  while (!thread_.stopping()) {
     if (seat->pending.load() == FlushSeat::kNothing) {
       const TimePoint now = clock_->Now();
       if (now >= idle_until) return;
@@ -134,7 +123,7 @@ void BackgroundFlusher::ServeUntilIdle(FlushSeat* seat, Flusher* flusher) {
     const bool left = step.tried() >= kStepEntries || AnyOfOurs();
     uint32_t still = FlushSeat::kUnderWay;  // else there is something new
     seat->pending.compare_exchange_strong(still, left ? FlushSeat::kPending : FlushSeat::kNothing);
-    if (step.written == 0 && left) Pause(seat, RetryAfter(step));
+    if (step.written == 0 && left) WaitOnSeat(seat, RetryAfter(step));
     idle_until = clock_->Now() + kIdle;
   }
 }
@@ -142,20 +131,10 @@ void BackgroundFlusher::ServeUntilIdle(FlushSeat* seat, Flusher* flusher) {
 // After a step that brought nothing forward.
 Duration BackgroundFlusher::RetryAfter(const Flusher::Step& step) { return step.no_node > 0 ? kRetry : kBusyRetry; }
 
-void BackgroundFlusher::Pause(FlushSeat* seat, Duration wait) {
+// For the thread.
+void BackgroundFlusher::WaitOnSeat(FlushSeat* seat, Duration wait) {
   const TimePoint until = clock_->Now() + wait;
-  while (!stop_.load() && clock_->Now() < until) seat->Wait(until - clock_->Now());
-}
-
-void BackgroundFlusher::Stop() {
-  if (!Mine()) return;
-  const std::lock_guard<std::mutex> guard(mutex_);
-  stop_.store(true);
-  if (thread_.joinable()) {
-    if (FlushSeat* seat = pools().SeatOf(credentials_); seat != nullptr) seat->Wake();
-    thread_.join();
-  }
-  stop_.store(false);
+  while (!thread_.stopping() && clock_->Now() < until) seat->Wait(until - clock_->Now());
 }
 
 size_t BackgroundFlusher::FlushAll(TimePoint deadline) {
@@ -170,7 +149,7 @@ size_t BackgroundFlusher::FlushAll(TimePoint deadline) {
     const Flusher::Step step = flusher->Run(kStepEntries, deadline);
     KeepNotices(flusher.get());
     left = step.tried() >= kStepEntries || AnyOfOurs();
-    if (step.written == 0 && left) Pause(seat, RetryAfter(step));
+    if (step.written == 0 && left) clock_->Pause(RetryAfter(step));
   }
   if (!left) seat->pending.store(FlushSeat::kNothing);
   return store_->UnreplicatedCount();

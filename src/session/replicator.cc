@@ -15,11 +15,6 @@ constexpr int kAttemptsMax = 6;
 
 }  // namespace
 
-Replicator::Replicator(const SessionContext& context, std::string_view storage_key,
-                       const std::vector<uint32_t>& placement, std::vector<NodeToken>* tokens,
-                       std::vector<Notice>* notices)
-    : context_(context), storage_key_(storage_key), placement_(placement), tokens_(tokens), notices_(notices) {}
-
 WriteOutcome Replicator::Write(const Record& record, const WriteBase& base, uint32_t copies, std::chrono::seconds ttl,
                                TimePoint deadline) {
   record_ = record;
@@ -35,9 +30,9 @@ WriteOutcome Replicator::Write(const Record& record, const WriteBase& base, uint
     std::vector<NodeSet::WriteTarget> targets = ChooseTargets(copies);
     if (targets.empty() && AskFailingNodes(deadline)) targets = ChooseTargets(copies);
     if (targets.empty()) break;
-    const std::string bytes = EncodeRecord(&record_, storage_key_);
+    const std::string bytes = EncodeRecord(&record_, items_->key);
     contests_.clear();
-    std::vector<NodeReply> replies = context_.nodes->WriteAll(targets, storage_key_, bytes, ttl, deadline);
+    std::vector<NodeReply> replies = context_.nodes->WriteAll(targets, items_->key, bytes, ttl, deadline);
     for (size_t i = 0; i < targets.size(); ++i) HandleReply(targets[i].node, std::move(replies[i]));
     if (!contests_.empty() && record_.tombstone()) {  // what it destroys is destroyed, and this was started since
       outcome_.superseded = true;
@@ -67,11 +62,11 @@ WriteOutcome Replicator::Write(const Record& record, const WriteBase& base, uint
 std::vector<NodeSet::WriteTarget> Replicator::ChooseTargets(uint32_t copies) const {
   std::vector<NodeSet::WriteTarget> targets;
   uint32_t chosen = 0;
-  for (const uint32_t node : placement_) {
+  for (const uint32_t node : items_->placement) {
     if (chosen == copies) break;
     if (states_[node] == NodeState::kFailed || !context_.nodes->WorthAsking(node)) continue;
     ++chosen;
-    if (states_[node] == NodeState::kOpen) targets.push_back({node, (*tokens_)[node]});
+    if (states_[node] == NodeState::kOpen) targets.push_back({node, items_->tokens[node]});
   }
   return targets;
 }
@@ -81,7 +76,7 @@ bool Replicator::AskFailingNodes(TimePoint deadline) const {
   if (std::count(states_.begin(), states_.end(), NodeState::kHolds) != 0 || !TimeToAsk(context_, deadline))
     return false;
   std::vector<uint32_t> nodes;
-  for (const uint32_t node : placement_) {
+  for (const uint32_t node : items_->placement) {
     if (states_[node] == NodeState::kOpen) nodes.push_back(node);
   }
   return context_.nodes->GrantLastTries(nodes);
@@ -96,7 +91,7 @@ bool Replicator::WorthMoreTime(const std::vector<NodeSet::WriteTarget>& targets)
 }
 
 void Replicator::HandleReply(uint32_t node, NodeReply reply) {
-  (*tokens_)[node] = reply.token;
+  items_->tokens[node] = reply.token;
   switch (reply.status) {
     case NodeStatus::kStored:
       states_[node] = NodeState::kHolds;
@@ -131,7 +126,7 @@ void Replicator::HandleReply(uint32_t node, NodeReply reply) {
 // is.
 void Replicator::HandleConflict(uint32_t node, NodeReply reply) {
   if (!reply.token.known()) return;  // the item is gone: the next attempt adds it
-  Result<Record> theirs = DecodeRecord(reply.value, storage_key_);
+  Result<Record> theirs = DecodeRecord(reply.value, items_->key);
   if (!theirs.ok()) {  // somebody else's bytes under our key: worth nothing, replaced
     context_.store->counters().corrupt_records.Add();
     notices_->push_back({false, context_.nodes->Label(node) + ": an item under our key is unreadable (" +
@@ -219,13 +214,13 @@ void Replicator::MergeWith(const Record& theirs) {
 void Replicator::Retract(std::chrono::seconds ttl, TimePoint deadline) {
   std::vector<NodeSet::WriteTarget> targets;
   for (uint32_t node = 0; node < states_.size(); ++node) {
-    if (states_[node] == NodeState::kHolds) targets.push_back({node, (*tokens_)[node]});
+    if (states_[node] == NodeState::kHolds) targets.push_back({node, items_->tokens[node]});
     states_[node] = NodeState::kFailed;
   }
   if (targets.empty() || !contests_.front().record.tombstone()) return;
   const std::string& bytes = contests_.front().bytes;
-  std::vector<NodeReply> replies = context_.nodes->WriteAll(targets, storage_key_, bytes, ttl, deadline);
-  for (size_t i = 0; i < targets.size(); ++i) (*tokens_)[targets[i].node] = replies[i].token;
+  std::vector<NodeReply> replies = context_.nodes->WriteAll(targets, items_->key, bytes, ttl, deadline);
+  for (size_t i = 0; i < targets.size(); ++i) items_->tokens[targets[i].node] = replies[i].token;
 }
 
 }  // namespace clustered_session

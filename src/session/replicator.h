@@ -11,6 +11,7 @@
 
 #include "src/record/record.h"
 #include "src/session/context.h"
+#include "src/session/session_address.h"
 
 namespace clustered_session {
 
@@ -42,9 +43,9 @@ struct WriteOutcome {
 
 class Replicator {
  public:
-  // `tokens` is indexed by node and updated. `placement` is all nodes in their order for this session.
-  Replicator(const SessionContext& context, std::string_view storage_key, const std::vector<uint32_t>& placement,
-             std::vector<NodeToken>* tokens, std::vector<Notice>* notices);
+  // Updates the tokens of *items. All outlive the object.
+  Replicator(const SessionContext& context, NodeItems* items, std::vector<Notice>* notices)
+      : context_(context), items_(items), notices_(notices) {}
 
   // Writes to the first `copies` nodes of the placement that work. Bounded by attempts and by `deadline`, which is put
   // off once, by operation_timeout, if a node that hung has used it up while another one held something else.
@@ -65,9 +66,7 @@ class Replicator {
   void Retract(std::chrono::seconds ttl, TimePoint deadline);
 
   const SessionContext& context_;
-  std::string_view storage_key_;
-  const std::vector<uint32_t>& placement_;
-  std::vector<NodeToken>* tokens_;
+  NodeItems* items_;
   std::vector<Notice>* notices_;
 
   Record record_;  // what is being written; its payload views into the caller's or outcome_.payload

@@ -13,7 +13,7 @@ struct LaterFormatFixture : ClusterFixture {
   LaterFormatFixture() {
     Serve(&a, "", "cart|i:7;");
     id = browser.session_id;
-    key = StorageKey("cs:", HashSessionId({}, "cs:", id));
+    key = StorageKey("cs:", Hash128({}, "cs:", id));
     for (FakeMemcached* node : nodes) {
       FakeMemcached::Item* item = node->Find(key);
       if (item == nullptr) continue;
@@ -70,8 +70,7 @@ TEST_CASE_METHOD(LaterFormatFixture, "A record of a later format is overwritten 
   CHECK(LaterRecords() == 2);
 }
 
-TEST_CASE_METHOD(LaterFormatFixture, "One node's record of a later format does not hide another session",
-                 "[session]") {
+TEST_CASE_METHOD(LaterFormatFixture, "One node's record of a later format does not hide another session", "[session]") {
   Browser other;
   {
     Request request(&b, &other);

@@ -82,7 +82,7 @@ TEST_CASE_METHOD(LoggedOutFixture, "A session that is replaced ends although its
   {
     Request request(&a, &browser);
     REQUIRE(request.Start().ok());
-    const auto evict = [this] { a.store().Erase(a.context().InSpace(HashSessionId({}, "cs:", id))); };
+    const auto evict = [this] { a.store().Erase(a.context().InSpace(Hash128({}, "cs:", id))); };
     REQUIRE(request.Regenerate(true, "n|i:2;", evict).ok());
     REQUIRE(request.Finish("n|i:3;").ok());
     successor = browser.session_id;

@@ -6,7 +6,7 @@
 #include <catch2/catch.hpp>
 #include <string>
 
-#include "src/cluster/memcached_node.h"
+#include "src/memcached/memcached_node.h"
 #include "src/record/record.h"
 #include "src/session/session.h"
 #include "src/session/shared_state.h"
@@ -108,7 +108,7 @@ struct Server {
   SessionContext context;
 };
 
-std::string KeyOnNodes() { return StorageKey("cs:", HashSessionId({}, "cs:", kId)); }
+std::string KeyOnNodes() { return StorageKey("cs:", Hash128({}, "cs:", kId)); }
 
 // The payload that a node holds; nothing but a whole record counts.
 std::string HeldBy(const MemcachedProcess& node) {

@@ -17,7 +17,7 @@ struct LossesFixture : ClusterFixture {
     placed = Placed(id);
   }
   static void Forget(WebServer* server, const std::string& id) {
-    server->store().Erase(server->context().InSpace(HashSessionId({}, "cs:", id)));
+    server->store().Erase(server->context().InSpace(Hash128({}, "cs:", id)));
   }
 
   std::string id;

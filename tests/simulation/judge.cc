@@ -17,7 +17,7 @@ std::string Join(const std::vector<std::string>& keys) {
 
 Judge::Facts& Judge::FactsOf(const std::string& session) {
   Facts& facts = sessions_[session];
-  if (facts.storage_key.empty()) facts.storage_key = StorageKey("cs:", HashSessionId({}, "cs:", session));
+  if (facts.storage_key.empty()) facts.storage_key = StorageKey("cs:", Hash128({}, "cs:", session));
   return facts;
 }
 

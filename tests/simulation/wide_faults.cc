@@ -157,7 +157,8 @@ void WideHistory::Kill(int server) {
       const Deed deed = DrawDeed(client.turn);
       const int operations = random_.Below(5);
       Say("  " + NameOf(client) + " was about to add {" + (deed.adds.empty() ? "" : *deed.adds.begin()) +
-          "} and remove {" + deed.removes + "}; " + std::to_string(operations) + " operations of that still reach a node");
+          "} and remove {" + deed.removes + "}; " + std::to_string(operations) +
+          " operations of that still reach a node");
       witness_.Attempts(&client.turn, deed);
       world_.web(server).DieAfter(operations);
       (void)client.request->Finish(Apply(client.turn.payload, deed)).ok();
@@ -176,7 +177,7 @@ void WideHistory::NewerServerWrites() {
   const std::vector<std::string> sessions = witness_.Sessions();
   if (sessions.empty()) return;
   const std::string& session = sessions[static_cast<size_t>(random_.Below(static_cast<int>(sessions.size())))];
-  const std::string key = StorageKey("cs:", HashSessionId({}, "cs:", session));
+  const std::string key = StorageKey("cs:", Hash128({}, "cs:", session));
   for (int node = 0; node < world_.nodes(); ++node) {
     FakeMemcached::Item* item = world_.node(node).down() ? nullptr : world_.node(node).Find(key);
     if (item == nullptr || (item->value[4] & '\x80') != 0) continue;
@@ -189,7 +190,7 @@ void WideHistory::NewerServerWrites() {
 
 void WideHistory::NewerServerGivesBack() {
   for (const std::string& session : witness_.Sessions()) {
-    const std::string key = StorageKey("cs:", HashSessionId({}, "cs:", session));
+    const std::string key = StorageKey("cs:", Hash128({}, "cs:", session));
     for (int node = 0; node < world_.nodes(); ++node) {
       FakeMemcached::Item* item = world_.node(node).Find(key);
       if (item == nullptr || (item->value[4] & '\x80') == 0) continue;

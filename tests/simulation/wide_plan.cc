@@ -9,17 +9,17 @@ using std::chrono::seconds;
 
 struct Named {
   const char* name;
-  bool Breadth::* part;
+  bool Breadth::*part;
 };
 
 constexpr Named kParts[] = {
-    {"destructions", &Breadth::destructions},       {"unread", &Breadth::unread},
-    {"regenerations", &Breadth::regenerations},     {"lifetimes", &Breadth::lifetimes},
-    {"node_evictions", &Breadth::node_evictions},   {"entry_evictions", &Breadth::entry_evictions},
-    {"forgetful", &Breadth::forgetful},             {"lists", &Breadth::lists},
-    {"later_formats", &Breadth::later_formats},     {"too_large", &Breadth::too_large},
-    {"node_clocks", &Breadth::node_clocks},         {"unseen_ends", &Breadth::unseen_ends},
-    {"leftovers", &Breadth::leftovers},             {"restarted", &Breadth::restarted},
+    {"destructions", &Breadth::destructions},     {"unread", &Breadth::unread},
+    {"regenerations", &Breadth::regenerations},   {"lifetimes", &Breadth::lifetimes},
+    {"node_evictions", &Breadth::node_evictions}, {"entry_evictions", &Breadth::entry_evictions},
+    {"forgetful", &Breadth::forgetful},           {"lists", &Breadth::lists},
+    {"later_formats", &Breadth::later_formats},   {"too_large", &Breadth::too_large},
+    {"node_clocks", &Breadth::node_clocks},       {"unseen_ends", &Breadth::unseen_ends},
+    {"leftovers", &Breadth::leftovers},           {"restarted", &Breadth::restarted},
 };
 constexpr int kDrawn = 11;  // the parts before that are drawn; the others are judged wherever they may be
 

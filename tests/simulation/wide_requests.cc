@@ -248,7 +248,7 @@ void WideHistory::Flush(int server) {
 // As eviction does it, which takes nothing that is nowhere else.
 void WideHistory::ForgetEntry(int server, const std::string& session) {
   const SessionContext& context = world_.web(server).context();
-  const SessionKey key = context.InSpace(HashSessionId({}, context.settings.prefix, session));
+  const SessionKey key = context.InSpace(Hash128({}, context.settings.prefix, session));
   Entry entry;
   if (!context.store->Lookup(key, world_.NowOf(server), &entry, nullptr)) return;
   if ((entry.flags & kEntryUnreplicated) != 0) return;

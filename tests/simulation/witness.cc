@@ -11,7 +11,7 @@ using std::chrono::seconds;
 Witness::Account& Witness::AccountOf(const std::string& session) {
   Account& account = accounts_[session];
   if (account.storage_key.empty()) {
-    account.storage_key = StorageKey("cs:", HashSessionId({}, "cs:", session));
+    account.storage_key = StorageKey("cs:", Hash128({}, "cs:", session));
     account.nodes.resize(static_cast<size_t>(world_.nodes()));
   }
   return account;
@@ -124,8 +124,8 @@ std::string Witness::Describe() {
       line += "}";
     }
     if (!any && accounts_.size() > 1) continue;
-    text += (text.empty() ? "  " : "\n  ") + id.substr(id.size() - 8) + " (" + std::to_string(account.generation) + ")" +
-            line;
+    text += (text.empty() ? "  " : "\n  ") + id.substr(id.size() - 8) + " (" + std::to_string(account.generation) +
+            ")" + line;
   }
   return text;
 }
@@ -134,7 +134,9 @@ std::string Witness::Describe() {
 void Witness::CheckFlushed() {
   for (const auto& [id, account] : accounts_) {
     for (const auto& [name, key] : account.keys) {
-      if (!key.told || key.stored || key.removed || key.undecided || key.generation < account.generation || !plan_.merges()) continue;
+      if (!key.told || key.stored || key.removed || key.undecided || key.generation < account.generation ||
+          !plan_.merges())
+        continue;
       if (plan_.breadth.too_large) continue;  // perhaps no node takes it
       for (int server = 0; server < world_.servers(); ++server) {
         if (world_.ProcessOf(server) != key.local_to || OverAt(account, server)) continue;

@@ -1,9 +1,9 @@
 // Witness: the oracles of wide histories. They know what requests were told and shown, which nodes have answered them,
 // what each node holds and has lost by a fault, and the time: nothing of versions, epochs or lineage. Layer: tests.
 //
-// What is lost or comes back is excused only by the faults that a guarantee excludes: an acknowledged key, if every node
-// that held it has lost it; an end, if every node that knew of it has. Nobody repairs yet what nobody asks for, so copies
-// may go one after the other.
+// What is lost or comes back is excused only by the faults that a guarantee excludes: an acknowledged key, if every
+// node that held it has lost it; an end, if every node that knew of it has. Nobody repairs yet what nobody asks for, so
+// copies may go one after the other.
 //
 // witness.cc keeps the facts; witness_nodes.cc judges what becomes of a node's item; witness_requests.cc what requests
 // are shown and told.
@@ -30,22 +30,22 @@ struct Turn {
   uint32_t lifetime_s = 0;
   std::set<std::string> shown;  // keys
   std::string payload;
-  int generation = 0;              // of the session, to which the keys belong
-  std::vector<uint64_t> answers;   // that its server had from each node before
-  std::set<int> answered;          // the nodes that have answered its start
-  bool asked = false;              // a node
-  bool created = false;            // the ID was made in this request
-  bool may_ask = false;            // not every node had just failed
-  bool unsure = false;             // it was shown nothing, and no node that has answered knows of the last end
-  TimePoint began;                 // by its server's clock
-  TimePoint looked_at;             // the true time
+  int generation = 0;             // of the session, to which the keys belong
+  std::vector<uint64_t> answers;  // that its server had from each node before
+  std::set<int> answered;         // the nodes that have answered its start
+  bool asked = false;             // a node
+  bool created = false;           // the ID was made in this request
+  bool may_ask = false;           // not every node had just failed
+  bool unsure = false;            // it was shown nothing, and no node that has answered knows of the last end
+  TimePoint began;                // by its server's clock
+  TimePoint looked_at;            // the true time
 };
 
-struct Deed {                        // what a request does to the session
-  std::set<std::string> adds;        // keys
-  std::string removes;               // a key, or none
-  size_t size = 0;                   // of the payload, in bytes
-  bool is_use = true;                // false: read_and_close, which prolongs nothing
+struct Deed {                  // what a request does to the session
+  std::set<std::string> adds;  // keys
+  std::string removes;         // a key, or none
+  size_t size = 0;             // of the payload, in bytes
+  bool is_use = true;          // false: read_and_close, which prolongs nothing
 };
 
 // What has happened in an event: why a node's item may have changed.
@@ -92,27 +92,27 @@ class Witness {
   uint64_t destroyed() const { return destroyed_; }
 
  private:
-  struct Key {             // of $_SESSION; each is added by one request, and never changed
-    int generation = 0;    // of the session: each destruction ends one
-    bool told = false;     // the client was told that it is saved
-    bool stored = false;   // a node has acknowledged it
-    bool blind = false;      // of a session that was begun where its last end could not be seen
-    bool removed = false;    // by a request, or about to be
-    bool undecided = false;  // nothing is promised, or no longer
-    uint64_t conflicts = 0;  // that all servers had counted when it was added
-    int local_to = -1;       // the process that was all that had it
+  struct Key {                   // of $_SESSION; each is added by one request, and never changed
+    int generation = 0;          // of the session: each destruction ends one
+    bool told = false;           // the client was told that it is saved
+    bool stored = false;         // a node has acknowledged it
+    bool blind = false;          // of a session that was begun where its last end could not be seen
+    bool removed = false;        // by a request, or about to be
+    bool undecided = false;      // nothing is promised, or no longer
+    uint64_t conflicts = 0;      // that all servers had counted when it was added
+    int local_to = -1;           // the process that was all that had it
     std::set<int> forgotten_by;  // nodes that held it and lost all memory since
   };
-  struct Held {             // by one node
+  struct Held {  // by one node
     bool present = false;
     bool tombstone = false;
-    bool later = false;     // of a later format
+    bool later = false;  // of a later format
     std::set<std::string> keys;
     std::string bytes;
-    TimePoint until;        // true time
-    int knows = -1;         // the last generation that it knows to be over
+    TimePoint until;  // true time
+    int knows = -1;   // the last generation that it knows to be over
   };
-  struct Serving {  // by one process
+  struct Serving {                      // by one process
     std::optional<TimePoint> answered;  // by a node; by its own clock
     TimePoint used;                     // likewise
     uint32_t lifetime_s = 0;
@@ -123,9 +123,9 @@ class Witness {
     std::vector<Held> nodes;
     std::map<int, Serving> serving;  // by process
     int generation = 0;
-    std::set<int> forgotten_ends;               // generations whose end no node knows any more
-    std::map<std::string, int> tombstones;      // by their bytes, the generation that each ends
-    std::optional<TimePoint> kept_until;        // what a request that reached the nodes may count on
+    std::set<int> forgotten_ends;           // generations whose end no node knows any more
+    std::map<std::string, int> tombstones;  // by their bytes, the generation that each ends
+    std::optional<TimePoint> kept_until;    // what a request that reached the nodes may count on
   };
 
   Account& AccountOf(const std::string& session);
@@ -166,7 +166,7 @@ class Witness {
   World& world_;
   std::vector<std::string>& trace_;
   std::map<std::string, Account> accounts_;
-  std::set<int> leaped_;  // nodes whose clock has
+  std::set<int> leaped_;              // nodes whose clock has
   std::set<std::string> tombstoned_;  // storage keys under which a node has acknowledged one in this event
   std::string violation_;
   uint64_t acknowledged_ = 0;

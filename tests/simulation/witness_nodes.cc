@@ -119,7 +119,8 @@ void Witness::JudgeNode(int node, const Account& account, const Held& after, con
   for (const std::string& key : after.keys) {
     const auto found = account.keys.find(key);
     if (found == account.keys.end() || found->second.undecided || found->second.generation > before.knows) continue;
-    Violated("G4: " + cause.what + " has put " + key + " of a destroyed session on " + name + ", which knew of its end");
+    Violated("G4: " + cause.what + " has put " + key + " of a destroyed session on " + name +
+             ", which knew of its end");
   }
 }
 

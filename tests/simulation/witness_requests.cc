@@ -44,7 +44,8 @@ void Witness::Started(Turn* turn, const Result<std::string>& read) {
                  std::none_of(turn->answered.begin(), turn->answered.end(),
                               [&](int node) { return KnowsEnd(account, node, account.generation - 1); });
   Say("  reads " + Join(turn->shown) + (turn->asked ? "" : ", asks nobody") +
-      (turn->generation < account.generation ? ", of before its end" : "") + (turn->unsure ? ", and knows no end" : ""));
+      (turn->generation < account.generation ? ", of before its end" : "") +
+      (turn->unsure ? ", and knows no end" : ""));
   if (!turn->asked && !turn->created) JudgeUnasked(*turn, account);
   JudgeShown(*turn, account);
   if (turn->shown.empty() && !turn->created && !turn->answered.empty()) JudgeEmpty(*turn, account);
@@ -69,7 +70,8 @@ void Witness::JudgeShown(const Turn& turn, const Account& account) {
     const std::string where = world_.NameOf(turn.server) + ", which " + world_.node(node).name() + " has answered, ";
     for (const std::string& name : held.keys) {
       const auto found = account.keys.find(name);
-      if (found == account.keys.end() || turn.shown.count(name) > 0 || held.later || held.until <= world_.now()) continue;
+      if (found == account.keys.end() || turn.shown.count(name) > 0 || held.later || held.until <= world_.now())
+        continue;
       if (!Current(account, found->second) || MayLose(found->second)) continue;
       Violated("G1: " + where + "does not show acknowledged " + name);
     }
@@ -160,7 +162,8 @@ void Witness::Finished(const Turn& turn, const Deed& deed, const Status& status,
   if (!answered.empty()) serving.answered = world_.NowOf(turn.server);
   if (deed.is_use) serving.used = world_.NowOf(turn.server);
   // Who does not use it may shorten its life, not prolong it.
-  serving.lifetime_s = deed.is_use || serving.lifetime_s == 0 ? turn.lifetime_s : std::min(serving.lifetime_s, turn.lifetime_s);
+  serving.lifetime_s =
+      deed.is_use || serving.lifetime_s == 0 ? turn.lifetime_s : std::min(serving.lifetime_s, turn.lifetime_s);
   if (!status.ok()) {
     Say("  fails: " + status.error().message());
     if (status.error().code() != ErrorCode::kTooLarge || !plan_.breadth.too_large) {
@@ -225,7 +228,8 @@ void Witness::JudgeLeftovers(const Turn& turn, const Account& account) {
     const Held& held = account.nodes[static_cast<size_t>(node)];
     if (!held.present || held.tombstone || held.later) continue;
     for (const std::string& name : turn.shown) {
-      if (!Current(account, account.keys.at(name)) || held.keys.count(name) > 0 || MayLose(account.keys.at(name))) continue;
+      if (!Current(account, account.keys.at(name)) || held.keys.count(name) > 0 || MayLose(account.keys.at(name)))
+        continue;
       Violated("G1: a request leaves an older record on " + world_.node(node).name() + ", without " + name);
     }
   }
@@ -239,7 +243,8 @@ void Witness::JudgeSuccessor(const Turn& before, const Turn& after) {
   for (const std::string& name : before.shown) {
     const auto found = successor.keys.find(name);
     if (found == successor.keys.end() || found->second.stored || !Current(old, old.keys.at(name))) continue;
-    Violated("G1: the session that was replaced is destroyed on the nodes, and " + name + " of its successor is on none");
+    Violated("G1: the session that was replaced is destroyed on the nodes, and " + name +
+             " of its successor is on none");
   }
 }
 
@@ -274,9 +279,8 @@ void Witness::DestroyedUnread(int server, const std::string& session, const std:
 // or never. So nothing is promised of the session any more, nor if somebody destroys what he has not seen.
 void Witness::End(Account* account, const Cause& cause, bool certain, const std::set<int>& answered) {
   const bool told = tombstoned_.count(account->storage_key) > 0;
-  const bool any = std::any_of(account->keys.begin(), account->keys.end(), [&](const auto& each) {
-    return each.second.generation == account->generation;
-  });
+  const bool any = std::any_of(account->keys.begin(), account->keys.end(),
+                               [&](const auto& each) { return each.second.generation == account->generation; });
   Observe(cause);
   if (!any && !told) return;
   if (certain) JudgeGone(*account, answered);

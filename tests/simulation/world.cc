@@ -72,7 +72,7 @@ std::optional<World::Item> World::ItemOn(int index, const std::string& storage_k
 
 std::vector<int> World::PlacedBy(int server, const std::string& session) {
   const SessionContext& context = web(server).context();
-  const SessionKey key = HashSessionId({}, context.settings.prefix, session);
+  const SessionKey key = Hash128({}, context.settings.prefix, session);
   std::vector<int> placed;
   for (const uint32_t node :
        PlaceSession(context.nodes->addresses(), key, NodeNamedBy(context.nodes->addresses(), session))) {

@@ -1,0 +1,199 @@
+// The steps of an operation on a connection, see meta_attempt.h. Layer: memcached.
+#include "src/memcached/meta_attempt.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <utility>
+
+#include "src/memcached/node_item.h"
+
+namespace clustered_session {
+namespace {
+
+constexpr MetaCommand Get(std::string_view key) { return {MetaCommand::Kind::kGet, key, {}, 0, 0, 0}; }
+
+}  // namespace
+
+void MetaAttempt::Open(const HostAddresses& hosts, TimePoint now, TimePoint deadline) {
+  process_.Forget();
+  fresh_ = true;
+  connection_.Open(hosts, now, deadline);
+}
+
+void MetaAttempt::Begin(const NodeOperation* operation, uint32_t mark, TimePoint now) {
+  operation_ = operation;
+  mark_ = mark;
+  state_ = State::kUnderWay;
+  NextStep(now);
+  Continue(now);
+}
+
+void MetaAttempt::Drop() {
+  connection_.Drop();
+  state_ = State::kNone;
+}
+
+void MetaAttempt::WaitBriefly() {
+  connection_.WaitBriefly();
+  Continue(std::chrono::steady_clock::now());
+}
+
+void MetaAttempt::Advance(const pollfd& wait, TimePoint polled_at) {
+  connection_.Advance(wait, polled_at);
+  Continue(polled_at);
+}
+
+NodeReply MetaAttempt::TakeReply() {
+  state_ = State::kNone;
+  fresh_ = false;
+  return std::move(reply_);
+}
+
+void MetaAttempt::Continue(TimePoint now) {
+  if (connection_.TakeConnected()) {
+    counters_->node_connects.Add();
+    const bool by_name = !target_.address.is_unix() && connection_.host() != target_.address.host;
+    if (by_name) KeepAddress(&process_.kept(), connection_.host());
+  }
+  while (state_ == State::kUnderWay && !connection_.under_way()) {
+    if (connection_.failed()) {
+      TakeFailure(now);
+    } else {
+      TakeStep(now);
+    }
+  }
+}
+
+// -- What is asked --------------------------------------------------------------------------------------------------
+
+void MetaAttempt::NextStep(TimePoint now) {
+  if (operation_->kind == NodeOperation::Kind::kRead) return AskFlight();
+  switch (process_.NextStep(*operation_)) {
+    case WriteStep::kAskIncarnation:  // one wait, part of connecting
+      return Ask(Step::kIncarnation, Get(kSentinelKey), operation_->deadline);
+    case WriteStep::kAskSizeMax:
+      return AskSettings(Step::kSettings, now);
+    case WriteStep::kTooLarge:
+      return Answer(process_.OrTooLarge(*operation_, {}));
+    case WriteStep::kSend:
+      return AskFlight();
+  }
+}
+
+void MetaAttempt::Ask(Step step, const MetaCommand& command, TimePoint deadline) {
+  step_ = step;
+  counters_->node_waits.Add();
+  connection_.Ask({&command, 1}, deadline);
+}
+
+// In half of the time that is left: a node that keeps silent about this may still store.
+void MetaAttempt::AskSettings(Step step, TimePoint now) {
+  Ask(step, {MetaCommand::Kind::kSettings, {}, {}, 0, 0, 0}, now + (operation_->deadline - now) / 2);
+}
+
+void MetaAttempt::AskFlight() {
+  using Kind = MetaCommand::Kind;
+  step_ = Step::kFlight;
+  const LockClaim& claim = operation_->claim;
+  std::array<MetaCommand, kMetaCommandsMax> commands;
+  size_t size = 0;
+  if (operation_->kind == NodeOperation::Kind::kWrite) {
+    const uint64_t cas = process_.Gave(operation_->expected) ? operation_->expected.cas : 0;
+    commands[size++] = {Kind::kStore, operation_->key, operation_->value, NodeItemExpiration(operation_->ttl), cas,
+                        mark_};
+  } else {
+    if (!claim.key.empty()) {
+      commands[size++] = {Kind::kOffer, claim.key, claim.owner, NodeItemExpiration(claim.lease), 0, 0};
+    }
+    commands[size++] = Get(operation_->key);
+    if (!claim.key.empty()) commands[size++] = Get(claim.key);
+  }
+  if (!process_.known()) commands[size++] = Get(kSentinelKey);
+  commands_size_ = size;
+  connection_.Ask({commands.data(), size}, operation_->deadline);
+}
+
+// -- What is answered -----------------------------------------------------------------------------------------------
+
+void MetaAttempt::Answer(NodeReply reply) {
+  reply_ = std::move(reply);
+  state_ = State::kAnswered;
+}
+
+void MetaAttempt::LearnFrom(const MetaReply& sentinel) {
+  process_.Learn(sentinel.result == MetaResult::kHit ? &sentinel.value : nullptr);
+}
+
+// A step was answered.
+void MetaAttempt::TakeStep(TimePoint now) {
+  switch (step_) {
+    case Step::kIncarnation:
+      LearnFrom(connection_.reply(0));
+      return NextStep(now);
+    case Step::kSettings:
+      process_.SetItemSizeMax(connection_.reply(0).cas);
+      return NextStep(now);
+    case Step::kSettingsAfter:
+      process_.SetItemSizeMax(connection_.reply(0).cas);
+      return Answer(process_.OrTooLarge(*operation_, std::move(reply_)));
+    case Step::kFlight:
+      if (!process_.known()) LearnFrom(connection_.reply(commands_size_ - 1));
+      return operation_->kind == NodeOperation::Kind::kRead ? TakeRead() : TakeStore(connection_.reply(0), now);
+  }
+}
+
+// A step was not answered. Without the limit it goes on: a node, or a proxy, that does not tell it is not asked again.
+// Its answer may still come, so it is not waited for another one on the same connection.
+void MetaAttempt::TakeFailure(TimePoint now) {
+  if (step_ == Step::kSettings) {
+    process_.SetItemSizeMax(0);
+    Open({connection_.host()}, now, std::min(operation_->deadline, now + target_.timeouts.connect));
+    NextStep(now);
+  } else if (step_ == Step::kSettingsAfter) {
+    process_.SetItemSizeMax(0);
+    Answer(std::move(reply_));
+  } else {
+    state_ = State::kFailed;
+  }
+}
+
+void MetaAttempt::TakeRead() {
+  const bool claims = !operation_->claim.key.empty();
+  MetaReply& got = connection_.reply(claims ? 1 : 0);
+  NodeReply reply;
+  reply.status = NodeStatus::kMiss;
+  if (got.result == MetaResult::kHit) {
+    reply.status = NodeStatus::kHit;
+    reply.value = std::move(got.value);
+    reply.token = {got.cas, process_.incarnation()};
+  }
+  if (claims && connection_.reply(2).result == MetaResult::kHit) {
+    reply.lock_owner = std::move(connection_.reply(2).value);
+    reply.lock_token = {connection_.reply(2).cas, process_.incarnation()};
+  }
+  Answer(std::move(reply));
+}
+
+void MetaAttempt::TakeStore(const MetaReply& stored, TimePoint now) {
+  NodeReply reply;
+  reply.status = NodeStatus::kConflict;
+  if (stored.result == MetaResult::kStored) {
+    reply.status = NodeStatus::kStored;
+    reply.token = {stored.cas, process_.incarnation()};
+  } else if (stored.result == MetaResult::kOther) {
+    reply.status = NodeStatus::kContested;
+  } else if (stored.result == MetaResult::kRefused) {
+    // The node did not store what it could have stored: for its size, perhaps.
+    reply.status = NodeStatus::kRefused;
+    reply.token = {stored.cas, process_.incarnation()};
+    if (process_.MayBeTooLarge(*operation_)) {
+      reply_ = std::move(reply);
+      return AskSettings(Step::kSettingsAfter, now);
+    }
+    reply = process_.OrTooLarge(*operation_, std::move(reply));
+  }
+  Answer(std::move(reply));
+}
+
+}  // namespace clustered_session
