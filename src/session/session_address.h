@@ -57,6 +57,7 @@ struct NodeItems {
   std::string key;                  // the same on all nodes
   std::vector<uint32_t> placement;  // the nodes that may hold something of the session, the first ones first
   std::vector<NodeToken> tokens;    // by node
+  std::vector<bool> has_session;    // by node: what its token is of is a session, no tombstone
 };
 
 }  // namespace clustered_session

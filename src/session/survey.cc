@@ -30,6 +30,7 @@ void Survey::Add(NodeSet::Read read) {
     Result<Record> record = DecodeRecord(read.reply.value, items_->key);
     if (record.ok()) {
       answer.found = true;
+      items_->has_session[read.node] = !record->tombstone();
       answer.record = *record;
       answer.bytes = std::move(read.reply.value);
     } else if (record.error().code() == ErrorCode::kUnsupported) {
