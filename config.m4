@@ -184,10 +184,12 @@ struct Value {
     src/php/save_handler.cc
     src/php/status.cc
     src/php/store.cc
+    src/record/ancestry.cc
+    src/record/causal_context.cc
     src/record/merge.cc
     src/record/payload_split.cc
     src/record/record.cc
-    src/record/version_vector.cc
+    src/record/record_format1.cc
     src/session/background_flusher.cc
     src/session/cluster_lock.cc
     src/session/cluster_session_lock.cc
@@ -210,6 +212,7 @@ struct Value {
     src/session/session.cc
     src/session/session_address.cc
     src/session/shared_state.cc
+    src/session/succession.cc
     src/session/survey.cc
     src/session/tombstone.cc
     src/session/worker.cc

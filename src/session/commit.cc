@@ -9,6 +9,7 @@
 #include "src/session/conflict.h"
 #include "src/session/entry_path.h"
 #include "src/session/lifetime.h"
+#include "src/session/succession.h"
 
 namespace clustered_session {
 
@@ -19,7 +20,7 @@ Status Committer::Commit(std::string_view payload) {
   if (context_.settings.lock != LockMode::kNone) return CommitInTurn(payload);
   const TimePoint deadline = NodeDeadline(context_, open_.Now());
   Result<SessionLock> turn = context_.store->locks().Acquire(loaded_.address().local_key(), deadline);
-  if (!turn.ok()) loaded_.image.SetActor(NewActor(context_));  // out of turn: a branch that the nodes will show
+  if (!turn.ok()) loaded_.image.SetSince(SinceNow(context_));  // out of turn: a branch that the nodes will show
   std::string merged;
   Status status;
   if (!turn.ok() || CatchUp(&payload, &merged)) status = CommitInTurn(payload);
@@ -35,50 +36,50 @@ bool Committer::CatchUp(std::string_view* payload, std::string* merged) {
   const SessionKey& key = loaded_.address().local_key();
   if (!context_.store->Lookup(key, open_.Now(), &current, image.buffer()) || !image.Valid()) {
     // What was committed since is not known here any more, nor whether a takeover was.
-    loaded_.image.SetActor(NewActor(context_));
-    if (!open_.created.Has(loaded_.address().id())) BeginGrace(context_, open_.Now(), &loaded_.entry);
+    if (!open_.created.Has(loaded_.address().id())) {
+      loaded_.image.SetSince(SinceNow(context_));
+      BeginGrace(context_, open_.Now(), &loaded_.entry);
+    }
     return true;
   }
-  const bool same_record = image.fingerprint() != 0 && image.fingerprint() == loaded_.image.fingerprint();
-  if (same_record && current.version == loaded_.version()) {
-    loaded_.image.SetActor(image.actor());  // others may have written under this request's, and been forgotten here
-    return true;
-  }
-  const bool started_anew = image.life() > loaded_.image.life();
-  const bool starts_anew = loaded_.Is(kEntryTombstone);  // this request as well: it joins the other
-  if (((current.flags & kEntryTombstone) != 0 && loaded_.exists()) || (started_anew && !starts_anew)) {
+  const Ancestry read = loaded_.Known();
+  Ancestry here = image.ancestry();
+  here.tombstone = (current.flags & kEntryTombstone) != 0;
+  if (here.ended.Meets(read.lives)) {
     open_.counters().conflicts.Add();
     loaded_.must_write = false;
     return false;
   }
-  // Versions alone do not tell: a read that has merged branches has taken in more without a version of its own.
-  const VersionVector read = loaded_.image.vector();
-  const VersionVector now_here = image.vector();
-  if (!started_anew && read.SurelyCovers(now_here)) {
-    loaded_.image.SetActor(read == now_here ? image.actor() : NewActor(context_));
+  if (here.dot == read.dot && here.tombstone == read.tombstone) {
+    loaded_.image.SetSince(image.since());  // others may have written, and been forgotten here
     return true;
   }
-  TakeIn(current, std::move(image), started_anew, payload, merged);
+  if (here.tombstone) {  // of a life that this request knows nothing of
+    Ancestry told = read;
+    told.ended.Absorb(here.ended);
+    loaded_.image.SetAncestry(told);
+    return true;
+  }
+  if (LineageOf(here, read) == Lineage::kAncestor) {  // this request has read more, from the nodes
+    loaded_.image.SetSince(SinceNow(context_));
+    return true;
+  }
+  TakeIn(current, std::move(image), payload, merged);
   return true;
 }
 
 // Makes *payload the merge of itself and of what is here now, and that what it was made from. *merged keeps it.
-void Committer::TakeIn(const Entry& current, Image image, bool started_anew, std::string_view* payload,
-                       std::string* merged) {
+void Committer::TakeIn(const Entry& current, Image image, std::string_view* payload, std::string* merged) {
   open_.counters().conflicts.Add();
-  const VersionVector read = loaded_.image.vector();
-  const VersionVector now_here = image.vector();
-  const bool from_base = now_here.Covers(read, /*only_here=*/loaded_.Is(kEntryUnreplicated));
+  const Ancestry read = loaded_.Known();
+  const bool from_base = image.ancestry().context.Contains(read.dot);
   std::optional<std::string> resolved =
       ResolveConflict(context_, from_base ? loaded_.image.payload() : std::string_view(), *payload, image.payload());
   // Mine, where that stands, may be a view of what is replaced below.
   *merged = resolved ? std::move(*resolved) : std::string(*payload);
   *payload = *merged;
-  if (!from_base) {  // read anew since, from the nodes: what this request had read is a branch of it
-    VersionVector both = now_here;
-    if (!started_anew) both.Absorb(read);
-    image.SetLineage(both, 0, image.life());
-  }
+  // Else it was read anew since, from the nodes: what this request had read is a branch of it.
+  if (!from_base) AbsorbBranch(context_, read, &image);
   loaded_.image = std::move(image);
   const Entry before = std::exchange(loaded_.entry, current);
   if (before.epoch > current.epoch) {  // what is here now is of before this request's takeover
@@ -86,8 +87,7 @@ void Committer::TakeIn(const Entry& current, Image image, bool started_anew, std
     loaded_.entry.grace_until_ns = before.grace_until_ns;
     loaded_.entry.flags |= before.flags & kEntryTakeoverPending;
   }
-  // No writer may use a version again that it has used in what this request had read.
-  if (!started_anew) loaded_.entry.version = std::max(current.version, before.version);
+  loaded_.entry.version = std::max(current.version, before.version);
   loaded_.ForgetTokens();  // which the entry has newer
 }
 
@@ -104,26 +104,25 @@ Status Committer::CommitToNodes(std::string_view payload) {
   record.epoch = loaded_.epoch();
   record.instance = context_.store->instance();
   record.lifetime_s = loaded_.lifetime_s;
-  record.life = loaded_.image.life();
+  record.home_node = loaded_.address().HomeNode();
   record.payload = payload;
-  WriteBase base{loaded_.image.vector(), loaded_.image.payload(), loaded_.image.actor()};
-  base.only_here = loaded_.Is(kEntryUnreplicated);
-  if (loaded_.Is(kEntryTombstone)) {
-    ++record.life;
-    base.started_anew = true;
-    base.vector = VersionVector();  // a new life: whatever is of an earlier one is dead anyway
-  }
-  const std::chrono::seconds ttl = RecordTimeToLive(loaded_.lifetime_s);
+  record.ancestry = SuccessorOf(context_, loaded_);
+  const WriteBase base{loaded_.image.ancestry().dot, loaded_.image.payload(), loaded_.image.since()};
   Replicator replicator(context_, &loaded_.items(), &open_.notices);
-  WriteOutcome outcome =
-      replicator.Write(record, base, context_.settings.copies, ttl, NodeDeadline(context_, open_.Now()));
+  WriteOutcome outcome = replicator.Write(record, base, context_.settings.copies, NodeDeadline(context_, open_.Now()));
   if (outcome.destroyed) {  // by another request: this one must not bring it back
     context_.store->Erase(loaded_.address().local_key());
     loaded_.NoteDestroyedMeanwhile();
     return Status::Ok();
   }
   if (outcome.acks == 0 && outcome.too_large) return RefuseForSize(outcome, payload.size());
-  return FinishCommit(std::move(outcome), payload, ttl);
+  if (outcome.acks == 0 && outcome.later_format) {
+    loaded_.must_write = false;
+    return Error(ErrorCode::kUnavailable,
+                 "a node holds this session in a format of a later version of clustered_session: upgrade this server; "
+                 "this request's changes were not saved");
+  }
+  return FinishCommit(std::move(outcome), payload);
 }
 
 Status Committer::RefuseForSize(const WriteOutcome& outcome, size_t payload_size) {
@@ -144,7 +143,7 @@ bool Committer::MayWriteBehind(std::string_view payload) const {
   if (context_.settings.lock == LockMode::kCluster) return false;
   if (loaded_.must_write || loaded_.Is(kEntryTakeoverPending) || loaded_.Is(kEntryTombstone)) return false;
   // A session that no node takes is an error for its request, not for a thread that nobody sees.
-  if (payload.size() + kRecordHeaderSize >= context_.nodes->SmallestItemMax()) return false;
+  if (payload.size() + kRecordHeaderMax >= context_.nodes->SmallestItemMax()) return false;
   return context_.store->UnreplicatedCount() < context_.settings.behind_max;
 }
 
@@ -160,11 +159,9 @@ bool Committer::CommitBehind(std::string_view payload) {
   entry.expires_at_ns = SecondsAfter(now, loaded_.lifetime_s);
   entry.pool = context_.pool;
   entry.home_node = address.HomeNode();
-  VersionVector vector = loaded_.image.vector();
-  vector.Advance(loaded_.image.actor(), entry.version);
   Image image;
-  image.SetLineage(vector, 0, loaded_.image.life());
-  image.SetActor(loaded_.image.actor());
+  image.SetSince(loaded_.image.since());
+  image.SetAncestry(SuccessorOf(context_, loaded_));
   image.SetPayload(payload);
   if (!context_.store->Put(address.local_key(), entry, image.bytes(), now).ok()) return false;
   // Nobody could write it for this pool any more: the nodes are told now.
@@ -177,13 +174,13 @@ bool Committer::CommitBehind(std::string_view payload) {
   return true;
 }
 
-Status Committer::FinishCommit(WriteOutcome outcome, std::string_view payload, std::chrono::seconds ttl) {
+Status Committer::FinishCommit(WriteOutcome outcome, std::string_view payload) {
   open_.created.Forget(loaded_.address().id());
   const TimePoint now = open_.Now();
-  loaded_.NoteWritten(NextEntry(outcome, ttl, now));
+  loaded_.NoteWritten(NextEntry(outcome, now));
   if (outcome.payload_changed) payload = outcome.payload;
   if (payload.data() != loaded_.image.payload().data()) loaded_.image.SetPayload(payload);
-  loaded_.image.SetLineage(outcome.vector, outcome.fingerprint, outcome.life);
+  loaded_.image.SetAncestry(outcome.ancestry);
   // The other server's now: the next request of this session here asks the nodes.
   if (outcome.ownership_lost && (outcome.acks > 0 || HasFault(ProtocolFault::kLostOwnershipForgets))) {
     context_.store->Erase(loaded_.address().local_key());
@@ -201,7 +198,7 @@ Status Committer::FinishCommit(WriteOutcome outcome, std::string_view payload, s
 }
 
 // The entry of what was written.
-Entry Committer::NextEntry(const WriteOutcome& outcome, std::chrono::seconds ttl, TimePoint now) {
+Entry Committer::NextEntry(const WriteOutcome& outcome, TimePoint now) {
   const auto wanted = std::min<uint32_t>(context_.settings.copies, static_cast<uint32_t>(context_.nodes->size()));
   Entry entry = loaded_.entry;
   entry.version = outcome.version;
@@ -224,7 +221,7 @@ Entry Committer::NextEntry(const WriteOutcome& outcome, std::chrono::seconds ttl
     open_.counters().under_replicated.Add();
   }
   entry.confirmed_at_ns = ToNanos(now);
-  entry.nodes_expire_at_ns = ToNanos(now + ttl);
+  entry.nodes_expire_at_ns = ToNanos(now + RecordTimeToLive(loaded_.lifetime_s));
   return entry;
 }
 
@@ -239,7 +236,7 @@ Status Committer::CommitHere(std::string_view payload) {
                      " bytes), and there is no node to hold it: it was not saved, the last one stays");
   }
   const TimePoint now = open_.Now();
-  const bool started_anew = loaded_.Is(kEntryTombstone);
+  const Ancestry next = SuccessorOf(context_, loaded_);
   Entry entry;
   entry.version = loaded_.version() + 1;
   entry.epoch = loaded_.epoch();
@@ -247,7 +244,7 @@ Status Committer::CommitHere(std::string_view payload) {
   entry.expires_at_ns = SecondsAfter(now, loaded_.lifetime_s);
   loaded_.NoteWritten(entry);
   if (payload.data() != loaded_.image.payload().data()) loaded_.image.SetPayload(payload);
-  loaded_.image.SetLineage({}, 0, loaded_.image.life() + (started_anew ? 1 : 0));
+  loaded_.image.SetAncestry(next);
   if (Status status = PutEntry(context_, &loaded_, now); !status.ok()) {
     return Error(status.error().code(), "the session found no room in clustered_session.local_memory (" +
                                             status.error().message() + ") and there is no node to hold it");

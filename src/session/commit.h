@@ -4,7 +4,6 @@
 #ifndef CLUSTERED_SESSION_SESSION_COMMIT_H_
 #define CLUSTERED_SESSION_SESSION_COMMIT_H_
 
-#include <chrono>
 #include <string>
 #include <string_view>
 
@@ -28,14 +27,14 @@ class Committer {
 
  private:
   bool CatchUp(std::string_view* payload, std::string* merged);
-  void TakeIn(const Entry& current, Image image, bool started_anew, std::string_view* payload, std::string* merged);
+  void TakeIn(const Entry& current, Image image, std::string_view* payload, std::string* merged);
   Status CommitInTurn(std::string_view payload);
   bool MayWriteBehind(std::string_view payload) const;
   bool CommitBehind(std::string_view payload);
   Status CommitHere(std::string_view payload);
   Status RefuseForSize(const WriteOutcome& outcome, size_t payload_size);
-  Status FinishCommit(WriteOutcome outcome, std::string_view payload, std::chrono::seconds ttl);
-  Entry NextEntry(const WriteOutcome& outcome, std::chrono::seconds ttl, TimePoint now);
+  Status FinishCommit(WriteOutcome outcome, std::string_view payload);
+  Entry NextEntry(const WriteOutcome& outcome, TimePoint now);
 
   OpenScope& open_;
   const SessionContext& context_;

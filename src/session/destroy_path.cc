@@ -1,24 +1,31 @@
 // The destroy path, see destroy_path.h. Layer: session.
 #include "src/session/destroy_path.h"
 
-#include "src/session/tombstone.h"
+#include <algorithm>
 
 namespace clustered_session {
 
-void DestroyPath::LookUp(bool only_here) {
+void DestroyPath::LookUp() {
   const SessionKey& key = loaded_.address().local_key();
   const bool have = context_.store->Lookup(key, open_.Now(), &loaded_.entry, loaded_.image.buffer());
-  if (!have || !loaded_.image.Valid()) {
-    loaded_.Clear();
-    loaded_.image.SetActor(NewActor(context_));
-  }
+  if (!have || !loaded_.image.Valid()) loaded_.Clear();
+}
+
+void DestroyPath::LookUpRead(const Ancestry& known, bool only_here) {
+  LookUp();
+  Ancestry all = loaded_.Known();
+  all.lives.Absorb(known.lives);
+  all.ended.Absorb(known.ended);
+  all.lifetime_max_s = std::max(all.lifetime_max_s, known.lifetime_max_s);
+  loaded_.image.SetAncestry(all);
   loaded_.client_stayed = only_here;
 }
 
-void DestroyPath::Destroy() {
+void DestroyPath::Destroy(Telling telling, bool was_read) {
   open_.counters().destroys.Add();
   if (OnlyHere() && EraseUnlessWritten()) return;
-  WriteTombstone(&open_, &loaded_);
+  const bool knows_lives = was_read && !loaded_.Known().lives.empty();
+  WriteTombstone(&open_, &loaded_, telling, knows_lives ? Ending::kKnownLives : Ending::kAllLives);
 }
 
 bool DestroyPath::OnlyHere() const {

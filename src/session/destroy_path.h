@@ -5,6 +5,7 @@
 
 #include "src/session/loaded_session.h"
 #include "src/session/open_scope.h"
+#include "src/session/tombstone.h"
 
 namespace clustered_session {
 
@@ -14,11 +15,15 @@ class DestroyPath {
   DestroyPath(OpenScope* open, LoadedSession* loaded) : open_(*open), context_(open->context), loaded_(*loaded) {}
 
   // For a session that no read has loaded: what the local store has of it. No lock and no read: a tombstone is
-  // conditional like any write, and a late write meets it. `only_here`: an earlier read has found it so.
-  void LookUp(bool only_here);
+  // conditional like any write, and a late write meets it.
+  void LookUp();
 
-  // Nothing of *loaded is to be written afterwards.
-  void Destroy();
+  // For a session that an earlier open of this request has read, and knows as `known`.
+  void LookUpRead(const Ancestry& known, bool only_here);
+
+  // Ends what was read; what was not read, with all lives that it may have. Nothing of *loaded is to be written
+  // afterwards.
+  void Destroy(Telling telling, bool was_read);
 
   // Whether nobody but this server can know of the session: it has made the ID, nothing was ever written under it, and
   // no other server has served its client. Such are the sessions of bots, and of visitors who log in. An ID that a

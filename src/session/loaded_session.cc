@@ -3,8 +3,6 @@
 
 #include <utility>
 
-#include "src/base/protocol_fault.h"
-
 namespace clustered_session {
 namespace {
 
@@ -36,12 +34,9 @@ NodeItems& LoadedSession::items() {
 }
 
 Ancestry LoadedSession::Known() const {
-  return {image.vector(),
-          image.fingerprint(),
-          image.life(),
-          Is(kEntryTombstone),
-          RecordOrder{entry.epoch, entry.version},
-          Is(kEntryUnreplicated)};
+  Ancestry known = image.ancestry();
+  known.tombstone = Is(kEntryTombstone);
+  return known;
 }
 
 void LoadedSession::NoteWritten(const Entry& written) {
@@ -49,7 +44,7 @@ void LoadedSession::NoteWritten(const Entry& written) {
   must_write = overtaken_by_destruction_ = false;
 }
 
-// Version, epoch and vector stay, so that a later write of this request meets the destruction as well.
+// Version, epoch and ancestry stay, so that a later write of this request meets the destruction as well.
 void LoadedSession::NoteDestroyedMeanwhile() {
   const Entry before = std::exchange(entry, Entry());
   entry.version = before.version;
@@ -57,19 +52,6 @@ void LoadedSession::NoteDestroyedMeanwhile() {
   image.SetPayload({});
   must_write = false;
   overtaken_by_destruction_ = true;
-}
-
-uint32_t ServerActor(const SessionContext& context) {
-  const auto actor = static_cast<uint32_t>(context.store->instance());
-  return actor != 0 ? actor : 1;
-}
-
-uint32_t NewActor(const SessionContext& context) {
-  if (HasFault(ProtocolFault::kActorKept)) return ServerActor(context);
-  const uint64_t seed[2] = {context.store->instance(), context.store->NextNumber()};
-  const SessionKey hash = Hash128({}, "actor", {reinterpret_cast<const char*>(seed), sizeof seed});
-  const auto actor = static_cast<uint32_t>(hash.Hash64());
-  return actor != 0 ? actor : 1;
 }
 
 }  // namespace clustered_session

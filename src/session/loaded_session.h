@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "src/local/entry.h"
-#include "src/record/record.h"
+#include "src/record/ancestry.h"
 #include "src/session/context.h"
 #include "src/session/image.h"
 #include "src/session/session_address.h"
@@ -71,13 +71,6 @@ class LoadedSession {
   std::optional<NodeItems> items_;
   bool overtaken_by_destruction_ = false;
 };
-
-// This server's usual name in version vectors, the same for all sessions; never 0.
-uint32_t ServerActor(const SessionContext& context);
-
-// A name that no writer of the session has had, for when this server may have written under its usual one what it does
-// not know of any more; never 0.
-uint32_t NewActor(const SessionContext& context);
 
 }  // namespace clustered_session
 

@@ -8,6 +8,7 @@
 #include "src/base/protocol_fault.h"
 #include "src/session/entry_path.h"
 #include "src/session/reconcile.h"
+#include "src/session/succession.h"
 
 namespace clustered_session {
 
@@ -67,8 +68,8 @@ Result<ReadPath::Outcome> ReadPath::LoadLocked(TimePoint now) {
     loaded_.entry = Entry();
     loaded_.image.Clear();
     const bool created = open_.created.Has(loaded_.address().id());
-    loaded_.image.SetActor(created ? ServerActor(context_) : NewActor(context_));
     if (open_.SingleServer() || created) return Outcome::kLoaded;  // empty and new
+    loaded_.image.SetSince(SinceNow(context_));
     return LoadFromNodes(now);
   }
   if (!open_.SingleServer()) {
@@ -102,8 +103,7 @@ bool ReadPath::EntryTrusted(TimePoint now) const {
 
 // One round trip to the nodes that should hold the session and to the one that stands in if one of them fails, as a
 // write of another server may have gone there. The rest is asked only if one of these has lost something; but at once
-// where a destroyed session may be started anew: its new life has to follow on all that have ended, and tombstones are
-// on all nodes.
+// where a destroyed session may be started anew: its new life has to name all that have ended.
 Result<ReadPath::Outcome> ReadPath::ValidateEntry(TimePoint now) {
   NodeItems& items = loaded_.items();
   const std::vector<uint32_t> holders = items.Holders(context_);
@@ -126,6 +126,7 @@ Result<ReadPath::Outcome> ReadPath::ValidateEntry(TimePoint now) {
   } else if (lost && !HasFault(ProtocolFault::kLossAsksNobody)) {
     survey.Ask(others);
   }
+  if (survey.later_format()) return LaterFormat(*survey.later_format());
   // An outage of every node fails no request whose session is local (G5).
   if (survey.answers().empty()) return Outcome::kLoaded;
   now = open_.Now();
@@ -137,7 +138,7 @@ Result<ReadPath::Outcome> ReadPath::ValidateEntry(TimePoint now) {
   return Outcome::kLoaded;
 }
 
-// No copy here: all nodes at once, the newest record wins, and this server takes the session over.
+// No copy here: all its nodes at once, the newest record wins, and this server takes the session over.
 Result<ReadPath::Outcome> ReadPath::LoadFromNodes(TimePoint now) {
   NodeItems& items = loaded_.items();
   Survey survey(&open_, &items, NodeDeadline(context_, now));
@@ -146,6 +147,7 @@ Result<ReadPath::Outcome> ReadPath::LoadFromNodes(TimePoint now) {
   if (const Outcome outcome = ClaimOutcome(); outcome != Outcome::kLoaded) return outcome;
   open_.counters().node_reads.Add();
   if (!survey.Conclusive()) survey.AskRest();
+  if (survey.later_format()) return LaterFormat(*survey.later_format());
   now = open_.Now();
   if (EndedHere(survey, now)) return Outcome::kLoaded;
   if (Reconcile(&open_, &loaded_, survey, /*have_entry=*/false, now)) {
@@ -164,11 +166,11 @@ ReadPath::Outcome ReadPath::ClaimOutcome() {
   return lock->state() == ClusterSessionLock::State::kTaken ? Outcome::kLockTaken : Outcome::kLockUnanswered;
 }
 
-// G13: whether the session is over. Its records stay on the nodes a little longer; if all nodes answer, and none has
+// G13: whether the session is over. Its records stay on the nodes a little longer; if all of them answer, and none has
 // anything later than what this server remembers of it, nobody has used the session since it was over here. It may be
 // started anew like a destroyed one. If a node is missing, another server's use may be there: its records are believed.
 bool ReadPath::EndedHere(const Survey& survey, TimePoint now) {
-  if (survey.answers().size() < context_.nodes->size()) return false;
+  if (survey.answers().size() < loaded_.items().placement.size()) return false;
   Entry entry;
   Image image;
   const SessionKey& key = loaded_.address().local_key();
@@ -181,9 +183,17 @@ bool ReadPath::EndedHere(const Survey& survey, TimePoint now) {
     std::swap(loaded_.image, image);
     return false;
   }
+  const Ancestry end = loaded_.Known().End();
   loaded_.entry.flags = kEntryTombstone;
   loaded_.image.SetPayload({});
+  loaded_.image.SetAncestry(end);
   return true;
+}
+
+Error ReadPath::LaterFormat(uint32_t node) const {
+  return {ErrorCode::kUnavailable, context_.nodes->Label(node) +
+                                       " holds this session in a format of a later version of clustered_session: "
+                                       "upgrade this server; the session was left as it is"};
 }
 
 Error ReadPath::NoNodeToAsk() const {

@@ -34,6 +34,7 @@ class ReadPath {
   Result<Outcome> LoadFromNodes(TimePoint now);
   Outcome ClaimOutcome();
   bool EndedHere(const Survey& survey, TimePoint now);
+  Error LaterFormat(uint32_t node) const;
   Error NoNodeToAsk() const;
 
   OpenScope& open_;

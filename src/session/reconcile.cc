@@ -11,6 +11,7 @@
 #include "src/session/conflict.h"
 #include "src/session/entry_path.h"
 #include "src/session/lifetime.h"
+#include "src/session/succession.h"
 
 namespace clustered_session {
 namespace {
@@ -42,29 +43,43 @@ void Adopt(OpenScope* open, LoadedSession* loaded, const Record& record, TimePoi
     open->counters().takeovers.Add();
   }
   loaded->image.SetPayload(record.payload);
-  loaded->image.SetLineage(record.vector, record.fingerprint, record.life);
-  // Of its own record this server may have written a successor that it has lost since. Without an entry it may have
-  // written anything: then the actor is a new one already.
-  if (mine) loaded->image.SetActor(NewActor(open->context));
+  loaded->image.SetAncestry(record.ancestry);
+  // Of its own record this server may have written a successor that it has lost since.
+  if (mine) loaded->image.SetSince(SinceNow(open->context));
   loaded->entry = entry;
 }
 
-// A branch of the same life that nobody has merged yet: the keys of both stay.
-void MergeBranch(OpenScope* open, LoadedSession* loaded, const VersionVector& vector, std::string_view payload,
+// A branch that nobody has merged yet: the keys of both stay. Of an end that has nothing to do with this life, only
+// what has ended.
+void MergeBranch(OpenScope* open, LoadedSession* loaded, const Ancestry& ancestry, std::string_view payload,
                  uint64_t version) {
   if (HasFault(ProtocolFault::kBranchesLeftOut)) return;
-  open->counters().conflicts.Add();
   Image& image = loaded->image;
-  VersionVector merged = image.vector();
-  merged.Absorb(vector);
+  if (ancestry.tombstone) {
+    Ancestry told = image.ancestry();
+    told.ended.Absorb(ancestry.ended);
+    image.SetAncestry(told);
+    return;
+  }
+  open->counters().conflicts.Add();
   if (open->context.settings.on_conflict == ConflictRule::kMerge) {
     if (std::optional<std::string> both = ResolveConflict(open->context, {}, image.payload(), payload)) {
       image.SetPayload(*both);
     }
   }  // else the one that is later by epoch and version stands
-  image.SetLineage(merged, 0, image.life());
+  AbsorbBranch(open->context, ancestry, &image);
   loaded->entry.version = std::max(loaded->entry.version, version);
   loaded->must_write = true;
+}
+
+bool AnyIs(const std::vector<const Survey::Answer*>& heads, Lineage lineage, const Ancestry& known) {
+  return std::any_of(heads.begin(), heads.end(),
+                     [&](const Survey::Answer* head) { return LineageOf(head->record.ancestry, known) == lineage; });
+}
+
+// Nothing but ends was found that this server does not know. True: this session has ended.
+bool Ends(const std::vector<const Survey::Answer*>& ends, bool have_entry, const Ancestry& known) {
+  return !have_entry || known.tombstone || AnyIs(ends, Lineage::kDescendant, known);
 }
 
 }  // namespace
@@ -73,22 +88,28 @@ bool Reconcile(OpenScope* open, LoadedSession* loaded, const Survey& survey, boo
   const Ancestry known = loaded->Known();
   std::vector<const Survey::Answer*> heads = survey.Heads(known);
   if (heads.empty()) return have_entry;
+  // Sessions come last, the one to show first at the end.
+  const auto first_session = std::stable_partition(heads.begin(), heads.end(),
+                                                   [](const Survey::Answer* head) { return head->record.tombstone(); });
+  const bool only_ends = first_session == heads.end();
   const Record& last = heads.back()->record;
-  const bool superseded = !have_entry || std::any_of(heads.begin(), heads.end(), [&](const Survey::Answer* head) {
-    return LineageOf(head->record, known) == Lineage::kDescendant;
-  });
-  if (superseded || last.order() > RecordOrder{loaded->entry.epoch, loaded->entry.version}) {
+  const bool superseded = only_ends ? Ends(heads, have_entry, known)
+                                    : !have_entry || known.tombstone || AnyIs(heads, Lineage::kDescendant, known);
+  const bool shown_first = !only_ends && last.order() > RecordOrder{loaded->entry.epoch, loaded->entry.version};
+  if (superseded || shown_first) {
     const Image before = loaded->image;
     const Entry entry_before = loaded->entry;
     Adopt(open, loaded, last, now);
     heads.pop_back();
     if (!superseded) {  // a branch too, and one that may be nowhere else
       loaded->entry.flags |= entry_before.flags & kEntryUnreplicated;
-      MergeBranch(open, loaded, before.vector(), before.payload(), entry_before.version);
+      MergeBranch(open, loaded, known, before.payload(), entry_before.version);
+    } else if (known.tombstone) {
+      MergeBranch(open, loaded, known, {}, 0);
     }
   }
   for (const Survey::Answer* head : heads) {
-    MergeBranch(open, loaded, head->record.vector, head->record.payload, head->record.version);
+    MergeBranch(open, loaded, head->record.ancestry, head->record.payload, head->record.version);
   }
   // No room here is no failure: the session is served from the nodes.
   (void)PutEntry(open->context, loaded, now).ok();

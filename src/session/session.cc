@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "src/base/protocol_fault.h"
 #include "src/cluster/node_code.h"
 #include "src/cluster/placement.h"
 #include "src/session/destroy_path.h"
@@ -71,8 +72,7 @@ Status Session::Load(std::string_view id, uint32_t lifetime_s) {
                  "session ID \"" + RedactSessionId(id) +
                      "\" is not one: only A-Z, a-z, 0-9, \"-\" and \",\" are allowed, at most 256 of them");
   }
-  open_.locks.BeLocksOf(id);
-  loaded_.emplace(open_.context, SessionAddress(open_.context, id), lifetime_s);
+  AddressTo(id, lifetime_s);
   Status status = ReadPath(&open_, &*loaded_).Load();
   if (!status.ok()) GiveUpLoaded();
   return status;
@@ -103,24 +103,40 @@ Status Session::LoadToWrite(std::string_view id, uint32_t lifetime_s) {
 // What became of the successor decides over the sessions that it replaces.
 Status Session::SettleReplaced(Status status) {
   if (status.ok()) {
-    DestroyReplaced();
+    // While no node has the successor, the nodes keep what it replaces: with this server, both would be lost.
+    const bool on_no_node = loaded_ && loaded_->Is(kEntryUnreplicated) && !HasFault(ProtocolFault::kReplacedTooEarly);
+    DestroyReplaced(on_no_node ? Telling::kLater : Telling::kNow);
   } else {
     KeepReplaced();
   }
   return status;
 }
 
-Status Session::Destroy(std::string_view id, uint32_t lifetime_s, bool only_here) {
+Status Session::Destroy(std::string_view id, uint32_t lifetime_s) {
   if (!ValidSessionId(id)) return Status::Ok();  // nothing can exist under it
-  if (!ReadCompleted(id)) {
-    open_.locks.BeLocksOf(id);
-    loaded_.emplace(open_.context, SessionAddress(open_.context, id), lifetime_s);
-    DestroyPath(&open_, &*loaded_).LookUp(only_here);
+  const bool was_read = ReadCompleted(id);
+  if (!was_read) {
+    AddressTo(id, lifetime_s);
+    DestroyPath(&open_, &*loaded_).LookUp();
   }
   loaded_->lifetime_s = lifetime_s;
-  DestroyPath(&open_, &*loaded_).Destroy();
+  DestroyPath(&open_, &*loaded_).Destroy(Telling::kNow, was_read);
   loaded_.reset();  // nothing of it is written any more; the lock stays until close
   return Status::Ok();
+}
+
+void Session::DestroyRead(const ReplacedSession& replaced, Telling telling) {
+  AddressTo(replaced.session_id, replaced.lifetime_s);
+  DestroyPath path(&open_, &*loaded_);
+  path.LookUpRead(replaced.known, replaced.only_here);
+  path.Destroy(telling, /*was_read=*/true);
+  loaded_.reset();
+}
+
+// Nothing is loaded of it yet.
+void Session::AddressTo(std::string_view id, uint32_t lifetime_s) {
+  open_.locks.BeLocksOf(id);
+  loaded_.emplace(open_.context, SessionAddress(open_.context, id), lifetime_s);
 }
 
 void Session::DestroyLater(std::string_view id, uint32_t lifetime_s) {
@@ -128,16 +144,25 @@ void Session::DestroyLater(std::string_view id, uint32_t lifetime_s) {
   replaced_ = std::exchange(replaces_, {});  // it is given up before it was written
   const bool nobody_knows_it = open_.created.Has(id) && (!loaded_ || loaded_->version() == 0);
   if (!nobody_knows_it) {
-    const bool only_here = ReadCompleted(id) && DestroyPath(&open_, &*loaded_).OnlyHere();
-    replaced_.push_back({open_.kept_context, std::string(id), lifetime_s, only_here});
+    ReplacedSession replaced{open_.kept_context, std::string(id), lifetime_s, false, {}};
+    if (ReadCompleted(id)) {
+      replaced.only_here = DestroyPath(&open_, &*loaded_).OnlyHere();
+      replaced.known = loaded_->Known();
+    }
+    replaced_.push_back(std::move(replaced));
   }
   if (ReadCompleted(id)) loaded_.reset();
 }
 
-void Session::DestroyReplaced() {
+void Session::DestroyReplaced(Telling telling) {
   for (const ReplacedSession& replaced : std::exchange(replaces_, {})) {
     Session other(replaced.context);
-    Status status = other.Destroy(replaced.session_id, replaced.lifetime_s, replaced.only_here);
+    Status status;
+    if (replaced.known.lives.empty() && !replaced.only_here) {
+      status = other.Destroy(replaced.session_id, replaced.lifetime_s);
+    } else {
+      other.DestroyRead(replaced, telling);
+    }
     if (!status.ok()) open_.notices.push_back({true, status.error().message()});
     for (Notice& notice : other.TakeNotices()) open_.notices.push_back(std::move(notice));
   }
@@ -149,7 +174,7 @@ void Session::Close() {
     if (!status.ok()) open_.notices.push_back({true, status.error().message()});
   }
   GiveUpLoaded();
-  DestroyReplaced();  // the successor ended without a write: given up, or destroyed
+  DestroyReplaced(Telling::kNow);  // the successor ended without a write: given up, or destroyed
 }
 
 void Session::Abandon() {

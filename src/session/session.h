@@ -18,6 +18,7 @@
 #include "src/session/context.h"
 #include "src/session/loaded_session.h"
 #include "src/session/open_scope.h"
+#include "src/session/tombstone.h"
 
 namespace clustered_session {
 
@@ -27,6 +28,7 @@ struct ReplacedSession {
   std::string session_id;
   uint32_t lifetime_s = 0;
   bool only_here = false;  // when it was read, nobody but this server could know of it
+  Ancestry known;          // as it was read; empty if it was not
 };
 
 class Session {
@@ -74,8 +76,8 @@ class Session {
   Status UpdateTimestamp(std::string_view id, std::string_view payload, uint32_t lifetime_s, bool compared = false);
 
   // Destroys the session everywhere. Destroying one that does not exist succeeds. No node is told of one that only this
-  // server knows. `only_here`: that this was so when an earlier open of this request read it.
-  Status Destroy(std::string_view id, uint32_t lifetime_s, bool only_here = false);
+  // server knows.
+  Status Destroy(std::string_view id, uint32_t lifetime_s);
 
   // session_regenerate_id(true): leaves the session to be destroyed by its successor. PHP closes this object and opens
   // another one for the new ID; the caller hands over what TakeReplaced() returns. What nobody takes is not destroyed.
@@ -102,9 +104,11 @@ class Session {
  private:
   Status Load(std::string_view id, uint32_t lifetime_s);
   Status LoadToWrite(std::string_view id, uint32_t lifetime_s);
+  void AddressTo(std::string_view id, uint32_t lifetime_s);
+  void DestroyRead(const ReplacedSession& replaced, Telling telling);
   bool LooksAlive(std::string_view id) const;
   Status SettleReplaced(Status status);
-  void DestroyReplaced();
+  void DestroyReplaced(Telling telling);
   void GiveUpLoaded();
 
   OpenScope open_;

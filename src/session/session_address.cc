@@ -1,6 +1,8 @@
 // Which session, and where its items are, see session_address.h. Layer: session.
 #include "src/session/session_address.h"
 
+#include <algorithm>
+
 #include "src/cluster/node_code.h"
 #include "src/cluster/placement.h"
 
@@ -25,6 +27,7 @@ NodeItems::NodeItems(const SessionContext& context, const SessionAddress& addres
     : key(StorageKey(context.settings.prefix, address.global_key())),
       placement(PlaceSession(context.nodes->addresses(), address.global_key(), address.home())),
       tokens(context.nodes->size()) {
+  placement.resize(std::min(placement.size(), PlacedNodes(context.settings.copies)));
   for (const EntryToken& token : known.tokens) {
     for (uint32_t node = 0; token.cas != 0 && node < tokens.size(); ++node) {
       if (context.nodes->member(node).hash == token.node_hash) tokens[node] = {token.cas, token.incarnation};

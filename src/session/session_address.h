@@ -39,6 +39,10 @@ class SessionAddress {
   std::string home_;
 };
 
+// On how many nodes a record, its stand-ins and its tombstones may be: on the first ones of the session's placement. So
+// a request asks no more nodes, however many there are.
+constexpr size_t PlacedNodes(uint32_t copies) { return size_t{copies} + 2; }
+
 // The session's items on the nodes, made whole at once. An unchanged session that asks no node needs none of it.
 struct NodeItems {
   // With the tokens that `known` has.
@@ -51,7 +55,7 @@ struct NodeItems {
   void SaveTokens(const NodeSet& nodes, Entry* entry) const;
 
   std::string key;                  // the same on all nodes
-  std::vector<uint32_t> placement;  // all nodes, in their order for this session
+  std::vector<uint32_t> placement;  // the nodes that may hold something of the session, the first ones first
   std::vector<NodeToken> tokens;    // by node
 };
 

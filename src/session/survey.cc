@@ -2,7 +2,6 @@
 #include "src/session/survey.h"
 
 #include <algorithm>
-#include <string_view>
 #include <utility>
 
 #include "src/base/protocol_fault.h"
@@ -19,7 +18,7 @@ void Survey::Ask(const std::vector<uint32_t>& nodes) {
   }
   // The strings have moved for the last time.
   for (Answer& answer : answers_) {
-    if (answer.found) answer.record.payload = std::string_view(answer.bytes).substr(kRecordHeaderSize);
+    if (answer.found) answer.record.ViewInto(answer.bytes);
   }
 }
 
@@ -33,6 +32,9 @@ void Survey::Add(NodeSet::Read read) {
       answer.found = true;
       answer.record = *record;
       answer.bytes = std::move(read.reply.value);
+    } else if (record.error().code() == ErrorCode::kUnsupported) {
+      later_format_ = read.node;
+      return;
     } else {  // somebody else's bytes under our key: a miss, and the next write replaces them
       open_->counters().corrupt_records.Add();
       open_->notices.push_back({false, open_->context.nodes->Label(read.node) +
@@ -74,7 +76,7 @@ bool Survey::HasLaggard(const std::vector<uint32_t>& holders, const Ancestry& kn
   if (HasFault(ProtocolFault::kLaggardsStay)) return false;
   return std::any_of(answers_.begin(), answers_.end(), [&](const Answer& answer) {
     if (std::find(holders.begin(), holders.end(), answer.node) == holders.end()) return false;
-    return !answer.found || LineageOf(answer.record, known) == Lineage::kAncestor;
+    return !answer.found || LineageOf(answer.record.ancestry, known) == Lineage::kAncestor;
   });
 }
 
@@ -82,11 +84,11 @@ std::vector<const Survey::Answer*> Survey::Heads(const Ancestry& known) const {
   std::vector<const Answer*> heads;
   for (const Answer& answer : answers_) {
     if (!answer.found) continue;
-    const Lineage to_known = LineageOf(answer.record, known);
+    const Lineage to_known = LineageOf(answer.record.ancestry, known);
     if (to_known == Lineage::kSame || to_known == Lineage::kAncestor) continue;
     const bool surpassed = std::any_of(answers_.begin(), answers_.end(), [&](const Answer& other) {
       if (&other == &answer || !other.found) return false;
-      const Lineage lineage = LineageOf(answer.record, AncestryOf(other.record));
+      const Lineage lineage = LineageOf(answer.record.ancestry, other.record.ancestry);
       return lineage == Lineage::kAncestor || (lineage == Lineage::kSame && &other < &answer);
     });
     if (!surpassed) heads.push_back(&answer);

@@ -4,6 +4,7 @@
 #define CLUSTERED_SESSION_SESSION_SURVEY_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,10 @@ class Survey {
   bool Answered(uint32_t node) const;
   bool FoundAny() const;
 
+  // A node that holds a record which only a later version of this program can read. It has not answered: the session
+  // exists, and nobody here can tell how it is.
+  std::optional<uint32_t> later_format() const { return later_format_; }
+
   // Whether a record was found, or one of the first `copies` nodes has said that there is none.
   bool Conclusive() const;
 
@@ -52,6 +57,7 @@ class Survey {
   NodeItems* items_;
   const TimePoint deadline_;
   std::vector<Answer> answers_;
+  std::optional<uint32_t> later_format_;
 };
 
 }  // namespace clustered_session

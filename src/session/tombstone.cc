@@ -2,21 +2,27 @@
 #include "src/session/tombstone.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "src/base/protocol_fault.h"
 #include "src/session/entry_path.h"
 #include "src/session/lifetime.h"
 #include "src/session/replicator.h"
+#include "src/session/succession.h"
 
 namespace clustered_session {
 namespace {
 
-// Without a session lock, another request may have started it anew: perhaps that is nowhere but here.
-bool StartedAnewHere(const OpenScope& open, const LoadedSession& loaded) {
-  Image current;
+// What this server's store has of the session now. Without a session lock, another request may have written it, or
+// started it anew, since it was read.
+std::optional<Ancestry> Current(const OpenScope& open, const LoadedSession& loaded) {
+  Entry entry;
+  Image image;
   const SessionKey& key = loaded.address().local_key();
-  const bool have = open.context.store->Lookup(key, open.Now(), nullptr, current.buffer());
-  return have && current.Valid() && current.life() > loaded.image.life();
+  if (!open.context.store->Lookup(key, open.Now(), &entry, image.buffer()) || !image.Valid()) return std::nullopt;
+  Ancestry current = image.ancestry();
+  current.tombstone = (entry.flags & kEntryTombstone) != 0;
+  return current;
 }
 
 // A protocol that knows no tombstones: the items are removed.
@@ -39,66 +45,86 @@ void KeepHere(OpenScope* open, LoadedSession* loaded, const Entry& entry, TimePo
   }
 }
 
-// On all nodes that work, whatever `copies` is. `actor`: 0 for one that is told again.
-void Replicate(OpenScope* open, LoadedSession* loaded, uint64_t version, uint64_t epoch, uint32_t actor) {
+enum class Kind : uint8_t { kKnown, kAll, kLater, kAgain };
+
+Stands StandsOf(Kind kind) {
+  if (kind == Kind::kAgain) return Stands::kUnnamed;
+  return kind == Kind::kAll ? Stands::kNothing : Stands::kStartedSince;
+}
+
+// On all nodes of the session that work, whatever `copies` is.
+void Replicate(OpenScope* open, LoadedSession* loaded, const Ancestry& end, uint64_t epoch, Kind kind) {
   const SessionContext& context = open->context;
   const SessionKey& key = loaded->address().local_key();
   loaded->must_write = false;
-  if (StartedAnewHere(*open, *loaded)) return;
-  const std::chrono::seconds ttl = TombstoneTimeToLive(loaded->lifetime_s);
+  Record tombstone;
+  tombstone.epoch = epoch;
+  tombstone.home_node = loaded->address().HomeNode();
+  tombstone.ancestry = end;
   Entry entry;
-  entry.version = version;
+  entry.version = tombstone.version;
   entry.epoch = epoch;
   entry.flags = kEntryTombstone;
-  if (!open->SingleServer()) {
+  if (kind == Kind::kLater && !open->SingleServer()) {
+    entry.flags |= kEntryUnreplicated;
+  } else if (!open->SingleServer()) {
     if (HasFault(ProtocolFault::kNoTombstone)) {
       RemoveItems(open, loaded);
       context.store->Erase(key);
       return;
     }
-    Record tombstone;
-    tombstone.flags = kRecordTombstone;
-    tombstone.version = version;
-    tombstone.epoch = epoch;
-    tombstone.instance = context.store->instance();
-    tombstone.lifetime_s = loaded->lifetime_s;
-    tombstone.life = loaded->image.life();
-    const auto everywhere = HasFault(ProtocolFault::kTombstoneOnCopies) ? context.settings.copies
-                                                                        : static_cast<uint32_t>(context.nodes->size());
+    const auto everywhere = HasFault(ProtocolFault::kTombstoneOnCopies)
+                                ? context.settings.copies
+                                : static_cast<uint32_t>(loaded->items().placement.size());
     const WriteOutcome outcome =
         Replicator(context, &loaded->items(), &open->notices)
-            .Write(tombstone, {loaded->image.vector(), {}, actor}, everywhere, ttl, NodeDeadline(context, open->Now()));
+            .Write(tombstone, {{}, {}, 0, StandsOf(kind)}, everywhere, NodeDeadline(context, open->Now()));
     if (outcome.superseded) {
       context.store->Erase(key);
       return;
     }
-    loaded->image.SetLineage(outcome.vector, outcome.fingerprint, outcome.life);
-    entry.version = outcome.version;
+    tombstone.ancestry = outcome.ancestry;
     entry.epoch = outcome.epoch;
     if (outcome.acks == 0) entry.flags |= kEntryUnreplicated;
     if (outcome.acks > 0) entry.confirmed_at_ns = ToNanos(open->Now());
     if (outcome.acks > 0 && outcome.acks < everywhere) entry.flags |= kEntryUnderReplicated;
   }
   const TimePoint now = open->Now();
-  entry.lifetime_s = loaded->lifetime_s;
-  entry.expires_at_ns = ToNanos(now + ttl);
+  entry.lifetime_s = tombstone.ancestry.lifetime_max_s;
+  entry.expires_at_ns = ToNanos(now + TombstoneTimeToLive(tombstone.ancestry.lifetime_max_s));
+  loaded->image.SetAncestry(tombstone.ancestry);
   KeepHere(open, loaded, entry, now);
 }
 
 }  // namespace
 
-void WriteTombstone(OpenScope* open, LoadedSession* loaded) {
-  // Without a session lock, another request may have written since this one read.
-  Entry current;
-  const SessionKey& key = loaded->address().local_key();
-  const bool have = open->context.store->Lookup(key, open->Now(), &current, nullptr);
-  const uint64_t version = std::max(loaded->version(), have ? current.version : 0) + 1;
+void WriteTombstone(OpenScope* open, LoadedSession* loaded, Telling telling, Ending ending) {
+  const Ancestry known = loaded->Known();
+  Ancestry end = known.End();
+  if (const std::optional<Ancestry> current = Current(*open, *loaded)) {
+    if (!current->tombstone && current->ended.Meets(known.lives)) return;  // destroyed, and started anew since
+    end.ended.Absorb(current->End().ended);
+  }
+  if (ending == Ending::kAllLives) end.ended.Add(kFirstLife);
+  end.lifetime_max_s = std::max(end.lifetime_max_s, loaded->lifetime_s);
   const uint64_t epoch = loaded->version() != 0 ? loaded->entry.epoch : loaded->epoch();
-  Replicate(open, loaded, version, epoch, NewActor(open->context));
+  if (telling == Telling::kLater) {
+    Replicate(open, loaded, end, epoch, Kind::kLater);
+  } else {
+    Replicate(open, loaded, end, epoch, ending == Ending::kAllLives ? Kind::kAll : Kind::kKnown);
+  }
 }
 
 void RepeatTombstone(OpenScope* open, LoadedSession* loaded) {
-  Replicate(open, loaded, loaded->version(), loaded->entry.epoch, /*actor=*/0);
+  const Ancestry end = loaded->Known();
+  const std::optional<Ancestry> current = Current(*open, *loaded);
+  // Started anew here by another request, and perhaps that is nowhere else.
+  const bool started_anew = current && !current->tombstone;
+  if (started_anew) {
+    loaded->must_write = false;
+    return;
+  }
+  Replicate(open, loaded, end, loaded->entry.epoch, Kind::kAgain);
 }
 
 }  // namespace clustered_session

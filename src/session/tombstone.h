@@ -8,8 +8,15 @@
 
 namespace clustered_session {
 
-// Ends the session's life, and whatever another request of this server has written of it since it was read.
-void WriteTombstone(OpenScope* open, LoadedSession* loaded);
+// Whether the nodes hear of a session's end in this request, or from the thread that writes unreplicated entries.
+enum class Telling : uint8_t { kNow, kLater };
+
+// What a tombstone ends: the lives that are known, and on the nodes what it meets there, unless that was started since;
+// or also what nothing is known of, such as the first life by a server that is cut off.
+enum class Ending : uint8_t { kKnownLives, kAllLives };
+
+// Ends the session, and whatever another request of this server has written of it since it was read.
+void WriteTombstone(OpenScope* open, LoadedSession* loaded, Telling telling, Ending ending);
 
 // Tells a tombstone again, as it was, to the nodes that have not heard of it: what has been written since, under an ID
 // that was started anew, stands. REQUIRES: *loaded is a tombstone

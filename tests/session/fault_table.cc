@@ -207,7 +207,7 @@ bool FaultTable::Whole(size_t session) const {
     const std::string bytes = Bytes(node, session);
     if (&node < &placement[kCopies]) return bytes == newest;
     const Result<Record> other = DecodeRecord(bytes, storage_key);
-    return bytes.empty() || (other.ok() && LineageOf(*other, AncestryOf(*record)) == Lineage::kAncestor);
+    return bytes.empty() || (other.ok() && LineageOf(other->ancestry, record->ancestry) == Lineage::kAncestor);
   });
 }
 

@@ -125,7 +125,7 @@ void WideHistory::Look(int server, bool judged) {
     turn.session = session;
     turn.lifetime_s = Request::kLifetime;
     turn.began = world_.NowOf(server);
-    turn.may_ask = world_.MayAskSomebody(server);
+    turn.may_ask = world_.MayAskSomebody(server, session);
     turn.answers = world_.AnswersTo(server);
     const uint64_t asked = world_.Asked(server);
     Request request(&world_.web(server), &client.cookies);

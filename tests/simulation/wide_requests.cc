@@ -64,7 +64,7 @@ void WideHistory::StartOn(Client* client, int server) {
   turn.process = world_.ProcessOf(server);
   turn.lifetime_s = DrawLifetime();
   turn.began = world_.NowOf(server);
-  turn.may_ask = world_.MayAskSomebody(server);
+  turn.may_ask = world_.MayAskSomebody(server, client->cookies.session_id);
   turn.answers = world_.AnswersTo(server);
   const std::string id_before = client->cookies.session_id;
   Say(NameOf(*client) + " on " + world_.NameOf(server) +

@@ -111,7 +111,8 @@ std::string Witness::Describe() {
       any = true;
       const std::optional<Record> record = world_.RecordOn(node, account.storage_key);
       if (record) {
-        line += " l" + std::to_string(record->life % 1000) + " v" + std::to_string(record->version) + " e" +
+        line += " l" + std::to_string(record->ancestry.lives.size()) + "/" +
+                std::to_string(record->ancestry.ended.size()) + " v" + std::to_string(record->version) + " e" +
                 std::to_string(record->epoch) + " i" + std::to_string(record->instance % 1000);
       }
       if (held.later) line += " later format";

@@ -78,6 +78,7 @@ std::vector<int> World::PlacedBy(int server, const std::string& session) {
        PlaceSession(context.nodes->addresses(), key, NodeNamedBy(context.nodes->addresses(), session))) {
     placed.push_back(ListOf(server)[node]);
   }
+  placed.resize(std::min(placed.size(), PlacedNodes(plan_.settings.copies)));
   return placed;
 }
 
@@ -139,11 +140,12 @@ uint64_t World::Answered(int server) {
   return std::accumulate(answers.begin(), answers.end(), uint64_t{0});
 }
 
-bool World::MayAskSomebody(int server) {
-  for (size_t i = 0; i < ListOf(server).size(); ++i) {
-    if (!web(server).connection(i).failed_last()) return true;
-  }
-  return false;
+bool World::MayAskSomebody(int server, const std::string& session) {
+  const std::vector<int> placed = PlacedBy(server, session);
+  return std::any_of(placed.begin(), placed.end(), [&](int node) {
+    const FakeNode* connection = ConnectionOf(server, node);
+    return connection != nullptr && !connection->failed_last();
+  });
 }
 
 uint64_t World::Conflicts() {

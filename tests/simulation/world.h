@@ -39,7 +39,7 @@ class World {
     TimePoint until;
   };
   std::optional<Item> ItemOn(int node, const std::string& storage_key);
-  // All nodes, in the order in which they are written to for this session.
+  // The nodes that may hold something of this session, in the order in which they are written to.
   std::vector<int> Placed(const std::string& session) { return PlacedBy(0, session); }
   std::vector<int> PlacedBy(int server, const std::string& session);
   // When it expires.
@@ -67,8 +67,8 @@ class World {
   uint64_t Answered(int server);
   // By node, how often each has answered this server.
   std::vector<uint64_t> AnswersTo(int server);
-  // Whether the server has no reason to take every node for failing.
-  bool MayAskSomebody(int server);
+  // Whether the server has no reason to take every node of the session for failing.
+  bool MayAskSomebody(int server, const std::string& session);
   // Conflicts that all servers have counted, those that are dead included.
   uint64_t Conflicts();
 
