@@ -130,6 +130,7 @@ void Replicator::HandleConflict(uint32_t node, NodeReply reply) {
   Result<Record> theirs = DecodeRecord(reply.value, items_->key);
   if (!theirs.ok() && theirs.error().code() == ErrorCode::kUnsupported) {
     outcome_.later_format = true;
+    items_->Forget(node);
     states_[node] = NodeState::kFailed;
     return;
   }
