@@ -8,10 +8,10 @@ namespace clustered_session {
 namespace {
 
 constexpr std::string_view kAlone =
-    "no node of session.save_path can be asked: what sessions change stays on this server only until one can, and no "
-    "session starts of which there is no local copy";
+    "no node of session.save_path can be asked: changes exist only on this server until a node answers again, and "
+    "sessions without a local copy do not start";
 constexpr std::string_view kNotAlone =
-    "a node of session.save_path can be asked again: what has stayed on this server is written to the nodes now";
+    "a node of session.save_path answers again: changes that exist only on this server are written to the nodes now";
 
 }  // namespace
 
@@ -66,12 +66,12 @@ std::string NodeWatch::Line(const Change& change, bool alone) const {
     case GateEvent::kAnswersAgain:
       return "node " + node.name() + " (" + node.address() + "): answers again";
     case GateEvent::kFails:
-      return change.error + (alone ? "" : "; other nodes stand in for it until it answers again");
+      return change.error + (alone ? "" : "; other nodes stand in until it answers again");
     case GateEvent::kNoConnection:
       return change.error +
-             (alone ? "" : "; for workers without a connection to it other nodes stand in until it takes a new one");
+             (alone ? "" : "; other nodes stand in for workers without a connection until it takes new ones");
     case GateEvent::kNotForUs:
-      return change.error + (alone ? "" : "; other nodes stand in for it in this worker until it lets it in");
+      return change.error + (alone ? "" : "; other nodes stand in for this worker until the node lets it in");
   }
   return {};
 }

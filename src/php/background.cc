@@ -79,15 +79,17 @@ bool TellRest(LocalStore* store, const SessionSettings& own, TimePoint deadline,
   ForEachOfThisProcess([&](BackgroundFlusher* flusher) { ours = ours || flusher->AnyOfOurs(); });
   if (ours && php_clustered_session_clock()->Now() < deadline) return false;
   if (ours) {
-    snprintf(line, size,
-             "sessions that found no node within clustered_session.flush_timeout (%s), and are lost if this server "
-             "stops now: %zu",
-             clustered_session::FormatDuration(own.flush_timeout).c_str(), left);
+    snprintf(
+        line, size,
+        "unwritten sessions: %zu; no node took them within clustered_session.flush_timeout (%s), and they are lost if "
+        "this server stops now",
+        left, clustered_session::FormatDuration(own.flush_timeout).c_str());
   } else {
-    snprintf(line, size,
-             "sessions of pools with other credentials, which are lost if this server stops before workers of these "
-             "pools write them: %zu",
-             left);
+    snprintf(
+        line, size,
+        "unwritten sessions: %zu; only pools with other credentials can write them, and they are lost if this server "
+        "stops before that",
+        left);
   }
   return true;
 }
@@ -104,7 +106,9 @@ bool Finish(const SessionSettings& own, char* line, size_t size) noexcept {
     return TellRest(store, own, deadline, line, size);
   } catch (const std::exception&) {
     const size_t left = store->UnreplicatedCount();
-    snprintf(line, size, "sessions that are lost if this server stops now, for want of memory: %zu", left);
+    snprintf(line, size,
+             "unwritten sessions: %zu; there is no memory to write them, and they are lost if this server stops now",
+             left);
     return left != 0;
   }
 }

@@ -255,7 +255,7 @@ PS_WRITE_FUNC(clustered) {
   if (state == nullptr) return FAILURE;
   if (!MayWrite(*state, View(key))) {
     state->session.KeepReplaced();
-    php_error_docref(nullptr, E_WARNING, "Session not written: reading it did not complete, what is stored stays");
+    php_error_docref(nullptr, E_WARNING, "session not written: it was not read to its end, and what is stored stays");
     return FAILURE;
   }
   const bool empty = NothingInSession();
@@ -289,7 +289,7 @@ PS_DESTROY_FUNC(clustered) {
   if (state == nullptr) return FAILURE;
   if (CutShort()) {
     state->delivered_id.clear();  // first, as the warning's handler may not return
-    php_error_docref(nullptr, E_WARNING, "Session kept: the request was cut short while reading it");
+    php_error_docref(nullptr, E_WARNING, "session kept: the request ended while reading it");
     return SUCCESS;
   }
   const bool later = CalledWithin("session_regenerate_id");

@@ -54,7 +54,7 @@ Session::FlushOutcome Session::Flush(const SessionKey& local_key, uint8_t pool) 
 
 // No node takes it, nor will one the next time: it goes on as this server's own, and may be evicted.
 void Session::GiveUpReplication(const Error& error) {
-  notices_.push_back({false, "a session that was to be written later stays on this server only: " + error.message()});
+  notices_.push_back({false, "a session stays on this server only: " + error.message()});
   const Entry before = loaded_.entry;
   loaded_.entry.flags = (before.flags & ~uint32_t{kEntryUnreplicated}) | kEntryUnderReplicated;
   context_.store->Update(loaded_.key, before, loaded_.entry);

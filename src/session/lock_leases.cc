@@ -140,7 +140,7 @@ void LockLeases::Settle(Lease* lease, const Renewal& renewal) {
   lease->renewing = false;
   switch (renewal.outcome) {
     case Outcome::kRegained:
-      Lose(lease, "its node had lost it and has given it again");
+      Lose(lease, "its node lost it and gave it again");
       [[fallthrough]];
     case Outcome::kKept:
       counters_->lock_renewals.Add();
@@ -150,7 +150,7 @@ void LockLeases::Settle(Lease* lease, const Renewal& renewal) {
       return;
     case Outcome::kLost: {
       const std::optional<LockHolder> other = LockHolder::Parse(renewal.other);
-      Lose(lease, other ? other->ToString() + " has it now" : "another program has written to it");
+      Lose(lease, other ? other->ToString() + " has it now" : "another program wrote to it");
       lease->token = NodeToken();
       Remove(lease);
       return;
@@ -163,7 +163,7 @@ void LockLeases::Settle(Lease* lease, const Renewal& renewal) {
 }
 
 void LockLeases::CheckEnd(Lease* lease, TimePoint now) {
-  if (now >= lease->renewed_at + length_ - NodeTick(length_)) Lose(lease, "no node has renewed it in time");
+  if (now >= lease->renewed_at + length_ - NodeTick(length_)) Lose(lease, "no node renewed it in time");
 }
 
 void LockLeases::Lose(Lease* lease, std::string why) {

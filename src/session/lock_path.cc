@@ -27,9 +27,9 @@ Status Session::TakeLocalLock(TimePoint give_up_at) {
     case ErrorCode::kTimeout:
       return LockTimeout("another request of this session still runs");
     case ErrorCode::kTooMany:
-      return Error(ErrorCode::kTooMany, "session lock not waited for: " + std::to_string(waiters_max) +
-                                            " other requests of this session wait for it, as many as "
-                                            "clustered_session.lock_waiters_max allows");
+      return Error(ErrorCode::kTooMany, "session lock refused: " + std::to_string(waiters_max) +
+                                            " requests of this session wait for it already "
+                                            "(clustered_session.lock_waiters_max)");
     case ErrorCode::kNoMemory:
       if (Created(loaded_.id)) return Status::Ok();  // nobody else can ask for it
       return lock.error();
@@ -81,8 +81,7 @@ Status Session::LoadClaiming(TimePoint give_up_at) {
       case ClusterLock::Outcome::kNoClaim:
         if (!status.ok() || !lock.any_answer) return status;
         return Error(ErrorCode::kUnavailable,
-                     "none of the nodes that answer takes the session's lock (out of memory?): no session is started "
-                     "without it");
+                     "no node takes the session's lock (out of memory?): the session does not start without it");
     }
     unanswered = 0;
     if (!std::exchange(waited, true)) counters().lock_waits.Add();
@@ -190,9 +189,8 @@ void Session::NoteLostLock() {
   const std::string why = context_.leases->Lost(lock.lease);
   if (why.empty()) return;
   lock.lost = true;
-  notices_.push_back({false, "the cluster lock of a session was lost while its request ran (" + why +
-                                 "): what another server changed meanwhile is resolved by "
-                                 "clustered_session.on_conflict"});
+  notices_.push_back({false, "a running request lost the cluster lock of its session (" + why +
+                                 "): clustered_session.on_conflict decides what becomes of another server's changes"});
 }
 
 // The one that all servers respect first: who has the server's own next must not find it.

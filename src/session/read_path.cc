@@ -48,9 +48,8 @@ void Session::SetLoaded(std::string_view id, uint32_t lifetime_s) {
 // Locks, then loads. Called again for a session that is loaded already (session_reset), it reads anew under its lock.
 Status Session::Load(std::string_view id, uint32_t lifetime_s) {
   if (!ValidSessionId(id)) {
-    return Error(ErrorCode::kInvalidArgument,
-                 "session ID \"" + RedactSessionId(id) +
-                     "\" is not one: only A-Z, a-z, 0-9, \"-\" and \",\" are allowed, at most 256 of them");
+    return Error(ErrorCode::kInvalidArgument, "invalid session ID \"" + RedactSessionId(id) +
+                                                  "\": must be 1 to 256 of A-Z, a-z, 0-9, \"-\" and \",\"");
   }
   if (loaded_.id != id) {
     if (!loaded_.id.empty()) Reset();
@@ -187,7 +186,7 @@ Status Session::LoadFromNodes(TimePoint now) {
   const size_t holders = std::min<size_t>(context_.settings.copies, placement.size());
   const NodeSet::Member& first = context_.nodes->member(placement[0]);
   return Error(ErrorCode::kUnavailable,
-               "none of the nodes that may hold this session can be asked (" + first.node->name() + " at " +
+               "no node that may hold this session can be asked (" + first.node->name() + " at " +
                    first.node->address() +
                    (holders > 1 ? " and " + std::to_string(holders - 1) + " more" : std::string()) +
                    "): check that memcached runs there; no empty session was started in its place");

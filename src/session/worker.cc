@@ -109,9 +109,8 @@ Result<std::shared_ptr<NodeSet>> Worker::MakeNodes(std::string_view save_path, c
   Result<std::vector<NodeAddress>> addresses = ParseSavePath(save_path);
   if (!addresses.ok()) return addresses.error();
   if (!addresses->empty() && settings.authentication == Authentication::kSasl && settings.username.empty()) {
-    return Error(
-        ErrorCode::kInvalidArgument,
-        "clustered_session.authentication is sasl, which takes clustered_session.username, and that is not set");
+    return Error(ErrorCode::kInvalidArgument,
+                 "clustered_session.authentication = sasl needs clustered_session.username, which is not set");
   }
   HealthTable* table = &shared()->nodes;
   const NodeTimeouts timeouts{settings.connect_timeout, settings.operation_timeout};

@@ -205,7 +205,7 @@ Status Session::CommitInTurn(std::string_view payload) {
 }
 
 Status Session::CommitToNodes(std::string_view payload) {
-  if (payload.size() > kRecordPayloadMax) return Error(ErrorCode::kTooLarge, "session larger than 2 GB");
+  if (payload.size() > kRecordPayloadMax) return Error(ErrorCode::kTooLarge, "a session must be smaller than 2 GB");
   Record record;
   record.version = loaded_.version + 1;
   record.epoch = loaded_.epoch;
@@ -237,10 +237,10 @@ Status Session::CommitToNodes(std::string_view payload) {
     counters().too_large.Add();
     loaded_.entry.flags &= ~uint32_t{kEntryTakeoverPending};  // nothing more to try in this request
     loaded_.must_write = false;
-    return Error(ErrorCode::kTooLarge, "a session of " + std::to_string(payload.size()) + " bytes is more than node " +
-                                           outcome.size_max_node + " takes (item_size_max " +
-                                           std::to_string(outcome.size_max) +
-                                           " bytes; memcached -I raises it): it was not saved, the last one stays");
+    return Error(ErrorCode::kTooLarge, "a session of " + std::to_string(payload.size()) +
+                                           " bytes is too large for node " + outcome.size_max_node +
+                                           " (item_size_max " + std::to_string(outcome.size_max) +
+                                           " bytes; memcached -I raises it): it was not saved, the one before stays");
   }
   return FinishCommit(std::move(outcome), payload, ttl);
 }
@@ -336,7 +336,7 @@ Status Session::FinishCommit(WriteOutcome outcome, std::string_view payload, std
   if (outcome.acks == 0 && stored.ok()) NoteUnreplicated();
   if (outcome.acks == 0 && !stored.ok()) {
     return Error(stored.error().code(),
-                 "no node took the session and it found no room in clustered_session.local_memory (" +
+                 "no node took the session, and clustered_session.local_memory has no room for it (" +
                      stored.error().message() + "): this request's changes are lost");
   }
   return Status::Ok();
@@ -348,9 +348,9 @@ Status Session::CommitHere(std::string_view payload) {
     counters().too_large.Add();
     return Error(ErrorCode::kTooLarge,
                  "a session of " + std::to_string(payload.size()) +
-                     " bytes is more than clustered_session.local_memory takes (" +
+                     " bytes is too large for clustered_session.local_memory (at most " +
                      std::to_string(context_.store->PayloadMax() - Image::kHeaderSizeMax) +
-                     " bytes), and there is no node to hold it: it was not saved, the last one stays");
+                     " bytes), and there is no node to hold it: it was not saved, the one before stays");
   }
   const TimePoint now = context_.clock->Now();
   const bool started_anew = (loaded_.entry.flags & kEntryTombstone) != 0;
@@ -363,8 +363,8 @@ Status Session::CommitHere(std::string_view payload) {
   loaded_.image.SetLineage({}, 0, loaded_.image.life() + (started_anew ? 1 : 0));
   ServeEntry();
   if (Status status = PutEntry(now); !status.ok()) {
-    return Error(status.error().code(), "the session found no room in clustered_session.local_memory (" +
-                                            status.error().message() + ") and there is no node to hold it");
+    return Error(status.error().code(), "clustered_session.local_memory has no room for the session (" +
+                                            status.error().message() + "), and there is no node to hold it");
   }
   return Status::Ok();
 }

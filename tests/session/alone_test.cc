@@ -52,7 +52,7 @@ size_t Said(const std::vector<Notice>& notices, std::string_view text) {
 }
 
 constexpr std::string_view kBegins = "no node of session.save_path can be asked";
-constexpr std::string_view kEnds = "a node of session.save_path can be asked again";
+constexpr std::string_view kEnds = "a node of session.save_path answers again";
 
 struct AloneFixture : ClusterFixture {
   void SetAllDown(bool down) {
