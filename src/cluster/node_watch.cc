@@ -50,12 +50,16 @@ void NodeWatch::EndFlight() {
   const bool answered = std::exchange(answered_, false);
   const bool all_given_up = !answered && AllGivenUp();
   NodeHealth* all = all_.Use(now);
-  for (const Change& change : std::exchange(changes_, {})) events_.push_back({Line(change, all_given_up), now});
+  for (const Change& change : std::exchange(changes_, {})) Tell(Line(change, all_given_up), now);
   if (all_given_up && ReportFailure(all, NodeSign::kGone, now)) {
-    events_.push_back({std::string(kAlone), now});
+    Tell(std::string(kAlone), now);
   } else if (answered && Fails(all->answers) && ReportAnswer(all, /*connected=*/true, now)) {
-    events_.push_back({std::string(kNotAlone), now});
+    Tell(std::string(kNotAlone), now);
   }
+}
+
+void NodeWatch::Tell(std::string text, TimePoint at) const {
+  if (sink_) sink_({std::move(text), at});
 }
 
 std::string NodeWatch::Line(const Change& change, bool alone) const {

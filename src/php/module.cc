@@ -87,10 +87,10 @@ static ZEND_MODULE_POST_ZEND_DEACTIVATE_D(clustered_session) {
     CSG(replaced)->clear();
     CSG(shown)->reset();
     *CSG(sent_affinity) = SentAffinity();
-    for (clustered_session::Notice& notice : *CSG(notices)) notice.warning = false;  // no script left to warn
   });
+  php_clustered_session_log_warnings();  // no script is left to warn
   php_clustered_session_wake_flusher();
-  php_clustered_session_emit_notices();
+  php_clustered_session_emit_events();
   return SUCCESS;
 }
 

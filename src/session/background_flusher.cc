@@ -17,7 +17,6 @@ constexpr Duration kIdle = std::chrono::seconds(5);         // without work, aft
 constexpr Duration kRetry = std::chrono::milliseconds(50);  // while nodes fail: health lets few of these through
 constexpr Duration kMemoryRetry = std::chrono::milliseconds(100);
 constexpr Duration kBusyRetry = std::chrono::milliseconds(2);  // while requests have the entries
-constexpr size_t kNoticesMax = 100;
 
 // A seat that was taken, until the end of a scope.
 class SeatHold {
@@ -33,11 +32,12 @@ class SeatHold {
 
 }  // namespace
 
-BackgroundFlusher::BackgroundFlusher(LocalStore* store, const Clock* clock, SessionSettings own)
+BackgroundFlusher::BackgroundFlusher(LocalStore* store, const Clock* clock, SessionSettings own, uint64_t log)
     : store_(store),
       clock_(clock),
       own_(std::move(own)),
       credentials_(SharedPoolTable::CredentialsHash(own_)),
+      log_(log),
       pid_(getpid()) {}
 
 BackgroundFlusher::~BackgroundFlusher() { Stop(); }
@@ -46,7 +46,7 @@ bool BackgroundFlusher::Mine() const { return getpid() == pid_; }
 
 std::unique_ptr<Flusher> BackgroundFlusher::MakeFlusher() const {
   // Kept by the function: connections live as long as the flusher.
-  auto worker = std::make_shared<Worker>(store_, clock_);
+  auto worker = std::make_shared<Worker>(store_, clock_, log_);
   return std::make_unique<Flusher>(
       store_, clock_, [this, worker](uint8_t pool) -> std::shared_ptr<const SessionContext> {
         SessionSettings settings = own_;
@@ -130,7 +130,7 @@ void BackgroundFlusher::ServeUntilIdle(FlushSeat* seat, Flusher* flusher) {
     }
     seat->pending.store(FlushSeat::kUnderWay);
     const Flusher::Step step = flusher->Run(kStepEntries, clock_->Now() + kStepTime);
-    KeepNotices(flusher);
+    LogNotices(flusher);
     const bool left = step.tried() >= kStepEntries || AnyOfOurs();
     uint32_t still = FlushSeat::kUnderWay;  // else there is something new
     seat->pending.compare_exchange_strong(still, left ? FlushSeat::kPending : FlushSeat::kNothing);
@@ -168,7 +168,7 @@ size_t BackgroundFlusher::FlushAll(TimePoint deadline) {
   bool left = AnyOfOurs();
   while (left && clock_->Now() < deadline) {
     const Flusher::Step step = flusher->Run(kStepEntries, deadline);
-    KeepNotices(flusher.get());
+    LogNotices(flusher.get());
     left = step.tried() >= kStepEntries || AnyOfOurs();
     if (step.written == 0 && left) Pause(seat, RetryAfter(step));
   }
@@ -176,18 +176,11 @@ size_t BackgroundFlusher::FlushAll(TimePoint deadline) {
   return store_->UnreplicatedCount();
 }
 
-void BackgroundFlusher::KeepNotices(Flusher* flusher) {
-  for (Notice& notice : flusher->TakeNotices()) {
-    const std::lock_guard<std::mutex> guard(notices_mutex_);
-    if (notices_.size() < kNoticesMax) notices_.push_back(std::move(notice));
-    has_notices_.store(true);
+void BackgroundFlusher::LogNotices(Flusher* flusher) {
+  SharedEventLog& events = static_cast<SharedState*>(store_->Extra())->events;
+  for (const Notice& notice : flusher->TakeNotices()) {
+    events.Add(log_, notice.at == TimePoint() ? clock_->Now() : notice.at, notice.text);
   }
-}
-
-std::vector<Notice> BackgroundFlusher::TakeNotices() {
-  const std::lock_guard<std::mutex> guard(notices_mutex_);
-  has_notices_.store(false);
-  return std::exchange(notices_, {});
 }
 
 }  // namespace clustered_session

@@ -9,12 +9,10 @@
 #include <sys/types.h>
 
 #include <atomic>
-#include <functional>
+#include <cstdint>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <thread>
-#include <vector>
 
 #include "src/session/context.h"
 #include "src/session/flusher.h"
@@ -26,8 +24,8 @@ class BackgroundFlusher {
  public:
   // `store` with an initialized SharedState; `own` is where credentials come from, which are in no shared memory. It
   // writes for the pools that need these, and for no others; without credentials, for those that need none.
-  // All but `own` must outlive the process's last use of the object.
-  BackgroundFlusher(LocalStore* store, const Clock* clock, SessionSettings own);
+  // All but `own` must outlive the process's last use of the object. `log`: of this process, see event_log.h.
+  BackgroundFlusher(LocalStore* store, const Clock* clock, SessionSettings own, uint64_t log = 0);
   ~BackgroundFlusher();
   BackgroundFlusher(const BackgroundFlusher&) = delete;
   BackgroundFlusher& operator=(const BackgroundFlusher&) = delete;
@@ -41,10 +39,6 @@ class BackgroundFlusher {
   // Writes, in this thread, what is left of these pools, until `deadline`; returns how many entries of any pool no node
   // has taken by then, or 0 if another process is at it.
   size_t FlushAll(TimePoint deadline);
-
-  // What happened since the last call, for the log.
-  std::vector<Notice> TakeNotices();
-  bool HasNotices() const { return has_notices_.load(std::memory_order_relaxed); }
 
   // Whether the calling process is the one that made the object.
   bool Mine() const;
@@ -65,19 +59,17 @@ class BackgroundFlusher {
   static Duration RetryAfter(const Flusher::Step& step);
   void Pause(FlushSeat* seat, Duration wait);
   FlushSeat* TakeSeat();
-  void KeepNotices(Flusher* flusher);
+  void LogNotices(Flusher* flusher);
   SharedPoolTable& pools() const { return static_cast<SharedState*>(store_->Extra())->pools; }
 
   LocalStore* store_;
   const Clock* clock_;
   const SessionSettings own_;
   const uint64_t credentials_;  // a hash of own_'s
+  const uint64_t log_;
   const pid_t pid_;
   std::mutex mutex_;  // of thread_
   std::thread thread_;
-  std::mutex notices_mutex_;
-  std::vector<Notice> notices_;
-  std::atomic<bool> has_notices_{false};
   std::atomic<bool> running_{false};
   std::atomic<bool> stop_{false};
 };

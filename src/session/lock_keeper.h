@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 #include <thread>
 
@@ -19,8 +20,9 @@ namespace clustered_session {
 class LockKeeper {
  public:
   // All must outlive the process's last use of the object. `nodes_of` is called by the thread; empty: nodes as the
-  // leases' access has them.
-  LockKeeper(LocalStore* store, const Clock* clock, Duration lease_length, LockLeases::NodesOf nodes_of = {});
+  // leases' access has them. `log`: of this process, see event_log.h.
+  LockKeeper(LocalStore* store, const Clock* clock, Duration lease_length, LockLeases::NodesOf nodes_of = {},
+             uint64_t log = 0);
   ~LockKeeper();
   LockKeeper(const LockKeeper&) = delete;
   LockKeeper& operator=(const LockKeeper&) = delete;
@@ -43,6 +45,7 @@ class LockKeeper {
   LocalStore* store_;
   const Clock* clock_;
   const LockLeases::NodesOf nodes_of_;
+  const uint64_t log_;
   const pid_t process_;
   LockLeases leases_;
   std::mutex mutex_;  // of all below

@@ -11,8 +11,6 @@
 namespace clustered_session {
 namespace {
 
-constexpr size_t kEventsMax = 100;
-
 Duration Third(Duration length) { return length / 3; }
 Duration RetryAfter(Duration length) { return length / 15; }
 
@@ -87,9 +85,6 @@ TimePoint LockLeases::Renew(const NodesOf& nodes_of) {
       if (lease->ended) {
         release = lease->token;
         Remove(lease.get());
-      }
-      for (NodeEvent& event : nodes != nullptr ? nodes->TakeEvents() : std::vector<NodeEvent>()) {
-        if (events_.size() < kEventsMax) events_.push_back(std::move(event));
       }
     }
     for (uint32_t i = 0; release && nodes != nullptr && i < nodes->size(); ++i) {
@@ -181,11 +176,6 @@ bool LockLeases::Retire() {
   if (!leases_.empty() || clock_->Now() < last_added_ + length_) return false;
   served_ = false;
   return true;
-}
-
-std::vector<NodeEvent> LockLeases::TakeEvents() {
-  const std::lock_guard<std::mutex> guard(mutex_);
-  return std::exchange(events_, {});
 }
 
 }  // namespace clustered_session

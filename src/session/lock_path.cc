@@ -200,9 +200,6 @@ void Session::ReleaseLocks() {
   if (const std::shared_ptr<Lease> lease = std::exchange(lock.lease, nullptr); lease != nullptr) {
     if (const std::optional<NodeToken> token = context_.leases->End(lease)) {
       context_.nodes->Release(lock.node, lock.key, *token, StoreDeadline(context_.clock->Now()));
-      for (NodeEvent& event : context_.leases->TakeEvents()) {
-        notices_.push_back({false, std::move(event.text), event.at});
-      }
     }
   }
   if (loaded_.lock.held) context_.store->locks().Release(&loaded_.lock);

@@ -88,11 +88,4 @@ std::optional<AffinityCookie> Session::Affinity() const {
   return AffinityCookie{context_.settings.server_id, loaded_.epoch};
 }
 
-std::vector<Notice> Session::TakeNotices() {
-  for (NodeEvent& event : context_.nodes->TakeEvents()) {
-    notices_.push_back({false, std::move(event.text), event.at});
-  }
-  return std::exchange(notices_, {});
-}
-
 }  // namespace clustered_session

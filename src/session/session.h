@@ -109,8 +109,8 @@ class Session {
   // The affinity cookie that the client of the loaded session should have; none where none is used.
   std::optional<AffinityCookie> Affinity() const;
 
-  std::vector<Notice> TakeNotices();
-  bool HasNotices() const { return !notices_.empty() || context_.nodes->HasEvents(); }
+  std::vector<Notice> TakeNotices() { return std::exchange(notices_, {}); }
+  bool HasNotices() const { return !notices_.empty(); }
 
  private:
   // The lock that all servers respect, from its claim to its release.

@@ -5,7 +5,7 @@
 
 namespace clustered_session {
 
-bool SharedState::Init() { return pools.Init(); }
+bool SharedState::Init() { return pools.Init() && events.Init(); }
 
 void SharedState::NotePending(uint8_t pool) { pools.SeatOfPool(pool)->NotePending(); }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "src/cluster/health_table.h"
+#include "src/session/event_log.h"
 #include "src/session/pool_table.h"
 
 namespace clustered_session {
@@ -15,6 +16,7 @@ namespace clustered_session {
 struct SharedState {
   HealthTable nodes;
   SharedPoolTable pools;
+  SharedEventLog events;
   std::atomic<int64_t> longest_lag_ns;  // between an entry's last use and its write by a flusher's thread
 
   // REQUIRES: zeroed memory that nobody else sees yet. False: the system has no process-shared mutexes.

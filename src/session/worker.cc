@@ -35,7 +35,7 @@ std::string WhoAsks(const SessionSettings& settings) {
 
 }  // namespace
 
-Worker::Worker(LocalStore* store, const Clock* clock) : store_(store), clock_(clock) {}
+Worker::Worker(LocalStore* store, const Clock* clock, uint64_t log) : store_(store), clock_(clock), log_(log) {}
 
 Result<std::shared_ptr<const SessionContext>> Worker::ContextFor(std::string_view save_path,
                                                                  const SessionSettings& settings, uint64_t generation) {
@@ -133,8 +133,11 @@ Result<std::shared_ptr<NodeSet>> Worker::MakeNodes(std::string_view save_path, c
   if (!all.empty()) together = HealthHandle(table, HealthKey(all, timeouts, root + WhoAsks(settings)), now);
   // Not more than a renewal's deadline leaves, however long an operation may take.
   const Duration connect_time_min = std::min<Duration>(settings.operation_timeout / 2, std::chrono::milliseconds(500));
-  return std::make_shared<NodeSet>(std::move(members), settings.retry_interval, clock_, &store_->counters(),
-                                   connect_time_min, std::move(together));
+  auto nodes = std::make_shared<NodeSet>(std::move(members), settings.retry_interval, clock_, &store_->counters(),
+                                         connect_time_min, std::move(together));
+  nodes->TellTo(
+      [log = log_, events = &shared()->events](const NodeEvent& event) { events->Add(log, event.at, event.text); });
+  return nodes;
 }
 
 }  // namespace clustered_session

@@ -28,6 +28,7 @@ struct Worker2 {
     nodes = std::make_unique<NodeSet>(std::move(members), seconds(2), clock, &context.store->counters(),
                                       context.settings.operation_timeout / 2,
                                       HealthHandle(table, HealthKey("all", {}), clock->Now()));
+    nodes->TellTo([this](const NodeEvent& event) { notices.push_back({false, event.text, event.at}); });
     context.nodes = nodes.get();
   }
 
