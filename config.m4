@@ -136,28 +136,15 @@ struct Value {
     src/base/session_id.cc
     src/base/session_key.cc
     src/base/units.cc
-    src/cluster/classic_connection.cc
-    src/cluster/classic_node.cc
-    src/cluster/classic_operation.cc
     src/cluster/flight.cc
     src/cluster/health.cc
     src/cluster/health_table.cc
-    src/cluster/memcached_node.cc
-    src/cluster/meta_attempt.cc
-    src/cluster/meta_connection.cc
-    src/cluster/meta_node.cc
-    src/cluster/meta_protocol.cc
     src/cluster/node.cc
     src/cluster/node_code.cc
     src/cluster/node_gate.cc
-    src/cluster/node_item.cc
-    src/cluster/node_process.cc
     src/cluster/node_set.cc
     src/cluster/node_watch.cc
     src/cluster/placement.cc
-    src/cluster/resolver.cc
-    src/cluster/signal_block.cc
-    src/cluster/socket_transport.cc
     src/local/arena.cc
     src/local/entry_head.cc
     src/local/lock_queues.cc
@@ -171,6 +158,19 @@ struct Value {
     src/local/store_list.cc
     src/local/store_repair.cc
     src/local/store_room.cc
+    src/memcached/classic_connection.cc
+    src/memcached/classic_node.cc
+    src/memcached/classic_operation.cc
+    src/memcached/memcached_node.cc
+    src/memcached/meta_attempt.cc
+    src/memcached/meta_connection.cc
+    src/memcached/meta_node.cc
+    src/memcached/meta_protocol.cc
+    src/memcached/node_item.cc
+    src/memcached/node_process.cc
+    src/memcached/resolver.cc
+    src/memcached/signal_block.cc
+    src/memcached/socket_transport.cc
     src/php/affinity.cc
     src/php/background.cc
     src/php/cookie_header.cc
@@ -215,7 +215,7 @@ struct Value {
   PHP_NEW_EXTENSION([clustered_session], [$CLUSTERED_SESSION_SOURCES], [$ext_shared],,
     [$CLUSTERED_SESSION_CXXFLAGS], [cxx])
   PHP_ADD_EXTENSION_DEP([clustered_session], [session])
-  for clustered_session_layer in base record local cluster session php; do
+  for clustered_session_layer in base record local cluster memcached session php; do
     PHP_ADD_BUILD_DIR([$ext_builddir/src/$clustered_session_layer])
   done
 

@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-#include "src/cluster/memcached_node.h"
+#include "src/memcached/memcached_node.h"
 #include "tests/support/memcached_process.h"
 #include "tests/support/temp_dir.h"
 

@@ -18,8 +18,8 @@
 #include <vector>
 
 #include "src/base/clock.h"
-#include "src/cluster/memcached_node.h"
 #include "src/cluster/node_set.h"
+#include "src/memcached/memcached_node.h"
 #include "tests/support/fault_proxy.h"
 #include "tests/support/free_port.h"
 #include "tests/support/memcached_process.h"

@@ -5,7 +5,7 @@
 
 #include <memory>
 
-#include "src/cluster/classic_connection.h"
+#include "src/memcached/classic_connection.h"
 #include "src/php/php_clustered_session.h"
 
 extern "C" {

@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "src/cluster/memcached_node.h"
+#include "src/memcached/memcached_node.h"
 
 namespace clustered_session {
 namespace {

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "src/cluster/node_set.h"
-#include "src/cluster/resolver.h"
-#include "tests/cluster/node_fixture.h"
+#include "src/memcached/resolver.h"
+#include "tests/memcached/node_fixture.h"
 #include "tests/support/child_process.h"
 #include "tests/support/fault_proxy.h"
 #include "tests/support/free_port.h"

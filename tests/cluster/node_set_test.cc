@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "tests/cluster/node_fixture.h"
+#include "tests/memcached/node_fixture.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/fault_proxy.h"
 #include "tests/support/hanging_port.h"

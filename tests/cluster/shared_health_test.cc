@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "src/cluster/node_set.h"
-#include "tests/cluster/node_fixture.h"
+#include "tests/memcached/node_fixture.h"
 #include "tests/support/child_process.h"
 #include "tests/support/fault_proxy.h"
 #include "tests/support/memcached_process.h"

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <string>
 
-#include "src/cluster/meta_protocol.h"
+#include "src/memcached/meta_protocol.h"
 #include "tests/fuzz/targets.h"
 
 namespace clustered_session {

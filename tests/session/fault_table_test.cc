@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "src/cluster/resolver.h"
+#include "src/memcached/resolver.h"
 
 namespace clustered_session {
 namespace {

@@ -6,7 +6,7 @@
 #include <catch2/catch.hpp>
 #include <string>
 
-#include "src/cluster/memcached_node.h"
+#include "src/memcached/memcached_node.h"
 #include "src/record/record.h"
 #include "src/session/session.h"
 #include "src/session/shared_state.h"

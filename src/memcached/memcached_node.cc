@@ -1,0 +1,127 @@
+// Chooses the engine of a node, see memcached_node.h. Layer: memcached.
+#include "src/memcached/memcached_node.h"
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "src/memcached/classic_node.h"
+#include "src/memcached/meta_node.h"
+#include "src/memcached/node_process.h"
+
+namespace clustered_session {
+namespace {
+
+class MemcachedNode final : public Node {
+ public:
+  MemcachedNode(const NodeAddress& address, const NodeTimeouts& timeouts, NodeHealth* health, Counters* counters,
+                const NodeCredentials& credentials)
+      : process_(health),
+        classic_only_(credentials.method == Authentication::kSasl),
+        meta_(address, timeouts, health, counters, credentials),
+        make_classic_([=] { return MakeClassicNode(address, timeouts, health, counters, credentials); }) {
+    if (classic_only_) UseClassic();
+  }
+
+  const std::string& name() const override { return meta_.name(); }
+  const std::string& address() const override { return meta_.address(); }
+  bool Connected() const override { return engine_->Connected(); }
+  Pollable* pollable() override { return engine_->pollable(); }
+
+  void StartRead(std::string_view key, TimePoint deadline, const LockClaim* claim) override {
+    Choose();
+    engine_->StartRead(key, deadline, claim);
+  }
+
+  void StartWrite(std::string_view key, std::string_view value, std::chrono::seconds ttl, const NodeToken& expected,
+                  TimePoint deadline) override {
+    Choose();
+    ttl_ = ttl;
+    engine_->StartWrite(key, value, ttl, expected, deadline);
+  }
+
+  NodeReply FinishRead() override {
+    NodeReply reply = engine_->FinishRead();
+    if (NotMeta()) {
+      UseClassic();
+      const MetaOperation& asked = meta_.operation();
+      engine_->StartRead(asked.key, asked.deadline, asked.claim.key.empty() ? nullptr : &asked.claim);
+      reply = engine_->FinishRead();
+    }
+    Remember(reply);
+    return reply;
+  }
+
+  NodeReply FinishWrite() override {
+    NodeReply reply = engine_->FinishWrite();
+    if (NotMeta()) {
+      UseClassic();
+      const MetaOperation& asked = meta_.operation();
+      engine_->StartWrite(asked.key, asked.value, ttl_, asked.expected, asked.deadline);
+      reply = engine_->FinishWrite();
+    }
+    Remember(reply);
+    return reply;
+  }
+
+  void Release(std::string_view key, const NodeToken& held, TimePoint deadline) override {
+    engine_->Release(key, held, deadline);
+  }
+
+ private:
+  bool NotMeta() const { return engine_ == &meta_ && meta_.not_meta(); }
+
+  void UseClassic() {
+    if (classic_ == nullptr) classic_ = make_classic_();
+    engine_ = classic_.get();
+  }
+
+  // What another worker has found need not be found again.
+  void Choose() {
+    if (engine_ != &meta_ || asks_again_ || meta_.Connected()) return;
+    const uint32_t classic = process_.LastClassic();
+    if (classic == 0 || classic != process_.LastIncarnation()) return;
+    UseClassic();
+    found_ = classic;
+  }
+
+  // After an operation: which process was found to be classic. If it fails, or is another one now, it may have become
+  // one that knows meta commands.
+  void Remember(const NodeReply& reply) {
+    if (engine_ == &meta_) {
+      asks_again_ = false;
+      return;
+    }
+    if (classic_only_) return;
+    const uint32_t incarnation = process_.LastIncarnation();
+    if (found_ == 0) found_ = incarnation;
+    if (reply.status != NodeStatus::kError && found_ == incarnation) {
+      process_.SetClassic(incarnation);
+      return;
+    }
+    asks_again_ = true;
+    found_ = 0;
+    engine_ = &meta_;
+    classic_.reset();
+  }
+
+  NodeProcess process_;
+  const bool classic_only_;
+  MetaNode meta_;
+  const std::function<std::unique_ptr<Node>()> make_classic_;
+  std::unique_ptr<Node> classic_;
+  Node* engine_ = &meta_;
+  uint32_t found_ = 0;       // the incarnation that is served by classic_; 0: not known
+  bool asks_again_ = false;  // what others have found is not believed now
+  std::chrono::seconds ttl_{};
+};
+
+}  // namespace
+
+std::unique_ptr<Node> MakeMemcachedNode(const NodeAddress& address, const NodeTimeouts& timeouts, NodeHealth* health,
+                                        Counters* counters, const NodeCredentials& credentials) {
+  return std::make_unique<MemcachedNode>(address, timeouts, health, counters, credentials);
+}
+
+}  // namespace clustered_session

@@ -1,0 +1,341 @@
+// A connection in memcached's meta protocol, see meta_connection.h. Layer: memcached.
+#include "src/memcached/meta_connection.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <system_error>
+#include <utility>
+
+#include "src/base/process_number.h"
+#include "src/memcached/node_item.h"
+#include "src/memcached/node_process.h"
+#include "src/memcached/socket_transport.h"
+
+namespace clustered_session {
+namespace {
+
+constexpr size_t kInputSizeMin = 16 << 10;
+constexpr size_t kInputSizeKept = 256 << 10;
+// What has arrived is read after the deadline, too. Where it is so much, the rest is on its way, and has so long to
+// come.
+constexpr size_t kFlowing = 4096;  // bytes
+constexpr Duration kFlowTime = std::chrono::milliseconds(10);
+constexpr Duration kFlowTimeMax = std::chrono::milliseconds(100);  // after the deadline in all
+constexpr Duration kNap = std::chrono::milliseconds(1);
+
+// memcached -Y takes the value of the first "set" of a connection for "user password", whatever its key.
+// A node that does not ask for them stores the value instead: it is gone at once.
+constexpr std::string_view kCredentialsKey = "cs:credentials";
+
+std::string CredentialsText(const NodeCredentials& credentials) {
+  const std::string value = credentials.username + ' ' + credentials.password;
+  return "set " + std::string(kCredentialsKey) + " 0 " + std::to_string(kNodeItemGoneAtOnce) + ' ' +
+         std::to_string(value.size()) + "\r\n" + value + "\r\n";
+}
+
+std::string OpeningText(const NodeCredentials& credentials) {
+  std::string text;
+  if (!credentials.username.empty()) text = CredentialsText(credentials);
+  const std::string value = RandomSentinel();
+  const MetaCommand offer{MetaCommand::Kind::kOffer, kSentinelKey, value, 0, 0, 0};
+  AppendLine(offer, 0, &text);
+  text += value;
+  AppendRest(offer, 0, &text);
+  return text + MetaQuestion(kSentinelKey);
+}
+
+NodeFailure ConnectFailure(int error) {
+  switch (error) {
+    case ETIMEDOUT:
+      return NodeFailure::kConnectTimeout;
+    case EACCES:
+    case EPERM:
+      return NodeFailure::kPermission;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+    case EADDRNOTAVAIL:
+      return NodeFailure::kLocal;
+    default:
+      return NodeFailure::kConnectRefused;
+  }
+}
+
+}  // namespace
+
+MetaConnection::MetaConnection(const NodeAddress& node, const NodeCredentials& credentials)
+    : node_(node), credentials_(credentials), transport_(std::make_unique<SocketTransport>()) {}
+
+bool MetaConnection::ours() const { return process_ == ProcessNumber(); }
+
+void MetaConnection::Drop() {
+  transport_->Close();
+  state_ = State::kClosed;
+  commands_size_ = 0;
+}
+
+void MetaConnection::Fail(NodeFailure failure, const std::string& what) {
+  Drop();
+  problem_ = {failure, what, false, false};
+}
+
+// -- Connecting -----------------------------------------------------------------------------------------------------
+
+void MetaConnection::Open(const HostAddresses& hosts, TimePoint now, TimePoint deadline) {
+  Drop();
+  process_ = ProcessNumber();
+  problem_ = MetaProblem();
+  hosts_ = hosts;
+  next_host_ = 0;
+  connect_deadline_ = deadline;
+  opening_ = OpeningText(credentials_);
+  greeting_due_ = true;
+  perhaps_ = false;
+  sent_ = 0;
+  state_ = State::kConnecting;
+  ConnectNext(now);
+}
+
+// Tries the next hosts until one accepts or is waited for. The caller is told of the last one's failure.
+void MetaConnection::ConnectNext(TimePoint now) {
+  while (state_ == State::kConnecting && next_host_ < hosts_.size()) {
+    if (next_host_ > 0 && now >= connect_deadline_) break;
+    host_ = hosts_[next_host_];
+    // A fair share for each address: the first may be a black hole.
+    share_ = now + (connect_deadline_ - now) / static_cast<int64_t>(hosts_.size() - next_host_);
+    ++next_host_;
+    const Result<SocketAddress> address = ParseSocketAddress(node_, host_);
+    if (!address.ok()) {
+      problem_ = {NodeFailure::kLocal, address.error().message(), false, false};
+      continue;
+    }
+    address_ = *address;
+    const Io io = transport_->Connect(address_);
+    if (io.state == Io::State::kWait) return;
+    TakeConnect(io, now);
+  }
+  if (state_ != State::kConnecting) return;
+  state_ = State::kClosed;
+  if (problem_.failure == NodeFailure::kNone) Fail(NodeFailure::kResolve, "cannot connect: no address");
+}
+
+// What a call of Connect() has come to that does not wait.
+void MetaConnection::TakeConnect(const Io& io, TimePoint now) {
+  if (io.state == Io::State::kDone) return Connected(now);
+  const std::string what =
+      io.error == ETIMEDOUT ? "connect timed out" : "cannot connect: " + std::generic_category().message(io.error);
+  problem_ = {ConnectFailure(io.error), what, false, false};
+}
+
+void MetaConnection::Connected(TimePoint now) {
+  problem_ = MetaProblem();
+  connected_ = true;
+  used_at_ = now;
+  state_ = State::kIdle;
+  if (commands_size_ == 0) return;
+  state_ = State::kSending;
+  Send();
+}
+
+// -- A flight -------------------------------------------------------------------------------------------------------
+
+void MetaConnection::Ask(MetaCommands commands, TimePoint deadline) {
+  if (state_ == State::kClosed) return;  // connecting has failed at once
+  problem_ = state_ == State::kConnecting ? problem_ : MetaProblem();
+  deadline_ = deadline;
+  commands_size_ = commands.size();
+  flow_limit_ = deadline + kFlowTimeMax;
+  replied_ = size_ = offset_ = wanted_ = flowed_ = 0;
+  std::copy(commands.begin(), commands.end(), commands_.begin());
+  std::array<size_t, kMetaCommandsMax> line_ends;
+  std::array<size_t, kMetaCommandsMax> rest_ends;
+  lines_ = std::exchange(opening_, {});
+  for (size_t i = 0; i < commands.size(); ++i) {
+    AppendLine(commands[i], ++sent_, &lines_);
+    line_ends[i] = lines_.size();
+    AppendRest(commands[i], sent_, &lines_);
+    rest_ends[i] = lines_.size();
+  }
+  part_ = parts_size_ = 0;
+  const auto add = [&](const char* data, size_t size) {
+    if (size > 0) parts_[parts_size_++] = {const_cast<char*>(data), size};
+  };
+  size_t begin = 0;
+  for (size_t i = 0; i < commands.size(); ++i) {
+    add(lines_.data() + begin, line_ends[i] - begin);
+    add(commands[i].value.data(), commands[i].value.size());
+    add(lines_.data() + line_ends[i], rest_ends[i] - line_ends[i]);
+    begin = rest_ends[i];
+  }
+  if (state_ == State::kConnecting) return;
+  state_ = State::kSending;
+  Send();
+}
+
+void MetaConnection::Send() {
+  while (part_ < parts_size_) {
+    const Io io = transport_->Send({parts_.data() + part_, parts_size_ - part_});
+    if (io.state == Io::State::kWait) return;
+    // A node that refuses the password closes, perhaps before all was sent: what it said is there to be read.
+    if (io.state == Io::State::kClosed) break;
+    size_t sent = io.size;
+    while (part_ < parts_size_ && sent >= parts_[part_].iov_len) sent -= parts_[part_++].iov_len;
+    if (sent == 0) continue;
+    parts_[part_].iov_base = static_cast<char*>(parts_[part_].iov_base) + sent;
+    parts_[part_].iov_len -= sent;
+  }
+  state_ = State::kReceiving;
+}
+
+void MetaConnection::Receive(bool soon, TimePoint polled_at) {
+  for (;;) {
+    // No faster than it comes: what a node announces is only believed when it is there.
+    const size_t room = std::clamp(wanted_, kInputSizeMin, 2 * size_ + kInputSizeKept);
+    if (input_.size() < room) input_.resize(room);
+    char* const data = input_.data() + size_;
+    const size_t free = input_.size() - size_;
+    const Io io = soon ? transport_->ReceiveSoon(data, free) : transport_->Receive(data, free);
+    if (io.state == Io::State::kWait) break;
+    if (io.state == Io::State::kClosed) return FailClosed(io.error);
+    size_ += io.size;
+    Take(polled_at);
+    if (state_ != State::kReceiving) return;
+    if (io.size < free) break;
+    soon = false;
+  }
+  if (polled_at < deadline_ || size_ < flowed_ + kFlowing) return;
+  flowed_ = size_;
+  deadline_ = std::min(polled_at + kFlowTime, flow_limit_);
+}
+
+// Goes on past what a new connection begins with. False: it is not whole yet, or the flight has failed.
+bool MetaConnection::TakeGreeting() {
+  const Greeting greeting = ScanGreeting(rest(), authenticates());
+  if (greeting.state == ScanState::kIncomplete) {
+    wanted_ = greeting.size + 1;
+    return false;
+  }
+  greeting_due_ = false;
+  offset_ += greeting.size;
+  perhaps_ = greeting.says == Greeting::Says::kPerhaps;
+  if (greeting.says != Greeting::Says::kNot) return true;
+  Fail(NodeFailure::kGarbage, "does not know meta commands");
+  problem_.not_meta = true;
+  return false;
+}
+
+// Takes the whole replies from what was received.
+void MetaConnection::Take(TimePoint now) {
+  if (greeting_due_ && !TakeGreeting()) return;
+  for (; replied_ < commands_size_; ++replied_) {
+    const MetaCommand& command = commands_[replied_];
+    if (!HasReply(command)) continue;
+    const auto number = static_cast<uint32_t>(sent_ - commands_size_ + 1 + replied_);
+    const MetaReplyScan reply = ScanReply(rest(), command, number);
+    if (reply.state == ScanState::kIncomplete) {
+      wanted_ = offset_ + reply.size + 1;  // a byte more, to see what must not be there
+      return;
+    }
+    if (reply.state == ScanState::kRefused) return FailRefused(reply.message);
+    if (reply.state == ScanState::kGarbage) break;
+    offset_ += reply.size;
+    replies_[replied_] = {reply.result, std::string(reply.value), reply.cas};
+  }
+  if (replied_ < commands_size_ || offset_ != size_) {  // garbage, or more than was asked for
+    const bool not_meta = perhaps_;
+    Fail(NodeFailure::kGarbage, "answered something else than memcached's protocol or what was asked for");
+    problem_.not_meta = not_meta;
+    return;
+  }
+  state_ = State::kIdle;
+  commands_size_ = 0;
+  used_at_ = now;
+  perhaps_ = false;
+  if (input_.size() > kInputSizeKept) input_ = std::string();
+}
+
+// -- What goes wrong ------------------------------------------------------------------------------------------------
+
+void MetaConnection::FailClosed(int error) {
+  const bool lost = size_ == 0;
+  std::string what = lost ? "closed the connection" : "closed the connection in the middle of an answer";
+  if (error != 0) what += ": " + std::generic_category().message(error);
+  Fail(NodeFailure::kClosed, what);
+  problem_.lost = lost;
+}
+
+void MetaConnection::FailRefused(const std::string& message) {
+  const bool not_meta = perhaps_;
+  if (IsAuthenticationError(message)) {
+    Fail(NodeFailure::kCredentials,
+         authenticates() ? "refused the user name or password (clustered_session.username)"
+                         : "asks for a user name and a password (clustered_session.username is not set)");
+  } else {
+    Fail(NodeFailure::kErrorAnswer, "answered: " + message);
+  }
+  problem_.not_meta = not_meta;
+}
+
+void MetaConnection::Expire(TimePoint now) {
+  if (state_ != State::kConnecting) {
+    const char* const what = size_ == 0 ? "no answer" : "no complete answer";
+    return Fail(NodeFailure::kTimeout, what);
+  }
+  transport_->Close();
+  problem_ = {NodeFailure::kConnectTimeout, "connect timed out", false, false};
+  ConnectNext(now);
+}
+
+// -- Waiting --------------------------------------------------------------------------------------------------------
+
+TimePoint MetaConnection::deadline() const {
+  if (state_ != State::kConnecting) return deadline_;
+  const bool naps = transport_->wanted().events == 0;
+  return naps ? std::min(share_, std::chrono::steady_clock::now() + kNap) : share_;
+}
+
+void MetaConnection::Postpone(Duration time, TimePoint limit) {
+  for (TimePoint* each : {&connect_deadline_, &share_, &deadline_, &flow_limit_})
+    *each = std::min(*each + time, std::max(*each, limit));
+}
+
+void MetaConnection::WaitBriefly() {
+  if (state_ == State::kReceiving && !greeting_due_) Receive(true, std::chrono::steady_clock::now());
+}
+
+void MetaConnection::Advance(const pollfd& wait, TimePoint polled_at) {
+  const bool naps = wait.events == 0;
+  const TimePoint limit = state_ == State::kConnecting ? share_ : deadline_;
+  if (wait.revents == 0 && (!naps || polled_at >= limit)) {
+    if (polled_at >= limit) Expire(polled_at);
+    return;
+  }
+  switch (state_) {
+    case State::kConnecting: {
+      const Io io = transport_->Connect(address_);
+      if (io.state == Io::State::kWait) return;
+      TakeConnect(io, polled_at);
+      if (state_ == State::kConnecting) ConnectNext(polled_at);
+      return;
+    }
+    case State::kSending:
+      return Send();
+    case State::kReceiving:
+      return Receive(false, polled_at);
+    case State::kClosed:
+    case State::kIdle:
+      return;
+  }
+}
+
+bool MetaConnection::SendNow(std::string_view text) {
+  const iovec part{const_cast<char*>(text.data()), text.size()};
+  const Io io = transport_->Send({&part, 1});
+  if (io.state == Io::State::kDone && io.size == text.size()) return true;
+  Drop();
+  return false;
+}
+
+}  // namespace clustered_session
