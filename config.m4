@@ -197,11 +197,13 @@ struct Value {
     src/session/lock_keeper.cc
     src/session/lock_leases.cc
     src/session/lock_path.cc
+    src/session/node_list.cc
     src/session/notice.cc
     src/session/pool_table.cc
     src/session/read_path.cc
     src/session/replicator.cc
     src/session/session.cc
+    src/session/setup_watch.cc
     src/session/shared_state.cc
     src/session/survey_path.cc
     src/session/worker.cc

@@ -266,6 +266,11 @@ std::string NodeAddress::ToString() const {
   return (ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
+bool MayBeCutAtEquals(std::string_view save_path) {
+  const std::string_view text = TrimSpaces(save_path);
+  return !text.empty() && text.size() <= kNodeNameLengthMax && std::all_of(text.begin(), text.end(), IsAlnum);
+}
+
 Result<std::vector<NodeAddress>> ParseSavePath(std::string_view save_path) {
   std::vector<NodeAddress> nodes;
   std::vector<bool> derived;

@@ -83,6 +83,9 @@ class NodeSet {
   // Who hears of each change of state that this set notices, one line each: the log. Nobody, until this is called.
   void TellTo(NodeEventSink sink) { watch_.TellTo(std::move(sink)); }
 
+  // What that line says behind the name of a node that does not resolve.
+  void SetResolveHint(std::string hint) { watch_.SetResolveHint(std::move(hint)); }
+
  private:
   void ShowContested(const std::vector<WriteTarget>& targets, std::string_view key, std::string_view value,
                      TimePoint deadline, std::vector<NodeReply>* replies);

@@ -35,7 +35,9 @@ bool NodeWatch::Enter(uint32_t index) {
 void NodeWatch::Leave(uint32_t index, const NodeReply& reply) {
   const GateEvent event = nodes_[index].gate.Leave(clock_->Now(), reply);
   answered_ |= reply.status != NodeStatus::kSkipped && reply.status != NodeStatus::kError;
-  if (event != GateEvent::kNone) changes_.push_back({index, event, reply.error});
+  if (event == GateEvent::kNone) return;
+  const bool unresolved = reply.failure == NodeFailure::kResolve;
+  changes_.push_back({index, event, unresolved ? reply.error + resolve_hint_ : reply.error});
 }
 
 bool NodeWatch::AllGivenUp() const {

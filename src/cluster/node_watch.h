@@ -40,6 +40,9 @@ class NodeWatch {
 
   void TellTo(NodeEventSink sink) { sink_ = std::move(sink); }
 
+  // What to say behind a node's name that does not resolve.
+  void SetResolveHint(std::string hint) { resolve_hint_ = std::move(hint); }
+
   // After the last Leave() of a flight: tells what has changed, one line each.
   void EndFlight();
 
@@ -68,6 +71,7 @@ class NodeWatch {
   bool answered_ = false;        // a node has, in this flight
   std::vector<Change> changes_;  // in this flight
   NodeEventSink sink_;
+  std::string resolve_hint_;
 };
 
 }  // namespace clustered_session

@@ -72,6 +72,11 @@ void php_clustered_session_log(const char* format, ...) {
   php_log_err_with_severity(line, LOG_WARNING);
 }
 
+void php_clustered_session_log_once(std::atomic<uint32_t>* told, const char* text) noexcept {
+  if (told->load(std::memory_order_relaxed) != 0 || told->exchange(1) != 0) return;
+  Guarded([&] { LogEvent(text); });
+}
+
 void php_clustered_session_log_warnings() noexcept {
   Guarded([] {
     for (const Notice& notice : std::exchange(*CSG(notices), {})) LogEvent(notice.text);

@@ -98,6 +98,8 @@ PHP_MINFO_FUNCTION(clustered_session);
 // notices.cc
 void php_clustered_session_keep_message(const std::string& text) noexcept;
 void php_clustered_session_keep_notices(clustered_session::Session* session) noexcept;
+// One line for the log, which *told has seen; in shared memory, so that one worker of a server says it.
+void php_clustered_session_log_once(std::atomic<uint32_t>* told, const char* text) noexcept;
 void php_clustered_session_log_warnings() noexcept;  // what waits for a script goes to the log
 void php_clustered_session_emit_notices();           // all that waits
 void php_clustered_session_emit_events();            // lines for the log, also of other workers and of threads

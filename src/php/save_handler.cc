@@ -230,6 +230,11 @@ PS_READ_FUNC(clustered) {
   HandlerState* state = StateOf(mod_data);
   if (state == nullptr) return FAILURE;
   const uint64_t number = state->number;
+  if (maxlifetime < 1) {
+    auto* shared = static_cast<clustered_session::SharedState*>(php_clustered_session_store()->Extra());
+    php_clustered_session_log_once(&shared->told_no_lifetime,
+                                   "session.gc_maxlifetime is below 1: a session is gone a second after its last use");
+  }
   std::string_view payload;
   ReadOutcome outcome;
   Read(state, View(key), Lifetime(maxlifetime), &payload, &outcome);

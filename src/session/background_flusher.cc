@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "src/base/quiet_thread.h"
+#include "src/base/quote.h"
+#include "src/session/node_list.h"
 #include "src/session/worker.h"
 
 namespace clustered_session {
@@ -44,18 +46,17 @@ BackgroundFlusher::~BackgroundFlusher() { Stop(); }
 
 bool BackgroundFlusher::Mine() const { return getpid() == pid_; }
 
-std::unique_ptr<Flusher> BackgroundFlusher::MakeFlusher() const {
-  // Kept by the function: connections live as long as the flusher.
+Flusher::ContextOf BackgroundFlusher::MakeContextOf() const {
+  // Kept by the function: connections live as long as that.
   auto worker = std::make_shared<Worker>(store_, clock_, log_);
-  return std::make_unique<Flusher>(
-      store_, clock_, [this, worker](uint8_t pool) -> std::shared_ptr<const SessionContext> {
-        SessionSettings settings = own_;
-        std::string save_path;
-        if (!pools().IsOf(pool, credentials_) || !pools().Load(pool, &save_path, &settings)) return nullptr;
-        settings.write = WriteMode::kThrough;
-        auto context = worker->ContextFor(save_path, settings, pool);
-        return context.ok() ? *context : nullptr;
-      });
+  return [this, worker](uint8_t pool) -> std::shared_ptr<const SessionContext> {
+    SessionSettings settings = own_;
+    std::string save_path;
+    if (!pools().IsOf(pool, credentials_) || !pools().Load(pool, &save_path, &settings)) return nullptr;
+    settings.write = WriteMode::kThrough;
+    auto context = worker->ContextFor(save_path, settings, pool);
+    return context.ok() ? *context : nullptr;
+  };
 }
 
 bool BackgroundFlusher::AnyOfOurs() const {
@@ -109,7 +110,7 @@ void BackgroundFlusher::Main() {
 void BackgroundFlusher::Serve(FlushSeat* seat) noexcept {
   while (!stop_.load()) {
     try {
-      ServeUntilIdle(seat, MakeFlusher().get());
+      ServeUntilIdle(seat);
       return;
     } catch (const std::exception&) {
       seat->pending.store(FlushSeat::kPending);
@@ -119,7 +120,9 @@ void BackgroundFlusher::Serve(FlushSeat* seat) noexcept {
 }
 
 // Until nothing has come for a while, or the process ends.
-void BackgroundFlusher::ServeUntilIdle(FlushSeat* seat, Flusher* flusher) {
+void BackgroundFlusher::ServeUntilIdle(FlushSeat* seat) {
+  const Flusher::ContextOf context_of = MakeContextOf();
+  Flusher flusher(store_, clock_, context_of);
   TimePoint idle_until = clock_->Now() + kIdle;
   while (!stop_.load()) {
     if (seat->pending.load() == FlushSeat::kNothing) {
@@ -129,8 +132,9 @@ void BackgroundFlusher::ServeUntilIdle(FlushSeat* seat, Flusher* flusher) {
       continue;
     }
     seat->pending.store(FlushSeat::kUnderWay);
-    const Flusher::Step step = flusher->Run(kStepEntries, clock_->Now() + kStepTime);
-    LogNotices(flusher);
+    const Flusher::Step step = flusher.Run(kStepEntries, clock_->Now() + kStepTime);
+    LogNotices(&flusher);
+    CompareNodeLists(context_of);
     const bool left = step.tried() >= kStepEntries || AnyOfOurs();
     uint32_t still = FlushSeat::kUnderWay;  // else there is something new
     seat->pending.compare_exchange_strong(still, left ? FlushSeat::kPending : FlushSeat::kNothing);
@@ -141,6 +145,27 @@ void BackgroundFlusher::ServeUntilIdle(FlushSeat* seat, Flusher* flusher) {
 
 // After a step that brought nothing forward.
 Duration BackgroundFlusher::RetryAfter(const Flusher::Step& step) { return step.no_node > 0 ? kRetry : kBusyRetry; }
+
+// For the pools that are due.
+void BackgroundFlusher::CompareNodeLists(const Flusher::ContextOf& context_of) {
+  for (SetupWatch& watch : shared().watches) {
+    uint32_t number = watch.check_pool.load();
+    const auto pool = static_cast<uint8_t>(number);
+    if (number == 0 || !pools().IsOf(pool, credentials_) || !watch.check_pool.compare_exchange_strong(number, 0)) {
+      continue;
+    }
+    const std::shared_ptr<const SessionContext> context = context_of(pool);
+    if (context == nullptr) continue;
+    std::string own;
+    const std::optional<OtherNodeList> other = clustered_session::CompareNodeLists(*context, &own);
+    if (!other) continue;
+    const uint64_t hash = HashSessionId({}, "node list", other->names).Hash64();
+    if (watch.told_list.exchange(hash) == hash) continue;  // told already
+    shared().events.Add(log_, clock_->Now(),
+                        "server " + other->server_id + " has the nodes " + Quote(other->names) +
+                            " in session.save_path, and this one has " + Quote(own) + ": all servers need the same");
+  }
+}
 
 void BackgroundFlusher::Pause(FlushSeat* seat, Duration wait) {
   const TimePoint until = clock_->Now() + wait;
@@ -164,11 +189,11 @@ size_t BackgroundFlusher::FlushAll(TimePoint deadline) {
   if (seat == nullptr) return 0;
   const SeatHold hold(seat);
   seat->pending.store(FlushSeat::kPending);  // until it is known better, also if memory ends
-  const std::unique_ptr<Flusher> flusher = MakeFlusher();
+  Flusher flusher(store_, clock_, MakeContextOf());
   bool left = AnyOfOurs();
   while (left && clock_->Now() < deadline) {
-    const Flusher::Step step = flusher->Run(kStepEntries, deadline);
-    LogNotices(flusher.get());
+    const Flusher::Step step = flusher.Run(kStepEntries, deadline);
+    LogNotices(&flusher);
     left = step.tried() >= kStepEntries || AnyOfOurs();
     if (step.written == 0 && left) Pause(seat, RetryAfter(step));
   }
@@ -177,9 +202,8 @@ size_t BackgroundFlusher::FlushAll(TimePoint deadline) {
 }
 
 void BackgroundFlusher::LogNotices(Flusher* flusher) {
-  SharedEventLog& events = static_cast<SharedState*>(store_->Extra())->events;
   for (const Notice& notice : flusher->TakeNotices()) {
-    events.Add(log_, notice.at == TimePoint() ? clock_->Now() : notice.at, notice.text);
+    shared().events.Add(log_, notice.at == TimePoint() ? clock_->Now() : notice.at, notice.text);
   }
 }
 

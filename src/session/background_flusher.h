@@ -52,15 +52,17 @@ class BackgroundFlusher {
   bool AnyOfOurs() const;
 
  private:
-  std::unique_ptr<Flusher> MakeFlusher() const;
+  Flusher::ContextOf MakeContextOf() const;
   void Main();
   void Serve(FlushSeat* seat) noexcept;
-  void ServeUntilIdle(FlushSeat* seat, Flusher* flusher);
+  void ServeUntilIdle(FlushSeat* seat);
+  void CompareNodeLists(const Flusher::ContextOf& context_of);
   static Duration RetryAfter(const Flusher::Step& step);
   void Pause(FlushSeat* seat, Duration wait);
   FlushSeat* TakeSeat();
   void LogNotices(Flusher* flusher);
-  SharedPoolTable& pools() const { return static_cast<SharedState*>(store_->Extra())->pools; }
+  SharedState& shared() const { return *static_cast<SharedState*>(store_->Extra()); }
+  SharedPoolTable& pools() const { return shared().pools; }
 
   LocalStore* store_;
   const Clock* clock_;

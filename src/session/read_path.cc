@@ -5,9 +5,33 @@
 #include "src/base/protocol_fault.h"
 #include "src/cluster/node_code.h"
 #include "src/cluster/placement.h"
+#include "src/session/shared_state.h"
 #include "src/session/survey.h"
 
 namespace clustered_session {
+namespace {
+
+std::string TextOf(SetupMistake mistake, const SessionSettings& settings) {
+  switch (mistake) {
+    case SetupMistake::kNone:
+      break;
+    case SetupMistake::kRouting:
+      return std::to_string(SetupWatch::kTakeovers) +
+             " sessions in a row were taken over from other servers: the balancer does not send a session to the "
+             "server "
+             "that served it last";
+    case SetupMistake::kNamesake:
+      return "another server has the server_id " + settings.server_id +
+             ", too: give each server a clustered_session.server_id of its own";
+    case SetupMistake::kNothingFound:
+      return std::to_string(SetupWatch::kUnknown) +
+             " sessions in a row of other servers were found on no node: check that session.save_path and "
+             "clustered_session.prefix are the same on all servers";
+  }
+  return {};
+}
+
+}  // namespace
 
 Result<std::string_view> Session::Read(std::string_view id, uint32_t lifetime_s) {
   if (failed_id_ == id) {  // strict mode has asked already
@@ -71,13 +95,31 @@ Status Session::Load(std::string_view id, uint32_t lifetime_s) {
     return status;
   }
   loaded_.complete = true;
+  WatchSetup();
   return status;
+}
+
+// What this load shows of the setup of all servers.
+void Session::WatchSetup() {
+  if (SingleServer() || context_.shared == nullptr || Created(loaded_.id)) return;
+  SetupWatch* watch = context_.shared->WatchOf(context_.pool, context_.pool_hash);
+  if (watch == nullptr) return;
+  const bool ours = claim_ && claim_->server_id == context_.settings.server_id;
+  LoadSign sign;
+  sign.had_copy = loaded_.had_entry;
+  sign.taken_over = loaded_.taken_over;
+  sign.exists = loaded_.exists || loaded_.version != 0;
+  sign.of_other = claim_ && !ours;
+  sign.of_namesake = ours && loaded_.had_entry && loaded_.taken_over && claim_->epoch == loaded_.taken_epoch;
+  const SetupMistake mistake = watch->NoteLoad(sign, context_.clock->Now());
+  if (mistake != SetupMistake::kNone) notices_.push_back({false, TextOf(mistake, context_.settings)});
 }
 
 Status Session::LoadLocked(TimePoint now) {
   loaded_.read_at_ns = ToNanos(now);
   const bool have =
       context_.store->Lookup(loaded_.key, now, &loaded_.entry, loaded_.image.buffer()) && loaded_.image.Valid();
+  loaded_.had_entry = have;
   if (!have) {
     loaded_.entry = Entry();
     loaded_.image.Clear();

@@ -149,6 +149,9 @@ class Session {
     bool complete = false;       // the load ended well
     bool exists = false;         // there is a record or an entry, not destroyed
     bool must_write = false;     // a node lags behind, or branches were merged: write even if unchanged
+    bool had_entry = false;      // before the nodes were asked
+    bool taken_over = false;     // by this load, from the record of another server
+    uint64_t taken_epoch = 0;    // of that record
     bool client_stayed = false;  // no other server has served its client since the entry was written
     uint32_t lifetime_s = 0;
     int64_t read_at_ns = 0;           // when what follows was true at the latest
@@ -188,6 +191,7 @@ class Session {
   const std::vector<uint32_t>& Placement();
   TimePoint StoreDeadline(TimePoint now) const;
   void SetLoaded(std::string_view id, uint32_t lifetime_s);
+  void WatchSetup();
 
   // survey_path.cc
   void Ask(const std::vector<uint32_t>& nodes, TimePoint deadline, Survey* survey);

@@ -144,6 +144,8 @@ void Session::Adopt(const Record& record, TimePoint now) {
   if (!mine && !record.tombstone()) {
     if (!HasFault(ProtocolFault::kTakeoverNotWritten)) entry.flags = kEntryTakeoverPending;
     counters().takeovers.Add();
+    loaded_.taken_over = true;
+    loaded_.taken_epoch = record.epoch;
   }
   loaded_.image.SetPayload(record.payload);
   loaded_.image.SetLineage(record.vector, record.fingerprint, record.life);

@@ -66,7 +66,16 @@ Result<std::shared_ptr<const SessionContext>> Worker::ContextFor(std::string_vie
     pool.context = MakeContext(&pool, settings);
     pool.generation = generation;
   }
+  WatchNodeList(*pool.context);
   return std::shared_ptr<const SessionContext>(pool.context);
+}
+
+// Now and then the background is to compare the node list with that of the other servers.
+void Worker::WatchNodeList(const SessionContext& context) {
+  SetupWatch* watch = shared()->WatchOf(context.pool, context.pool_hash);
+  if (watch == nullptr || !watch->CheckDue(clock_->Now())) return;
+  watch->check_pool.store(context.pool);
+  shared()->NotePending(context.pool);
 }
 
 // Another pool may have been given this one's number since. Where there was no room, it is not asked for all the time.
@@ -137,6 +146,7 @@ Result<std::shared_ptr<NodeSet>> Worker::MakeNodes(std::string_view save_path, c
                                          connect_time_min, std::move(together));
   nodes->TellTo(
       [log = log_, events = &shared()->events](const NodeEvent& event) { events->Add(log, event.at, event.text); });
+  if (MayBeCutAtEquals(save_path)) nodes->SetResolveHint("; are the quotes of session.save_path missing?");
   return nodes;
 }
 

@@ -51,6 +51,7 @@ class Worker {
   SharedState* shared() { return static_cast<SharedState*>(store_->Extra()); }
   Result<std::shared_ptr<NodeSet>> MakeNodes(std::string_view save_path, const SessionSettings& settings);
   bool NumberIsDue(const Pool& pool);
+  void WatchNodeList(const SessionContext& context);
   std::shared_ptr<const SessionContext> MakeContext(Pool* pool, const SessionSettings& settings);
 
   LocalStore* store_;

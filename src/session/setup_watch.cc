@@ -1,0 +1,48 @@
+// What requests show of the setup, see setup_watch.h. Layer: session.
+#include "src/session/setup_watch.h"
+
+namespace clustered_session {
+
+SetupMistake SetupWatch::Tell(SetupMistake mistake) {
+  const auto bit = static_cast<uint32_t>(mistake);
+  if ((told.load(std::memory_order_relaxed) & bit) != 0) return SetupMistake::kNone;
+  return (told.fetch_or(bit) & bit) == 0 ? mistake : SetupMistake::kNone;
+}
+
+SetupMistake SetupWatch::NoteLoad(const LoadSign& sign, TimePoint now) {
+  if (sign.taken_over) {
+    if (unknown.load(std::memory_order_relaxed) != 0) unknown.store(0, std::memory_order_relaxed);
+    if (sign.of_namesake && namesakes.fetch_add(1) + 1 >= kNamesakes) return Tell(SetupMistake::kNamesake);
+    const uint32_t row = takeovers.fetch_add(1) + 1;
+    if (row == 1) takeovers_at_ns.store(ToNanos(now), std::memory_order_relaxed);
+    const bool over_time = now - FromNanos(takeovers_at_ns.load(std::memory_order_relaxed)) >= kTakeoversTime;
+    if (row >= kTakeovers && over_time) return Tell(SetupMistake::kRouting);
+    return SetupMistake::kNone;
+  }
+  if (sign.exists) {
+    // The usual case writes nothing.
+    if (sign.had_copy && takeovers.load(std::memory_order_relaxed) != 0) takeovers.store(0, std::memory_order_relaxed);
+    return SetupMistake::kNone;
+  }
+  if (sign.of_other && unknown.fetch_add(1) + 1 >= kUnknown) return Tell(SetupMistake::kNothingFound);
+  return SetupMistake::kNone;
+}
+
+bool SetupWatch::CheckDue(TimePoint now) {
+  int64_t at_ns = check_at_ns.load(std::memory_order_relaxed);
+  if (at_ns != 0 && ToNanos(now) < at_ns) return false;
+  const Duration next = at_ns == 0 ? kFirstCheck : kCheckInterval;
+  return check_at_ns.compare_exchange_strong(at_ns, ToNanos(now + next)) && next == kCheckInterval;
+}
+
+void SetupWatch::Clear() {
+  takeovers.store(0);
+  namesakes.store(0);
+  unknown.store(0);
+  told.store(0);
+  check_at_ns.store(0);
+  told_list.store(0);
+  check_pool.store(0);
+}
+
+}  // namespace clustered_session
