@@ -100,9 +100,9 @@ function http(array $http): void
     $rate = isset($http['rate']) ? number_format($http['rate']) : null;
     say('', '## Through nginx and php-fpm');
     prose('4 KB sessions, 64 of them in turn, 4 workers of php-fpm, opcache on, cookies as browsers send them.',
-        'Processor time and requests per second: 4 connections of wrk, as fast as they can. nginx and wrk are busy',
-        'before a cheap handler is; the processor time of the workers per request tells handlers apart where',
-        'requests per second cannot. "No session at all" is the same page with an array in the place of the session,',
+        'Processor time and requests per second: 4 connections of wrk, as fast as they can. The programs nginx and',
+        'wrk are busy before a cheap handler is. So the processor time of the workers per request tells handlers',
+        'apart where requests per second cannot. "No session at all" is the same page with an array in the place of the session,',
         'sent without cookies; "one bare libmemcached set" is a handler that does nothing but that, for a changed',
         'session.');
     if ($rate !== null) {
@@ -252,11 +252,11 @@ function compared(array $compared): void
     prose('The same to every handler, once each: three nodes, 500 changes per second while one is stopped, then (with',
         'new sessions) while all are dead. Nobody waits longer than 2 s: such a request has failed, as has one whose',
         'session is not there. A change is lost if its request was answered well and a web server that starts',
-        'afterwards does not find it. php-memcached without a lock and persistent has here what its settings offer:',
-        'a second copy (`sess_number_of_replicas`), `sess_remove_failed_servers` and a `sess_connect_timeout` of 100',
-        'ms; phpredis without a lock and persistent has timeouts of 100 and 250 ms. pecl-memcache keeps two copies',
-        'by default. phpredis with locks and several hosts does not find again the lock that it took, and so fails',
-        'requests before anything else does.');
+        'afterwards does not find it. What the peers\' settings offer is used: without a lock and persistent,',
+        'php-memcached has a second copy (`sess_number_of_replicas`), `sess_remove_failed_servers` and a',
+        '`sess_connect_timeout` of 100 ms. Without a lock and persistent, phpredis has timeouts of 100 and 250 ms.',
+        'By default pecl-memcache keeps two copies. With locks and several hosts, phpredis does not find again the',
+        'lock that it took, and so fails requests before anything else does.');
     foreach ($compared as $where => $handlers) {
         $texts = ['hang' => 'One of three nodes hangs', 'outage' => 'All nodes die and come back empty'];
         foreach ($texts as $fault => $text) {
@@ -278,11 +278,11 @@ function compared(array $compared): void
 function takeover(array $takeover): void
 {
     say('', '## A web server dies');
-    prose('SIGKILL to all of one php-fpm; from then until its visitor has the first good answer from the other,',
-        'through nginx, with a round trip of 0.5 ms to the nodes. session_start() asks all nodes at once: one wait.',
-        'session_write_close() writes that this server has the session now: the second wait, and one by one the two',
-        'cannot take less than two round trips. Waits are counted, and exact; times are by the clock, in round',
-        'trips, and have in them what PHP, the kernel and the relay take themselves.');
+    prose('All processes of one php-fpm get SIGKILL. The time runs from then until its visitor has the first good',
+        'answer from the other, through nginx, with a round trip of 0.5 ms to the nodes. The read in session_start()',
+        'asks all nodes at once: one wait. The write in session_write_close() says that this server has the session',
+        'now: the second wait. So the two cannot take less than two round trips. Waits are counted, and exact. Times',
+        'are by the clock, in round trips, and contain what PHP, the kernel and the relay take themselves.');
     $rows = [];
     foreach (['first_good_answer_ms' => 'first good answer, ms after the kill', 'healthy_ms' => 'a request before, ms',
         'retries' => 'nginx asked another server', 'failed' => 'failed requests',
