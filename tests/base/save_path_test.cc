@@ -146,10 +146,10 @@ TEST_CASE("a mistake is refused with the node's position, its text and what is w
       {"fe80::1:11211", "an IPv6 address needs brackets"},
       {"1:2:3:4:5:6:7:8", "an IPv6 address needs brackets"},
       {"[::1", "']' of the IPv6 address is missing"},
-      {"[::g]", "must be an IPv6 address"},
-      {"[10.0.0.1]", "must be an IPv6 address"},
+      {"[::g]", "take an IPv6 address"},
+      {"[10.0.0.1]", "take an IPv6 address"},
       {"[fe80::1%eth0]", "without a zone"},
-      {"[]", "must be an IPv6 address"},
+      {"[]", "take an IPv6 address"},
       {"[::1]5", "only :port may follow"},
       {"[::1]:0", "port must be 1 to 65535"},
       {"10.0.0.256", "an IPv4 address has four numbers"},
@@ -224,7 +224,7 @@ TEST_CASE("64 nodes are accepted and 65 are not") {
   auto nodes = ParseSavePath(text);
   REQUIRE(nodes.ok());
   CHECK(nodes->size() == 64);
-  CHECK_THAT(ErrorOf(text + ",h65"), Contains("node 65 (\"h65\"): at most 64 are allowed"));
+  CHECK_THAT(ErrorOf(text + ",h65"), Contains("node 65 (\"h65\"): at most 64 nodes are allowed"));
 }
 
 }  // namespace

@@ -190,7 +190,7 @@ TEST_CASE_METHOD(AloneFixture, "Being alone is told once when it begins and once
   CHECK(first.Read(id).ok());
   CHECK(Said(second.notices, kEnds) == 1);
   CHECK(Said(first.notices, kEnds) == 0);
-  CHECK(Said(second.notices, "answers again") == 3);
+  CHECK(Said(second.notices, "): answers again") == 3);
   CHECK_FALSE(first.nodes->Alone(&since));
 }
 

@@ -171,7 +171,7 @@ TEST_CASE_METHOD(NodeListFixture, "Sites with prefixes of their own have node li
 }
 
 TEST_CASE_METHOD(NodeListFixture, "What is no node list is replaced, and a node that fails is left out", "[session]") {
-  for (const std::string& item : {"", "c", "c ", "c m1;m2", "c\x01 m1", "a b m1"}) {
+  for (const std::string item : {"", "c", "c ", "c m1;m2", "c\x01 m1", "a b m1"}) {
     m1.Write("cs:node-list", item, seconds(60), NodeToken());
     m2.set_down(true);
     CHECK(Compare(&c) == "nothing of m1,m2");
