@@ -1,8 +1,9 @@
 /* A PHP module that plays the worker mode of an application server, such as FrankenPHP's: between two requests of one
    process it runs the request shutdown and startup of the session module and of no other, and replaces the cookies.
    Layer: tests. Built by worker_mode.phpt. */
-#include "SAPI.h"
 #include "php.h"
+// After php.h, which these need.
+#include "SAPI.h"
 #include "zend_exceptions.h"
 
 static zend_module_entry* session_module(void) {

@@ -9,8 +9,9 @@
 //   die_as_thread()                               ends the thread in the middle of its request, with all it holds
 // The number `ended` counts the threads that have ended and whose interpreters are freed.
 extern "C" {
-#include "SAPI.h"
 #include "php.h"
+// After php.h, which these need.
+#include "SAPI.h"
 #include "php_main.h"
 }
 

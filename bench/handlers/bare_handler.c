@@ -10,8 +10,9 @@
 #include <libmemcached/memcached.h>
 #include <sys/mman.h>
 
-#include "ext/session/php_session.h"
 #include "php.h"
+// After php.h, which these need.
+#include "ext/session/php_session.h"
 #include "php_ini.h"
 
 enum { SLOTS = 256, ID_MAX = 64, BYTES_MAX = 1 << 20, EXPIRATION_S = 1440 };

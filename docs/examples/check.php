@@ -3,7 +3,7 @@
 // Ask each web server itself, not the balancer. Keep the page from visitors: docs/deployment.md shows how.
 //
 // The page asks every node itself, so a node that failed a moment ago is seen at once. It writes no session and sends
-// no cookie. A check takes at most some connect_timeout + operation_timeout per failing node.
+// no cookie. While a node hangs, a check takes up to connect_timeout + operation_timeout longer.
 declare(strict_types=1);
 
 const PROBES_MAX = 20;  // sessions that are looked up until every node was asked
@@ -34,13 +34,15 @@ function problems(): array
     if ($before['mode'] !== 'cluster') {
         return ["mode is $before[mode]: " . ($before['error'] ?? 'session.save_path is empty')];
     }
-    $problems = [];
+    // The first probe finds out; the others show whom this worker goes on asking. A node that refuses it is left alone.
+    $problems = [probe()];
+    $found = clustered_session_status();
     $asked = [];
-    for ($i = 0; $i < PROBES_MAX && count($asked) < count($before['nodes']); $i++) {
+    for ($i = 0; $i < PROBES_MAX && count($asked) < count($found['nodes']); $i++) {
         $problems[0] ??= probe();
         $status = clustered_session_status();
         foreach ($status['nodes'] as $name => $node) {
-            if ($node['operations'] > $before['nodes'][$name]['operations'] || in_array($node['state'], ['down', 'full'])) {
+            if ($node['operations'] > $found['nodes'][$name]['operations'] || in_array($node['state'], ['down', 'full'])) {
                 $asked[$name] = true;
             }
         }

@@ -8,6 +8,7 @@ declare(strict_types=1);
 
 const VECTOR = 'version_vector';
 const LOCKS = 'lock_table';
+const EMPTY_ENTRY = 'entry_head:EntryHead + payload:kHeaderBytes + image:kFixedSize';
 
 const DOC_NUMBERS = [
     // configuration.md and limits.md
@@ -80,5 +81,6 @@ const DOC_NUMBERS = [
     ['docs/protocol.md', '/format: (\d+) \|/', 'record:kFormat'],
 
     // security.md
+    ['docs/security.md', '/(\d+) bytes of shared memory, the/', EMPTY_ENTRY . ' + 16 - (' . EMPTY_ENTRY . ') % 16'],
     ['docs/security.md', '/session ID is 1 to (\d+) of/', 'session_id:kSessionIdLengthMax'],
 ];

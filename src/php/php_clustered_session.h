@@ -11,8 +11,9 @@
 #endif
 
 extern "C" {
-#include "ext/session/php_session.h"
 #include "php.h"
+// After php.h, which it needs.
+#include "ext/session/php_session.h"
 }
 
 #include <atomic>
