@@ -131,6 +131,7 @@ struct Value {
   dnl -- Sources --------------------------------------------------------------------------------------------------------
   dnl sources: begin (scripts/check_sources --write)
   CLUSTERED_SESSION_SOURCES="
+    src/base/on_demand_thread.cc
     src/base/process_number.cc
     src/base/save_path.cc
     src/base/session_id.cc
@@ -147,6 +148,7 @@ struct Value {
     src/cluster/placement.cc
     src/local/arena.cc
     src/local/entry_head.cc
+    src/local/expiry_tree.cc
     src/local/lock_queues.cc
     src/local/payload.cc
     src/local/segment.cc
@@ -158,6 +160,7 @@ struct Value {
     src/local/store_list.cc
     src/local/store_repair.cc
     src/local/store_room.cc
+    src/local/undo_log.cc
     src/memcached/classic_connection.cc
     src/memcached/classic_node.cc
     src/memcached/classic_operation.cc
@@ -166,11 +169,11 @@ struct Value {
     src/memcached/meta_connection.cc
     src/memcached/meta_node.cc
     src/memcached/meta_protocol.cc
+    src/memcached/node_engine.cc
     src/memcached/node_item.cc
     src/memcached/node_process.cc
     src/memcached/resolver.cc
-    src/memcached/signal_block.cc
-    src/memcached/socket_transport.cc
+    src/memcached/socket.cc
     src/php/affinity.cc
     src/php/background.cc
     src/php/cookie_header.cc
@@ -181,12 +184,16 @@ struct Value {
     src/php/save_handler.cc
     src/php/status.cc
     src/php/store.cc
+    src/record/ancestry.cc
+    src/record/causal_context.cc
     src/record/merge.cc
     src/record/payload_split.cc
     src/record/record.cc
-    src/record/version_vector.cc
+    src/record/record_format1.cc
     src/session/background_flusher.cc
     src/session/cluster_lock.cc
+    src/session/cluster_session_lock.cc
+    src/session/commit.cc
     src/session/conflict.cc
     src/session/destroy_path.cc
     src/session/entry_path.cc
@@ -194,18 +201,23 @@ struct Value {
     src/session/flush_path.cc
     src/session/flush_seat.cc
     src/session/flusher.cc
+    src/session/held_locks.cc
+    src/session/loaded_session.cc
     src/session/lock_keeper.cc
     src/session/lock_leases.cc
-    src/session/lock_path.cc
     src/session/node_list.cc
     src/session/notice.cc
     src/session/pool_table.cc
     src/session/read_path.cc
+    src/session/reconcile.cc
     src/session/replicator.cc
     src/session/session.cc
+    src/session/session_address.cc
     src/session/setup_watch.cc
     src/session/shared_state.cc
-    src/session/survey_path.cc
+    src/session/succession.cc
+    src/session/survey.cc
+    src/session/tombstone.cc
     src/session/worker.cc
     src/session/write_path.cc
   "

@@ -21,7 +21,7 @@ std::unique_ptr<LocalStore> store;
 
 TimePoint Now() { return std::chrono::steady_clock::now(); }
 
-SessionKey KeyOf(const zend_string* id) { return HashSessionId({}, "cs:", {ZSTR_VAL(id), ZSTR_LEN(id)}); }
+SessionKey KeyOf(const zend_string* id) { return Hash128({}, "cs:", {ZSTR_VAL(id), ZSTR_LEN(id)}); }
 
 // The caller's string when the key was made before, as it is once in a request.
 SessionKey ReadyKey(const zend_string* key_bytes) {

@@ -11,28 +11,30 @@ namespace clustered_session {
 enum class ProtocolFault : uint8_t {
   kNone,
   // Reading.
-  kCookieUnchecked,     // a local copy is trusted whatever cookie the client shows
-  kEpochUnchecked,      // a cookie with this server's name will do
-  kTrustedForever,      // a local copy is not validated when local_trust is over
-  kNoGrace,             // nor within the takeover grace
-  kTakeoverNotWritten,  // a takeover that changes nothing is told to no node
-  kFirstMissIsAbsence,  // what the first node does not have is nowhere
-  kLaggardsStay,        // nodes that have lost something are left alone
-  kLossAsksNobody,      // where one of the nodes that are asked has lost something, the rest is not asked
-  kBranchesLeftOut,     // of several branches that are met by a read, one stays
-  kActorKept,           // a server that has lost its copy writes under its usual name
+  kCookieUnchecked,       // a local copy is trusted whatever cookie the client shows
+  kEpochUnchecked,        // a cookie with this server's name will do
+  kTrustedForever,        // a local copy is not validated when local_trust is over
+  kNoGrace,               // nor within the takeover grace
+  kTakeoverNotWritten,    // a takeover that changes nothing is told to no node
+  kFirstMissIsAbsence,    // what the first node does not have is nowhere
+  kLaggardsStay,          // nodes that have lost something are left alone
+  kLossAsksNobody,        // where one of the nodes that are asked has lost something, the rest is not asked
+  kBranchesLeftOut,       // of several branches that are met by a read, one stays
+  kForgottenWritesKnown,  // a server that has lost its copy claims to know all that it has written
   // Writing.
   kSilentOverwrite,        // a branch that is met by a write counts as past
-  kVersionsAlone,          // of two records, the one with the higher version was made from the other
+  kVersionsAlone,          // of two records, the one whose write has the higher number was made from the other
   kUnansweredCounts,       // a node that did not answer counts as having acknowledged
   kUnreplicatedForgotten,  // what no node has acknowledged is nobody's to write, and may be evicted
   kLostOwnershipForgets,   // a write that met a takeover is dropped here, although no node took it
   kNoTurns,                // with lock=none, commits of one server do not start from what the one before has left
   kNeverRefreshed,         // unchanged sessions are never written again
+  kLeftoversStay,          // what stand-ins hold stays there when the proper nodes work again
   // Destroying.
   kNoTombstone,        // the records are erased, and nothing is put in their place
   kTombstoneOnCopies,  // a tombstone is written where the record would be, not everywhere
   kTombstoneIsBranch,  // a tombstone ends only what it was made from
+  kReplacedTooEarly,   // a session whose successor is on no node yet is destroyed on the nodes
   kLivesIgnored,       // a session that is started anew is one with that before
 };
 

@@ -16,10 +16,8 @@ enum class ErrorCode : uint8_t {
   kTimeout,          // a deadline passed
   kTooLarge,         // the node or the segment refuses this size
   kCorrupt,          // bytes from outside are not what they claim to be
-  kConflict,         // somebody else changed the session
   kNoMemory,         // the segment or the process is full
   kTooMany,          // as many wait already as may
-  kDestroyed,        // the session was destroyed meanwhile
   kUnsupported,      // this build, node or system cannot do it
   kInternal,         // an invariant of ours does not hold
 };

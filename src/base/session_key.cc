@@ -1,4 +1,4 @@
-// Hashes session IDs to the keys they are stored under. Layer: base. Pure; thread-safe.
+// The hash that makes keys of session IDs. Layer: base. Pure; thread-safe.
 // crypto_generichash needs no sodium_init() before it, which only chooses faster code.
 #include "src/base/session_key.h"
 
@@ -19,7 +19,7 @@ void UpdateWithLength(crypto_generichash_state* state, std::string_view text) {
 
 }  // namespace
 
-SessionKey HashSessionId(std::string_view secret, std::string_view space, std::string_view session_id) {
+SessionKey Hash128(std::string_view secret, std::string_view space, std::string_view text) {
   SessionKey key;
   crypto_generichash_state state;
   // The library refuses longer keys and would leave the state unset.
@@ -30,7 +30,7 @@ SessionKey HashSessionId(std::string_view secret, std::string_view space, std::s
   }
   crypto_generichash_init(&state, secret.empty() ? nullptr : Bytes(secret), secret.size(), key.bytes.size());
   UpdateWithLength(&state, space);
-  UpdateWithLength(&state, session_id);
+  UpdateWithLength(&state, text);
   crypto_generichash_final(&state, key.bytes.data(), key.bytes.size());
   return key;
 }

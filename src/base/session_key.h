@@ -24,8 +24,9 @@ struct SessionKey {
   }
 };
 
-// BLAKE2b-128 of `space` and `session_id` (both length-prefixed), keyed with `secret` (0 or 16..64 bytes).
-SessionKey HashSessionId(std::string_view secret, std::string_view space, std::string_view session_id);
+// BLAKE2b-128 of `space` and `text` (both length-prefixed), keyed with `secret` (0 or 16..64 bytes). A session's key is
+// that of its prefix and its ID, without a secret.
+SessionKey Hash128(std::string_view secret, std::string_view space, std::string_view text);
 
 // `prefix` + 22 characters of unpadded base64url: the item's key on every node.
 std::string StorageKey(std::string_view prefix, const SessionKey& key);

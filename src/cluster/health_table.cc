@@ -104,7 +104,7 @@ uint64_t HealthKey(std::string_view what, const NodeTimeouts& timeouts, std::str
                            std::chrono::nanoseconds(timeouts.operation).count()};
   std::string text(reinterpret_cast<const char*>(times), sizeof times);
   text += who;
-  const uint64_t hash = HashSessionId({}, what, text).Hash64() & ~kClearing;
+  const uint64_t hash = Hash128({}, what, text).Hash64() & ~kClearing;
   return hash != 0 ? hash : 2;
 }
 

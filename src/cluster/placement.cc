@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 
 #define XXH_INLINE_ALL
@@ -13,36 +14,47 @@ namespace {
 
 // -w / ln(u): the largest of these is a node's with a probability of its weight's share, and does not depend on which
 // other nodes there are. Only the name counts: a node replaced under its old name keeps its sessions.
-double Score(const SessionKey& key, const NodeAddress& node) {
-  std::string input(reinterpret_cast<const char*>(key.bytes.data()), key.bytes.size());
-  input += node.name;
-  const uint64_t hash = XXH3_64bits(input.data(), input.size());
-  const double uniform = (static_cast<double>(hash >> 11) + 0.5) * 0x1p-53;  // never 0 and never 1
-  return -static_cast<double>(node.weight) / std::log(uniform);
-}
+class Scores {
+ public:
+  explicit Scores(const SessionKey& key)
+      : key_size_(key.bytes.size()), input_(reinterpret_cast<const char*>(key.bytes.data()), key_size_) {}
+
+  double Of(const NodeAddress& node) {
+    input_.resize(key_size_);
+    input_ += node.name;
+    const uint64_t hash = XXH3_64bits(input_.data(), input_.size());
+    const double uniform = (static_cast<double>(hash >> 11) + 0.5) * 0x1p-53;  // never 0 and never 1
+    return -static_cast<double>(node.weight) / std::log(uniform);
+  }
+
+ private:
+  const size_t key_size_;
+  std::string input_;
+};
 
 }  // namespace
 
-std::vector<uint32_t> PlaceSession(const std::vector<NodeAddress>& nodes, const SessionKey& key,
-                                   std::string_view named) {
+std::vector<uint32_t> PlaceSession(const std::vector<NodeAddress>& nodes, const SessionKey& key, std::string_view named,
+                                   size_t count) {
   struct Place {
-    bool named;
     double score;
     uint32_t index;
   };
-  std::vector<Place> places;
-  places.reserve(nodes.size());
+  std::vector<Place> places(nodes.size());
+  Scores scores(key);
   for (uint32_t i = 0; i < nodes.size(); ++i) {
-    places.push_back({!named.empty() && nodes[i].name == named, Score(key, nodes[i]), i});
+    const bool is_named = !named.empty() && nodes[i].name == named;
+    places[i] = {is_named ? std::numeric_limits<double>::infinity() : scores.Of(nodes[i]), i};
   }
-  std::sort(places.begin(), places.end(), [&nodes](const Place& a, const Place& b) {
-    if (a.named != b.named) return a.named;
+  const auto better = [&nodes](const Place& a, const Place& b) {
     if (a.score != b.score) return a.score > b.score;
     return nodes[a.index].name < nodes[b.index].name;  // names are unique; the list's order must not matter
-  });
-  std::vector<uint32_t> order;
-  order.reserve(places.size());
-  for (const Place& place : places) order.push_back(place.index);
+  };
+  const auto end = places.begin() + static_cast<ptrdiff_t>(std::min(count, places.size()));
+  if (end != places.end()) std::nth_element(places.begin(), end, places.end(), better);
+  std::sort(places.begin(), end, better);
+  std::vector<uint32_t> order(static_cast<size_t>(end - places.begin()));
+  std::transform(places.begin(), end, order.begin(), [](const Place& place) { return place.index; });
   return order;
 }
 

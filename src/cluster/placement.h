@@ -5,6 +5,7 @@
 #ifndef CLUSTERED_SESSION_CLUSTER_PLACEMENT_H_
 #define CLUSTERED_SESSION_CLUSTER_PLACEMENT_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -14,9 +15,10 @@
 
 namespace clustered_session {
 
-// Indexes into `nodes`, all of them, best first. `named` is a node name or empty; unknown names are ignored.
-std::vector<uint32_t> PlaceSession(const std::vector<NodeAddress>& nodes, const SessionKey& key,
-                                   std::string_view named);
+// Indexes into `nodes`, best first: the first `count` of them, or all. `named` is a node name or empty; unknown names
+// are ignored. Takes a time of n + count * log(count) for n nodes.
+std::vector<uint32_t> PlaceSession(const std::vector<NodeAddress>& nodes, const SessionKey& key, std::string_view named,
+                                   size_t count = SIZE_MAX);
 
 // Which node a new session with these random bytes should name: by weight.
 uint32_t ChooseNode(const std::vector<NodeAddress>& nodes, uint64_t random);

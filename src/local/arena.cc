@@ -21,14 +21,14 @@ Arena::Class Arena::ClassOf(uint32_t units) {
   return {log - 3, (units >> (log - 4)) & (kArenaClasses - 1)};
 }
 
-void Arena::SetHeader(uint32_t offset, uint32_t header) {
+void Arena::StoreHeader(uint32_t offset, uint32_t header) {
   std::atomic_ref<uint32_t>(*Words(offset)).store(header, std::memory_order_relaxed);
 }
 
 void Arena::Clear() {
   std::memset(control_, 0, sizeof *control_);
-  SetHeader(0, 1u << kSizeShift);
-  SetHeader(units_ - 1, 1u << kSizeShift);
+  StoreHeader(0, 1u << kSizeShift);
+  StoreHeader(units_ - 1, 1u << kSizeShift);
 }
 
 void Arena::AddFree(uint32_t offset, uint32_t units) {
@@ -36,6 +36,7 @@ void Arena::AddFree(uint32_t offset, uint32_t units) {
   while (units > 0) {
     const uint32_t part = units < kBlockUnitsMax ? units : kBlockUnitsMax;
     PushFree(offset, part, before_free);
+    undo_.Commit();
     offset += part;
     units -= part;
     before_free = kBeforeFree;
@@ -49,7 +50,12 @@ void Arena::SetOwnerBits(uint32_t offset, uint32_t bits) {
 
 void Arena::SetBeforeFree(uint32_t offset, bool before_free) {
   const uint32_t header = Header(offset);
-  SetHeader(offset, before_free ? header | kBeforeFree : header & ~kBeforeFree);
+  StoreHeader(offset, before_free ? header | kBeforeFree : header & ~kBeforeFree);
+}
+
+void Arena::MarkBeforeFree(uint32_t offset, bool before_free) {
+  undo_.Save(Words(offset), sizeof(uint32_t));
+  SetBeforeFree(offset, before_free);
 }
 
 bool Arena::IsFreeBlock(uint32_t offset) const {
@@ -65,18 +71,20 @@ void Arena::PushFree(uint32_t offset, uint32_t units, uint32_t before_free) {
   uint32_t* head = &control_->heads[size_class.level][size_class.index];
   SetHeader(offset, (units << kSizeShift) | kFree | before_free);
   uint32_t* words = Words(offset);
+  undo_.Save(words + 1, 2 * sizeof(uint32_t));
   words[1] = *head;
   words[2] = 0;
-  Words(offset + units - 1)[3] = units;
+  undo_.Set(&Words(offset + units - 1)[3], units);
   if (*head != 0) {
     if (!IsFreeBlock(*head)) return Broken();
-    Words(*head)[2] = offset;
+    undo_.Set(&Words(*head)[2], offset);
   }
   FaultPoint("arena.push.half");
-  *head = offset;
-  control_->class_maps[size_class.level] |= 1u << size_class.index;
-  control_->level_map |= 1u << size_class.level;
-  control_->free_units += units;
+  undo_.Set(head, offset);
+  uint32_t* class_map = &control_->class_maps[size_class.level];
+  undo_.Set(class_map, *class_map | 1u << size_class.index);
+  undo_.Set(&control_->level_map, control_->level_map | 1u << size_class.level);
+  undo_.Set(&control_->free_units, control_->free_units + units);
 }
 
 bool Arena::RemoveFree(uint32_t offset) {
@@ -96,18 +104,19 @@ bool Arena::RemoveFree(uint32_t offset) {
     Broken();
     return false;
   }
-  if (next != 0) Words(next)[2] = previous;
+  if (next != 0) undo_.Set(&Words(next)[2], previous);
   FaultPoint("arena.remove.half");
   if (previous != 0) {
-    Words(previous)[1] = next;
+    undo_.Set(&Words(previous)[1], next);
   } else {
-    *head = next;
+    undo_.Set(head, next);
     if (next == 0) {
-      control_->class_maps[size_class.level] &= ~(1u << size_class.index);
-      if (control_->class_maps[size_class.level] == 0) control_->level_map &= ~(1u << size_class.level);
+      uint32_t* class_map = &control_->class_maps[size_class.level];
+      undo_.Set(class_map, *class_map & ~(1u << size_class.index));
+      if (*class_map == 0) undo_.Set(&control_->level_map, control_->level_map & ~(1u << size_class.level));
     }
   }
-  control_->free_units -= units;
+  undo_.Set(&control_->free_units, control_->free_units - units);
   return true;
 }
 
@@ -160,7 +169,7 @@ uint32_t Arena::Take(uint32_t offset, uint32_t units) {
     return 0;
   }
   if (all == units) {
-    SetBeforeFree(offset + units, false);
+    MarkBeforeFree(offset + units, false);
   } else {
     PushFree(offset + units, all - units, 0);
   }
@@ -223,7 +232,7 @@ void Arena::Free(uint32_t offset) {
     after = offset + units;
     FaultPoint("arena.free.merged_after");
   }
-  SetBeforeFree(after, true);
+  MarkBeforeFree(after, true);
   PushFree(offset, units, before_free);
 }
 

@@ -1,14 +1,17 @@
 // Arena: hands out blocks of the segment's memory by offset. Layer: local, only used by local.
-// Good-fit allocation from segregated free lists in constant time, with neighbours merged at once. An allocated block
-// costs 4 bytes of header, a free one nothing. Not locked by itself: all calls but Units() and Bytes() need the arena's
-// mutex. What it reads is checked: a wrong byte sets `needs_repair`, and the arena is rebuilt from the entries
-// (store_repair.cc).
+// Every word is saved in the undo log before it is written; the caller commits, so that what belongs together happens
+// together, or not at all if it dies. Good-fit allocation from segregated free lists in constant time, with neighbours
+// merged at once. An allocated block costs 4 bytes of header, a free one nothing. Not locked by itself: all calls but
+// Units() and Bytes() need the arena's mutex. What it reads is checked: a wrong byte sets `needs_repair`, and the arena
+// is rebuilt from the entries (store_repair.cc).
 #ifndef CLUSTERED_SESSION_LOCAL_ARENA_H_
 #define CLUSTERED_SESSION_LOCAL_ARENA_H_
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+
+#include "src/local/undo_log.h"
 
 namespace clustered_session {
 
@@ -36,13 +39,14 @@ static_assert(sizeof(ArenaControl) == 16 + 4 * kArenaLevels * (kArenaClasses + 1
 // 0.
 class Arena {
  public:
-  Arena(ArenaControl* control, std::byte* base, uint32_t units, std::atomic<uint32_t>* needs_repair)
-      : control_(control), base_(base), units_(units), needs_repair_(needs_repair) {}
+  Arena(ArenaControl* control, std::byte* base, uint32_t units, std::atomic<uint32_t>* needs_repair, UndoLog undo)
+      : control_(control), base_(base), units_(units), needs_repair_(needs_repair), undo_(undo) {}
 
   uint32_t units() const { return units_; }
   uint64_t free_units() const { return control_->free_units; }
+  UndoLog& undo() { return undo_; }
 
-  // Forgets all blocks; then AddFree() for each free run tells it what is free.
+  // Forgets all blocks, and saves nothing; then AddFree() for each free run tells it what is free.
   void Clear();
   // REQUIRES: the run borders on no free block, or their sum is over kBlockUnitsMax.
   void AddFree(uint32_t offset, uint32_t units);
@@ -68,7 +72,7 @@ class Arena {
   uint32_t OwnerBits(uint32_t offset) const { return (Header(offset) & kOwnerMask) >> kOwnerShift; }
   void SetOwnerBits(uint32_t offset, uint32_t bits);
 
-  // For the repair, which knows of all blocks: sets the mark 'the block before is free'.
+  // For the repair, which knows of all blocks and saves nothing: sets the mark 'the block before is free'.
   void SetBeforeFree(uint32_t offset, bool before_free);
 
   // Walks all blocks and lists; a sentence about the first thing that is wrong, or null. Slow, for tests.
@@ -93,7 +97,12 @@ class Arena {
   uint32_t Header(uint32_t offset) const {
     return std::atomic_ref<uint32_t>(*Words(offset)).load(std::memory_order_relaxed);
   }
-  void SetHeader(uint32_t offset, uint32_t header);
+  void StoreHeader(uint32_t offset, uint32_t header);
+  void SetHeader(uint32_t offset, uint32_t header) {
+    undo_.Save(Words(offset), sizeof header);
+    StoreHeader(offset, header);
+  }
+  void MarkBeforeFree(uint32_t offset, bool before_free);
   bool IsFreeBlock(uint32_t offset) const;
   void Broken() { needs_repair_->store(1, std::memory_order_release); }
 
@@ -108,6 +117,7 @@ class Arena {
   std::byte* base_;
   uint32_t units_;
   std::atomic<uint32_t>* needs_repair_;
+  UndoLog undo_;
 };
 
 }  // namespace clustered_session

@@ -47,7 +47,7 @@ struct EntryHead {
 static_assert(sizeof(EntryHead) == 128 && offsetof(EntryHead, payload) == 24 && offsetof(EntryHead, key) == 32);
 
 inline constexpr uint32_t kHeadUnits = sizeof(EntryHead) / kUnitBytes;
-inline constexpr size_t kHeadUnlinkedFrom = offsetof(EntryHead, flags);  // what is no link begins here
+inline constexpr size_t kHeadUnlinkedFrom = offsetof(EntryHead, queue);  // the word in which what is no link begins
 
 // Numbers for the few nodes a server knows, so that a token takes one byte for its node. Zeroed = empty; only grows.
 struct NodeTable {

@@ -23,9 +23,24 @@ namespace clustered_session {
 
 class SessionLocks;
 
+// What a lookup found. True if the entry is here. An unknown one is no miss: its part of the store could not be looked
+// at, because a worker that was stopped holds it, or a repair did not end.
+class LookupResult {
+ public:
+  enum Outcome : uint8_t { kMissing, kFound, kUnknown };
+
+  LookupResult(Outcome outcome) : outcome_(outcome) {}
+  operator bool() const { return outcome_ == kFound; }
+  bool unknown() const { return outcome_ == kUnknown; }
+
+ private:
+  Outcome outcome_;
+};
+
 class LocalStore {
  public:
   static constexpr size_t kMemoryMin = 1u << 20;  // bytes
+  static constexpr uint64_t kMemoryMax = uint64_t{16} << 40;
 
   // What the status shows; a snapshot without a common lock.
   struct Usage {
@@ -39,19 +54,19 @@ class LocalStore {
 
   // Maps an anonymous shared segment of `memory` bytes, `shared_extra` of which (64-byte aligned, zeroed) are the
   // caller's own: see Extra(). Opens no file and no descriptor. `instance` is for tests that have to happen the same
-  // way again; 0 = what is random is random. Errors: kInvalidArgument (memory < kMemoryMin, or too small for
-  // shared_extra), kNoMemory (mmap failed).
+  // way again; 0 = what is random is random. Errors: kInvalidArgument (memory < kMemoryMin, too small for
+  // shared_extra, or > kMemoryMax), kNoMemory (mmap failed).
   static Result<std::unique_ptr<LocalStore>> Create(size_t memory, size_t shared_extra, uint64_t instance = 0);
   virtual ~LocalStore() = default;
 
   // The entry of `key` and its payload, if it is here and its session is not over. Counts as a use for the eviction
   // order.
-  // `payload` may be null; after false it is not to be read. One that is as long already is copied into directly, so
-  // keep it from call to call. A payload whose checksum fails is a miss and is removed.
-  virtual bool Lookup(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) = 0;
+  // `payload` may be null; if the entry is not found it is not to be read. One that is as long already is copied into
+  // directly, so keep it from call to call. A payload whose checksum fails is a miss and is removed.
+  virtual LookupResult Lookup(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) = 0;
 
   // As Lookup, of a session that is over: its end is remembered until nodes_expire_at_ns, unless memory runs short.
-  virtual bool LookupOver(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) = 0;
+  virtual LookupResult LookupOver(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) = 0;
 
   // Inserts or replaces. On kTooLarge (over PayloadMax()) and kNoMemory (everything else is unreplicated) an older
   // entry of the key has been removed, so that a stale one is never served. kTimeout: a worker that was stopped (not
@@ -77,7 +92,8 @@ class LocalStore {
   virtual std::bitset<256> PoolsInUse() = 0;
   virtual size_t UnreplicatedCount() const = 0;  // without a lock: may be off by what others do just now
 
-  // Removes up to `limit` entries of sessions that are over and need not be remembered; returns how many.
+  // Removes up to `limit` entries of sessions that are over and need not be remembered; returns how many. Looks where
+  // something is due and nowhere else, and in vain at `limit` places at most.
   virtual size_t RemoveExpired(TimePoint now, size_t limit) = 0;
 
   virtual size_t PayloadMax() const = 0;  // bytes: a quarter of the payload memory, at most 1 GiB

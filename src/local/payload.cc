@@ -40,6 +40,11 @@ void Payloads::SetWord(uint32_t offset, size_t index, uint32_t value) {
   std::memcpy(arena_.Bytes(offset) + index * sizeof value, &value, sizeof value);
 }
 
+void Payloads::SaveAndSetWord(uint32_t offset, size_t index, uint32_t value) {
+  arena_.undo().Save(arena_.Bytes(offset) + index * sizeof value, sizeof value);
+  SetWord(offset, index, value);
+}
+
 Payloads::Piece Payloads::First(uint32_t first) const {
   if (arena_.Units(first) == 0) return {first, 0, kHeaderBytes};  // no place where a header could be
   const bool continued = (arena_.OwnerBits(first) & kContinued) != 0;
@@ -59,7 +64,7 @@ size_t Payloads::BytesIn(const Piece& piece) const {
 }
 
 // One piece for up to `size` bytes, as long as can be had; `taken` receives how many go into it.
-uint32_t Payloads::AllocatePiece(bool first, size_t size, size_t* taken) {
+uint32_t Payloads::AllocatePiece(bool first, size_t size, size_t piece_bytes_min, size_t* taken) {
   const uint64_t units = UnitsOfBytes(kHeaderBytes + size);
   if (units <= kBlockUnitsMax) {
     if (const uint32_t whole = arena_.Allocate(static_cast<uint32_t>(units)); whole != 0) {
@@ -68,9 +73,9 @@ uint32_t Payloads::AllocatePiece(bool first, size_t size, size_t* taken) {
       return whole;
     }
   }
-  if (size <= kPieceBytesMin) return 0;
+  if (size <= piece_bytes_min) return 0;
   const size_t header_bytes = first ? kContinuedHeaderBytes : kHeaderBytes;
-  const uint32_t part = arena_.AllocateLargest(static_cast<uint32_t>(UnitsOfBytes(header_bytes + kPieceBytesMin)),
+  const uint32_t part = arena_.AllocateLargest(static_cast<uint32_t>(UnitsOfBytes(header_bytes + piece_bytes_min)),
                                                static_cast<uint32_t>(std::min<uint64_t>(units, kBlockUnitsMax)));
   if (part == 0) return 0;
   const size_t room = static_cast<size_t>(arena_.Units(part)) * kUnitBytes - header_bytes;
@@ -79,51 +84,62 @@ uint32_t Payloads::AllocatePiece(bool first, size_t size, size_t* taken) {
   return part;
 }
 
-uint32_t Payloads::Allocate(size_t size) {
-  if (UnitsFor(size) > arena_.free_units()) return 0;
-  uint32_t first = 0;
+void Payloads::Allocate(size_t size, size_t piece_bytes_min, uint32_t* first) {
+  if (UnitsFor(size) > arena_.free_units()) return;
   uint32_t last = 0;
   while (size > 0) {
     size_t taken = 0;
-    const uint32_t piece = AllocatePiece(first == 0, size, &taken);
+    const uint32_t piece = AllocatePiece(last == 0, size, piece_bytes_min, &taken);
     if (piece == 0) {
-      if (first != 0) Free(first);
-      return 0;
+      arena_.undo().Commit();
+      Free(first);
+      return;
     }
-    if (first == 0) {
-      if ((arena_.OwnerBits(piece) & kContinued) != 0) SetWord(piece, kNextOfFirst, 0);
-      first = piece;
+    if (last == 0) {
+      if ((arena_.OwnerBits(piece) & kContinued) != 0) SaveAndSetWord(piece, kNextOfFirst, 0);
+      arena_.undo().Set(first, piece);
     } else {
-      SetWord(piece, kSumOrNext, 0);
-      SetWord(last, last == first ? kNextOfFirst : kSumOrNext, piece);
+      SaveAndSetWord(piece, kSumOrNext, 0);
+      SaveAndSetWord(last, last == *first ? kNextOfFirst : kSumOrNext, piece);
     }
+    FaultPoint("payload.allocate.linked");
+    arena_.undo().Commit();
     last = piece;
     size -= taken;
     FaultPoint("payload.allocate.piece");
   }
-  return first;
 }
 
-uint32_t Payloads::AllocateBehind(uint32_t front_units, size_t size, uint32_t* first) {
+void Payloads::AllocateBehind(uint32_t front_units, size_t size, uint32_t* front, uint32_t* first) {
   const uint64_t units = UnitsFor(size);
-  if (front_units + units > kBlockUnitsMax) return 0;
-  const uint32_t front = arena_.Allocate(static_cast<uint32_t>(front_units + units));
-  if (front == 0) return 0;
-  arena_.Split(front, front_units);
-  *first = front + front_units;
-  arena_.SetOwnerBits(*first, static_cast<uint32_t>(units * kUnitBytes - kHeaderBytes - size));
+  if (front_units + units > kBlockUnitsMax) return;
+  const uint32_t block = arena_.Allocate(static_cast<uint32_t>(front_units + units));
+  if (block == 0) return;
+  arena_.Split(block, front_units);
+  const uint32_t behind = block + front_units;
+  arena_.SetOwnerBits(behind, static_cast<uint32_t>(units * kUnitBytes - kHeaderBytes - size));
+  arena_.undo().Set(front, block);
+  arena_.undo().Set(first, behind);
   FaultPoint("payload.allocate.behind");
-  return front;
+  arena_.undo().Commit();
 }
 
-void Payloads::Free(uint32_t first) {
-  Piece piece = First(first);
-  for (uint32_t i = 0; piece.offset != 0 && i < kPiecesMax; ++i) {
-    const Piece next = After(piece);
-    arena_.Free(piece.offset);
+// The first piece last, since it leads to the others.
+void Payloads::Free(uint32_t* first) {
+  if (*first == 0) return;
+  for (uint32_t i = 0; i < kPiecesMax; ++i) {
+    const Piece second = After(First(*first));
+    if (second.offset == 0) break;
+    SaveAndSetWord(*first, kNextOfFirst, second.next);
+    arena_.Free(second.offset);
     FaultPoint("payload.free.piece");
-    piece = next;
+    arena_.undo().Commit();
   }
+  const uint32_t last = *first;
+  arena_.undo().Set(first, 0u);
+  arena_.Free(last);
+  FaultPoint("payload.free.first");
+  arena_.undo().Commit();
 }
 
 Payloads::Shape Payloads::ShapeOf(uint32_t first) const {

@@ -1,7 +1,8 @@
 // Payloads: the bytes of a session in one or, where no free block is large enough, several pieces of the arena. Layer:
-// local, only used by local. So a payload fits wherever enough pieces of kPieceBytesMin are free, and nothing ever has
+// local, only used by local. So a payload fits wherever enough long enough pieces are free, and nothing ever has
 // to be moved to make room for a large one. Allocate and Free need the arena's mutex; the others the mutex of the
-// entry's shard.
+// entry's shard. Both commit each piece together with a word that names the blocks which are no entry's: so a death at
+// any point leaves a payload that can be freed.
 #ifndef CLUSTERED_SESSION_LOCAL_PAYLOAD_H_
 #define CLUSTERED_SESSION_LOCAL_PAYLOAD_H_
 
@@ -13,7 +14,9 @@
 
 namespace clustered_session {
 
-inline constexpr size_t kPieceBytesMin = 512;    // of a payload in pieces, but for the last one
+inline constexpr size_t kPieceBytesUsual = 512;  // of a payload in pieces, but for the last one
+// Where room has been made already: such a piece fits where any entry's head was, so what gave way can be used at once.
+inline constexpr size_t kPieceBytesMin = 112;
 inline constexpr size_t kPayloadMax = 1u << 30;  // bytes, however large the segment is
 
 // First piece: u32 header (arena.h), u32 checksum of all bytes, if continued u32 offset of the next piece; then the
@@ -26,11 +29,12 @@ class Payloads {
   // Units that a payload takes when it is in one piece.
   static uint64_t UnitsFor(size_t size);
 
-  // The first piece, or 0 if there is no room. REQUIRES: 0 < size <= kPayloadMax.
-  uint32_t Allocate(size_t size);
-  // A block of `front_units` and right behind it a payload in one piece; 0 if there is no room for that.
-  uint32_t AllocateBehind(uint32_t front_units, size_t size, uint32_t* first);
-  void Free(uint32_t first);
+  // *first is its first piece, or 0 if there is no room. REQUIRES: 0 < size <= kPayloadMax; *first is 0.
+  void Allocate(size_t size, size_t piece_bytes_min, uint32_t* first);
+  // A block of `front_units` and right behind it a payload in one piece; both 0 if there is no room for that.
+  void AllocateBehind(uint32_t front_units, size_t size, uint32_t* front, uint32_t* first);
+  // Sets *first to 0.
+  void Free(uint32_t* first);
 
   struct Shape {
     size_t size = 0;      // bytes
@@ -67,10 +71,11 @@ class Payloads {
   static constexpr uint32_t kUnusedMask = 15;          // of the owner's bits
   static constexpr uint32_t kContinued = 16;
 
-  uint32_t AllocatePiece(bool first, size_t size, size_t* taken);
+  uint32_t AllocatePiece(bool first, size_t size, size_t piece_bytes_min, size_t* taken);
   size_t BytesIn(const Piece& piece) const;
   uint32_t Word(uint32_t offset, size_t index) const;
   void SetWord(uint32_t offset, size_t index, uint32_t value);
+  void SaveAndSetWord(uint32_t offset, size_t index, uint32_t value);
 
   Arena arena_;
 };

@@ -13,13 +13,15 @@
 #include "src/base/result.h"
 #include "src/local/arena.h"
 #include "src/local/entry_head.h"
+#include "src/local/expiry_tree.h"
 #include "src/local/lock_table.h"
 #include "src/local/shared_mutex.h"
+#include "src/local/undo_log.h"
 
 namespace clustered_session {
 
 inline constexpr uint64_t kSegmentMagic = 0x31474553'53455353;
-inline constexpr uint32_t kLayoutVersion = 2;
+inline constexpr uint32_t kLayoutVersion = 3;
 
 // Which list of a shard an entry is in.
 enum QueueId : uint8_t {
@@ -40,17 +42,31 @@ struct EntryQueue {
 };
 static_assert(sizeof(EntryQueue) == 24);
 
-// One part of the entry table, by the key's hash. Its buckets and ghosts are beside it.
+// Blocks of the arena that belong to no entry, because they are on their way into one or out of one. Who holds the
+// shard's mutex has them; when its owner dies, whoever comes next frees them.
+struct PendingBlocks {
+  uint32_t head;     // 0 = none
+  uint32_t payload;  // the first piece, 0 = none
+};
+
+inline constexpr size_t kShardUndoBytes = 704;  // the most that one change of a shard saves, and some more
+inline constexpr size_t kArenaUndoBytes = 704;  // of one arena
+
+// One part of the entry table, by the key's hash. Its buckets, ghosts and expiries are beside it.
 struct alignas(64) Shard {
   SharedMutex mutex;
-  std::atomic<uint64_t> next_expiry_us;  // nothing here expires earlier; read without the mutex as a hint
-  uint64_t sweep_expiry_us;              // the same for the buckets that this round of the sweep has seen
-  uint32_t sweep_bucket;                 // where the sweep for expired entries goes on
-  std::atomic<uint32_t> undo_for;        // the head that is being edited, 0 = none; `undo` is how it was
+  PendingBlocks pending;  // written under the arena's mutex, too, while the shard's log is empty
   EntryQueue queues[kQueueCount];
-  EntryHead undo;
+  UndoRecords<kShardUndoBytes> undo;  // of all that the mutex guards
 };
-static_assert(sizeof(Shard) == 320);
+static_assert(sizeof(Shard) == 896);
+
+// The memory of several shards' entries.
+struct alignas(64) ArenaState {
+  SharedMutex mutex;
+  ArenaControl control;
+  UndoRecords<kArenaUndoBytes> undo;  // of all that the mutex guards
+};
 
 struct SegmentHeader {
   uint64_t magic;
@@ -66,10 +82,10 @@ struct SegmentHeader {
   Counters counters;
   NodeTable nodes;
   alignas(64) SharedMutex repair_mutex;
-  alignas(64) SharedMutex arena_mutex;
-  ArenaControl arena;
   alignas(64) LockTableHeader locks;
 };
+
+inline constexpr uint32_t kBucketsPerExpiry = 4;  // that a leaf of the tree of expiries stands for
 
 // Where everything is, in bytes from the start of the segment.
 struct Geometry {
@@ -77,17 +93,22 @@ struct Geometry {
   uint32_t shard_count = 0;    // a power of two
   uint32_t shard_buckets = 0;  // per shard, a power of two
   uint32_t lock_nodes = 0;
-  uint32_t arena_units = 0;
+  uint32_t arena_count = 0;  // a power of two, fewer than there are shards
+  uint32_t arena_units = 0;  // per arena
   size_t extra = 0;
   size_t extra_size = 0;
   size_t shards = 0;
+  size_t arena_states = 0;
   size_t buckets = 0;
+  size_t expiries = 0;
+  uint32_t shard_expiries = 0;  // slots per shard
   // One fingerprint per bucket, of entries evicted before their second use. During a repair, a bit per unit of the
   // arena is in the same place: this costs nothing, and what it forgets is a hint.
   size_t ghosts = 0;
+  size_t used_map_bytes = 0;  // per arena
   size_t partitions = 0;
   size_t nodes = 0;
-  size_t arena = 0;
+  size_t arena = 0;  // the first; the others follow
 };
 
 // Errors: kInvalidArgument.
@@ -106,20 +127,36 @@ struct Segment {
   uint32_t* ghosts(uint32_t shard_index) const {
     return reinterpret_cast<uint32_t*>(base + geometry.ghosts) + size_t{shard_index} * geometry.shard_buckets;
   }
+  ExpiryTree expiries(uint32_t shard_index) const {
+    return ExpiryTree(
+        reinterpret_cast<ExpiryTree::Slot*>(base + geometry.expiries) + size_t{shard_index} * geometry.shard_expiries,
+        geometry.shard_buckets / kBucketsPerExpiry);
+  }
+  UndoLog undo(Shard* shard) const { return UndoLog(&shard->undo, base, geometry.memory); }
   LockPartition* partition(uint32_t index) const {
     return reinterpret_cast<LockPartition*>(base + geometry.partitions) + index;
   }
   LockNode* node(uint32_t index) const { return reinterpret_cast<LockNode*>(base + geometry.nodes) + index; }
-  uint64_t* used_map() const { return reinterpret_cast<uint64_t*>(base + geometry.ghosts); }
-  Arena arena() const {
-    return Arena(&header()->arena, base + geometry.arena, geometry.arena_units, &header()->needs_repair);
+  uint64_t* used_map(uint32_t arena_index) const {
+    return reinterpret_cast<uint64_t*>(base + geometry.ghosts + arena_index * geometry.used_map_bytes);
+  }
+  ArenaState* arena_state(uint32_t index) const {
+    return reinterpret_cast<ArenaState*>(base + geometry.arena_states) + index;
+  }
+  uint32_t ArenaOf(uint32_t shard_index) const { return shard_index & (geometry.arena_count - 1); }
+  Arena arena(uint32_t index) const {
+    ArenaState* state = arena_state(index);
+    return Arena(&state->control, base + geometry.arena + size_t{index} * geometry.arena_units * kUnitBytes,
+                 geometry.arena_units, &header()->needs_repair, UndoLog(&state->undo, base, geometry.memory));
   }
 };
 
-// Maps it and makes its mutexes and random numbers; its tables are empty because new memory is zero. The arena is left
-// for the caller to build, who then writes the magic number.
+// Maps it and makes its mutexes and random numbers; its tables are empty because new memory is zero. The arenas are
+// left for the caller to build, who then writes the magic number.
 // Errors: kNoMemory, kInternal.
 Result<Segment> MapSegment(const Geometry& geometry);
+// The same in memory that the caller has mapped; what fails leaves it mapped.
+Result<Segment> MakeSegment(const Geometry& geometry, void* base);
 void UnmapSegment(const Segment& segment);
 
 // Bytes of [base, base + size) that are mapped in huge pages, as a file like /proc/self/smaps tells; 0 without it.

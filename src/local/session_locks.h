@@ -12,10 +12,10 @@
 
 namespace clustered_session {
 
-// A held lock: a value that its holder passes back to Release. Two sessions never share a slot.
+// A held lock: a value that its holder passes back to Release.
 struct SessionLock {
-  uint32_t slot = 0;
-  uint32_t place = 0;  // this holder's place in the queue, with `slot` all that Release needs
+  uint32_t partition = 0;  // of the lock table; sessions share it
+  uint32_t place = 0;      // this holder's place in the queue
   uint64_t ticket = 0;
   bool held = false;
 };

@@ -13,7 +13,6 @@ namespace clustered_session {
 
 namespace {
 
-constexpr uint64_t kNever = UINT64_MAX;
 constexpr uint64_t kSmallShare = 10;  // the small queue is to have a tenth of the shard
 constexpr int kHeadLines = 3;         // of cache, wherever it begins
 constexpr int kPayloadLines = 4;      // the copy itself fetches what is behind them
@@ -63,15 +62,18 @@ void ShardTable::Insert(uint32_t offset, EntryHead* head, uint64_t hash) {
   head->uses = 0;
   head->queue = kQueueNone;
   head->chain_next = *bucket;
+  NoteExpiry(*head, hash);
   FaultPoint("table.insert.before_link");
+  undo_.Save(bucket, sizeof *bucket);
   StoreLink(bucket, offset);
   FaultPoint("table.insert.linked");
   uint32_t* ghost = &ghosts_[BucketIndex(hash)];
   const bool came_back = *ghost == Fingerprint(hash);
   if (came_back) *ghost = 0;
   Enqueue(offset, head, QueueFor(*head, came_back ? kQueueMain : kQueueSmall));
-  NoteExpiry(*head);
   FaultPoint("table.insert.queued");
+  SetPending(0, 0);
+  undo_.Commit();
 }
 
 bool ShardTable::Remove(uint32_t offset) {
@@ -91,11 +93,14 @@ bool ShardTable::Remove(uint32_t offset) {
     link = &other->chain_next;
   }
   FaultPoint("table.remove.before_unlink");
+  undo_.Save(link, sizeof *link);
   StoreLink(link, head->chain_next);
   FaultPoint("table.remove.unlinked");
   Dequeue(offset, head, units);
   FaultPoint("table.remove.dequeued");
-  head->sum = 0;  // whoever still finds it by a wrong link must not believe it
+  undo_.Set(&head->sum, 0u);  // whoever still finds it by a wrong link must not believe it
+  SetPending(offset, head->payload);
+  undo_.Commit();
   return true;
 }
 
@@ -103,23 +108,22 @@ uint64_t ShardTable::EntryUnits(const EntryHead& head) const {
   return kHeadUnits + (head.payload == 0 ? 0 : payloads_.ShapeOf(head.payload).units);
 }
 
-void ShardTable::BeginEdit(uint32_t offset, EntryHead* head) {
-  std::memcpy(reinterpret_cast<std::byte*>(&shard_->undo) + kHeadUnlinkedFrom,
-              reinterpret_cast<std::byte*>(head) + kHeadUnlinkedFrom, sizeof(EntryHead) - kHeadUnlinkedFrom);
-  FaultPoint("table.edit.saved");
-  // An exchange, because nothing of the edit may be seen before it, even on a machine that reorders stores.
-  shard_->undo_for.exchange(offset);
+void ShardTable::SetPending(uint32_t head, uint32_t payload) {
+  undo_.Save(&shard_->pending, sizeof shard_->pending);
+  shard_->pending = {head, payload};
+}
+
+void ShardTable::BeginEdit(EntryHead* head) {
+  undo_.Save(reinterpret_cast<std::byte*>(head) + kHeadUnlinkedFrom, sizeof *head - kHeadUnlinkedFrom);
   head->sum = 0;
   FaultPoint("table.edit.begun");
 }
 
-void ShardTable::EndEdit(uint32_t offset, EntryHead* head, uint64_t units_before) {
+void ShardTable::EndEdit(uint32_t offset, EntryHead* head, uint64_t units_before, uint32_t old_payload) {
   FaultPoint("table.edit.before_seal");
   SealHead(seed_, head);
   FaultPoint("table.edit.sealed");
-  shard_->undo_for.store(0, std::memory_order_release);
-  shard_->undo.sum = 0;
-  FaultPoint("table.edit.ended");
+  NoteExpiry(*head, HashOf(head->key));
   const auto queue = static_cast<QueueId>(head->queue);
   const QueueId wanted = QueueFor(*head, head->uses > 0 ? kQueueMain : queue);
   const bool moves = wanted != queue && !(wanted == kQueueMain && queue == kQueueSmall);
@@ -127,24 +131,22 @@ void ShardTable::EndEdit(uint32_t offset, EntryHead* head, uint64_t units_before
     Dequeue(offset, head, units_before);
     Enqueue(offset, head, wanted);
   } else if (queue != kQueueNone && queue < kQueueCount) {
-    shard_->queues[queue].units += EntryUnits(*head) - units_before;
+    uint64_t* units = &shard_->queues[queue].units;
+    undo_.Set(units, *units + EntryUnits(*head) - units_before);
   } else {
     Broken();
   }
-  NoteExpiry(*head);
   FaultPoint("table.edit.requeued");
+  SetPending(0, old_payload);
+  undo_.Commit();
 }
 
 void ShardTable::CountUse(EntryHead* head) const {
   if (head->uses < kUsesMax) ++head->uses;
 }
 
-void ShardTable::NoteExpiry(const EntryHead& head) {
-  const uint64_t expiry = ExpiresAtMicros(head);
-  if (expiry < shard_->next_expiry_us.load(std::memory_order_relaxed)) {
-    shard_->next_expiry_us.store(expiry, std::memory_order_relaxed);
-  }
-  shard_->sweep_expiry_us = std::min(shard_->sweep_expiry_us, expiry);
+void ShardTable::NoteExpiry(const EntryHead& head, uint64_t hash) {
+  segment_.expiries(index_).Note(BucketIndex(hash) / kBucketsPerExpiry, ExpiresAtMicros(head));
 }
 
 void ShardTable::ClearQueues() {
@@ -153,26 +155,28 @@ void ShardTable::ClearQueues() {
     queue.units = 0;
     queue.entries.store(0, std::memory_order_relaxed);
   }
-  shard_->sweep_bucket = 0;
-  shard_->sweep_expiry_us = kNever;
-  shard_->next_expiry_us.store(0, std::memory_order_relaxed);  // unknown: the next sweep finds out
+  segment_.expiries(index_).Clear();
+}
+
+void ShardTable::AddQueued(uint32_t offset, EntryHead* head) {
+  Enqueue(offset, head, QueueFor(*head, static_cast<QueueId>(head->queue)));
+  NoteExpiry(*head, HashOf(head->key));
+  undo_.Commit();
 }
 
 void ShardTable::Enqueue(uint32_t offset, EntryHead* head, QueueId queue_id) {
   EntryQueue* queue = &shard_->queues[queue_id];
   EntryHead* last = queue->last == 0 ? nullptr : Head(queue->last);
   if (queue->last != 0 && last == nullptr) return Broken();
+  undo_.Save(&head->queue_previous, kHeadUnlinkedFrom + sizeof(uint32_t) - offsetof(EntryHead, queue_previous));
   head->queue = queue_id;
   head->queue_previous = queue->last;
   head->queue_next = 0;
   FaultPoint("table.enqueue.half");
-  if (last != nullptr) {
-    last->queue_next = offset;
-  } else {
-    queue->first = offset;
-  }
-  queue->last = offset;
-  queue->units += EntryUnits(*head);
+  undo_.Set(last != nullptr ? &last->queue_next : &queue->first, offset);
+  undo_.Set(&queue->last, offset);
+  undo_.Set(&queue->units, queue->units + EntryUnits(*head));
+  undo_.Save(&queue->entries, sizeof queue->entries);
   queue->entries.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -192,11 +196,13 @@ void ShardTable::Dequeue(uint32_t offset, EntryHead* head, uint64_t units) {
       !LinkFits(next, &EntryHead::queue_previous, queue->last, offset)) {
     return Broken();
   }
-  *(previous == 0 ? &queue->first : &Head(previous)->queue_next) = next;
+  undo_.Set(previous == 0 ? &queue->first : &Head(previous)->queue_next, next);
   FaultPoint("table.dequeue.half");
-  *(next == 0 ? &queue->last : &Head(next)->queue_previous) = previous;
+  undo_.Set(next == 0 ? &queue->last : &Head(next)->queue_previous, previous);
+  undo_.Save(reinterpret_cast<std::byte*>(head) + kHeadUnlinkedFrom, sizeof(uint32_t));
   head->queue = kQueueNone;
-  queue->units -= units;
+  undo_.Set(&queue->units, queue->units - units);
+  undo_.Save(&queue->entries, sizeof queue->entries);
   queue->entries.fetch_sub(1, std::memory_order_relaxed);
 }
 
@@ -222,6 +228,7 @@ uint32_t ShardTable::PickVictim(uint64_t now_us) {
     if (head->queue != kQueueNone) return 0;  // the queue is not whole
     Enqueue(offset, head, kQueueMain);
     FaultPoint("table.victim.spared");
+    undo_.Commit();
   }
 }
 
@@ -238,6 +245,7 @@ uint32_t ShardTable::NextPinned() {
   if (head->queue != kQueueNone) return 0;  // the queue is not whole
   FaultPoint("table.pinned.dequeued");
   Enqueue(offset, head, kQueuePinned);
+  undo_.Commit();
   return offset;
 }
 
@@ -264,19 +272,17 @@ uint32_t ShardTable::ExpiredIn(uint32_t bucket, uint64_t now_us, uint64_t* next_
 }
 
 uint32_t ShardTable::NextExpired(uint64_t now_us, uint32_t* budget) {
-  while (*budget > 0 && shard_->next_expiry_us.load(std::memory_order_relaxed) <= now_us) {
-    uint64_t next_expiry_us = kNever;
-    const uint32_t bucket = shard_->sweep_bucket & (bucket_count_ - 1);
-    const uint32_t offset = ExpiredIn(bucket, now_us, &next_expiry_us);
-    if (offset != 0) return offset;
-    --*budget;
-    shard_->sweep_expiry_us = std::min(shard_->sweep_expiry_us, next_expiry_us);
-    shard_->sweep_bucket = bucket + 1;
-    if (bucket + 1 == bucket_count_) {
-      shard_->next_expiry_us.store(shard_->sweep_expiry_us, std::memory_order_relaxed);
-      shard_->sweep_expiry_us = kNever;
-      shard_->sweep_bucket = 0;
+  ExpiryTree expiries = segment_.expiries(index_);
+  for (; *budget > 0; --*budget) {
+    const uint32_t group = expiries.FirstDue(now_us);
+    if (group == ExpiryTree::kNoGroup) return 0;
+    uint64_t next_expiry_us = ExpiryTree::kNever;
+    for (uint32_t i = 0; i < kBucketsPerExpiry; ++i) {
+      const uint32_t offset = ExpiredIn(group * kBucketsPerExpiry + i, now_us, &next_expiry_us);
+      if (offset != 0) return offset;
     }
+    FaultPoint("table.expiry.vain");
+    expiries.Set(group, next_expiry_us);
   }
   return 0;
 }

@@ -2,9 +2,9 @@
 // Every call needs the shard's mutex. What it reads is checked: a wrong byte sets `needs_repair`, and the call answers
 // as if there was nothing; its caller repairs (store_repair.cc) and asks again.
 //
-// Truth and derived: the entries are those heads that are sealed and can be reached through the buckets. A bucket's
-// chain is changed by one store at a time, so it is whole at any instant; the queues and sums are derived and rebuilt
-// from it.
+// Truth and derived: the entries are those heads that are sealed and can be reached through the buckets; the queues and
+// sums are derived, and the repair rebuilds them. What a call changes is saved in the shard's undo log first and
+// committed at its end, so that a death in between is as if the call had not begun.
 //
 // Eviction is S3-FIFO: new entries go through a small queue of about a tenth of the memory, and only those used again
 // there come into the main one, so that any number of one-hit sessions passes without flushing the others. What the
@@ -27,12 +27,15 @@ class ShardTable {
  public:
   // `seed` is secret, so that no payload can be made to look like a head.
   ShardTable(const Segment& segment, uint32_t index, uint64_t seed)
-      : shard_(segment.shard(index)),
+      : segment_(segment),
+        index_(index),
+        shard_(segment.shard(index)),
         buckets_(segment.buckets(index)),
         ghosts_(segment.ghosts(index)),
         bucket_count_(segment.geometry.shard_buckets),
         needs_repair_(&segment.header()->needs_repair),
-        arena_(segment.arena()),
+        arena_(segment.arena(segment.ArenaOf(index))),
+        undo_(segment.undo(shard_)),
         payloads_(arena_),
         seed_(seed) {}
 
@@ -50,15 +53,16 @@ class ShardTable {
   // The offset of the sealed head of `key`, or 0.
   uint32_t Find(const SessionKey& key, uint64_t hash) const;
 
-  // REQUIRES: a new head, sealed, of no other entry's key.
+  // REQUIRES: a new head, sealed, of no other entry's key. Its blocks are pending no more.
   void Insert(uint32_t offset, EntryHead* head, uint64_t hash);
-  // After it the head can be found no more; its blocks are the caller's to free. False: it was not there.
+  // After it the head can be found no more; its blocks are pending, for the caller to free. False: it was not there.
   bool Remove(uint32_t offset);
 
   // Between the two, the head's unlinked part may be changed; a death in between brings the old one back.
-  void BeginEdit(uint32_t offset, EntryHead* head);
-  // `units_before`: what EntryUnits() said before the edit.
-  void EndEdit(uint32_t offset, EntryHead* head, uint64_t units_before);
+  void BeginEdit(EntryHead* head);
+  // `units_before`: what EntryUnits() said before the edit. `old_payload` is pending from now on, for the caller to
+  // free; 0 = none.
+  void EndEdit(uint32_t offset, EntryHead* head, uint64_t units_before, uint32_t old_payload);
   uint64_t EntryUnits(const EntryHead& head) const;
 
   void CountUse(EntryHead* head) const;
@@ -71,12 +75,12 @@ class ShardTable {
   // The pinned entry that was looked at longest ago, or 0. Moves it behind the others.
   uint32_t NextPinned();
 
-  // The next expired entry, pinned or not, or 0. Looks at `budget` buckets at most, and counts it down.
+  // An expired entry, pinned or not, or 0. Looks in vain at `budget` groups of buckets at most, and counts it down.
   uint32_t NextExpired(uint64_t now_us, uint32_t* budget);
 
-  // For the repair: empties the queues; then Enqueue() for each entry.
+  // For the repair: empties the queues and forgets when what expires; then AddQueued() for each entry.
   void ClearQueues();
-  void Enqueue(uint32_t offset, EntryHead* head, QueueId queue);
+  void AddQueued(uint32_t offset, EntryHead* head);
   static QueueId QueueFor(const EntryHead& head, QueueId otherwise);
 
   uint32_t* BucketOf(uint64_t hash) const { return &buckets_[BucketIndex(hash)]; }
@@ -90,17 +94,22 @@ class ShardTable {
   uint32_t BucketIndex(uint64_t hash) const { return static_cast<uint32_t>(hash >> 8) & (bucket_count_ - 1); }
   static uint32_t Fingerprint(uint64_t hash) { return static_cast<uint32_t>(hash >> 32) | 1; }
   void Broken() const { needs_repair_->store(1, std::memory_order_release); }
+  void SetPending(uint32_t head, uint32_t payload);
+  void Enqueue(uint32_t offset, EntryHead* head, QueueId queue);
   void Dequeue(uint32_t offset, EntryHead* head, uint64_t units);
   bool LinkFits(uint32_t neighbour, uint32_t EntryHead::*back, uint32_t end, uint32_t offset) const;
-  void NoteExpiry(const EntryHead& head);
+  void NoteExpiry(const EntryHead& head, uint64_t hash);
   uint32_t ExpiredIn(uint32_t bucket, uint64_t now_us, uint64_t* next_expiry_us) const;
 
+  Segment segment_;
+  uint32_t index_;
   Shard* shard_;
   uint32_t* buckets_;
   uint32_t* ghosts_;
   uint32_t bucket_count_;
   std::atomic<uint32_t>* needs_repair_;
   Arena arena_;
+  UndoLog undo_;
   Payloads payloads_;
   uint64_t seed_;
 };

@@ -1,6 +1,7 @@
-// SharedMutex: a robust mutex in shared memory, for the processes and threads of one server. Layer: local, only used by
-// local. When its owner dies, the kernel hands it to the next caller with kOwnerDied: that caller first repairs what
-// the mutex guards, then calls MarkConsistent(). A child made by fork() never owns its parent's mutexes.
+// SharedMutex: a robust mutex in shared memory, for the processes and threads of one server. Layer: local; the session
+// layer has some in its own shared memory. When its owner dies, the kernel hands it to the next caller with kOwnerDied:
+// that caller first repairs what the mutex guards, then calls MarkConsistent(). A child made by fork() never owns its
+// parent's mutexes.
 #ifndef CLUSTERED_SESSION_LOCAL_SHARED_MUTEX_H_
 #define CLUSTERED_SESSION_LOCAL_SHARED_MUTEX_H_
 

@@ -232,13 +232,13 @@ void SharedSessionLocks::Release(SessionLock* lock) {
   if (!lock->held) return;
   lock->held = false;
   LockNode* node = Node(lock->place);
-  if (node == nullptr || lock->slot >= kLockPartitions) return;
+  if (node == nullptr || lock->partition >= kLockPartitions) return;
   if (node->ticket.load(std::memory_order_relaxed) != lock->ticket) return;
   // The mutex knows best whose it is: not a child's of the process that locked it.
   if (!node->mutex.OwnedByThisThread()) return;
   bool left = false;
   {
-    PartitionLock partition(this, lock->slot);
+    PartitionLock partition(this, lock->partition);
     FaultPoint("lock.release.begun");
     // Where the partition cannot be had, the next one takes the session as if its holder had died.
     if (partition.locked()) left = Leave(PlaceOf(node->key), node);

@@ -64,7 +64,7 @@ SharedStore::~SharedStore() {
 }
 
 size_t SharedStore::PayloadMax() const {
-  return std::min(size_t{segment_.geometry.arena_units} * kUnitBytes / 4, kPayloadMax);
+  return std::min(size_t{segment_.geometry.arena_count} * segment_.geometry.arena_units * kUnitBytes / 4, kPayloadMax);
 }
 
 uint32_t SharedStore::PayloadSum(uint64_t hash, std::string_view bytes) const {
@@ -72,7 +72,8 @@ uint32_t SharedStore::PayloadSum(uint64_t hash, std::string_view bytes) const {
   return Payloads::SumOf(bytes, seed_ ^ hash);
 }
 
-bool SharedStore::LookupIf(bool over, const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) {
+LookupResult SharedStore::LookupIf(bool over, const SessionKey& key, TimePoint now, Entry* entry,
+                                   std::string* payload) {
   const uint64_t hash = HashOf(key);
   CopyBuffer buffer;
   buffer.payload = payload;
@@ -81,26 +82,26 @@ bool SharedStore::LookupIf(bool over, const SessionKey& key, TimePoint now, Entr
     Step step;
     {
       ShardLock lock(this, ShardOf(hash));
-      if (!lock.locked()) return false;
+      if (!lock.locked()) return LookupResult::kUnknown;
       step = LookupLocked(over, key, hash, now, entry, &buffer);
     }
-    if (step == Step::kMiss) return false;
+    if (step == Step::kMiss) return LookupResult::kMissing;
     if (step == Step::kNoRoom) payload->resize(buffer.size);
     if (step != Step::kDone) continue;
-    if (payload == nullptr) return true;
+    if (payload == nullptr) return LookupResult::kFound;
     if (buffer.copy != nullptr && PayloadSum(hash, {buffer.copy, buffer.size}) != buffer.sum) {
       payload->clear();
       RemoveCorrupt(key, hash, buffer.head_sum);
-      return false;
+      return LookupResult::kMissing;
     }
     if (buffer.copy == buffer.small) {
       payload->assign(buffer.small, buffer.size);
     } else {
       payload->resize(buffer.size);
     }
-    return true;
+    return LookupResult::kFound;
   }
-  return false;
+  return LookupResult::kUnknown;
 }
 
 SharedStore::Step SharedStore::LookupLocked(bool over, const SessionKey& key, uint64_t hash, TimePoint now,
@@ -110,14 +111,14 @@ SharedStore::Step SharedStore::LookupLocked(bool over, const SessionKey& key, ui
   if (offset == 0) return NeedsRepair() ? Step::kRetry : Step::kMiss;
   EntryHead* head = table.Head(offset);
   if (table.Expired(*head, ToMicros(now))) {
-    if (RemoveEntry(&table, offset)) counters().expirations.Add();
+    if (RemoveEntry(ShardOf(hash), &table, offset)) counters().expirations.Add();
     return Step::kMiss;
   }
   if (table.Over(*head, ToMicros(now)) != over) return Step::kMiss;
   buffer->copy = nullptr;
   buffer->size = 0;
   if (buffer->payload != nullptr && head->payload != 0) {
-    const Payloads payloads(segment_.arena());
+    const Payloads payloads(ArenaFor(ShardOf(hash)));
     buffer->head_sum = head->sum;
     const std::string_view whole = payloads.InOnePiece(head->payload, &buffer->sum);
     buffer->size = whole.empty() ? payloads.ShapeOf(head->payload).size : whole.size();
@@ -157,21 +158,31 @@ Status SharedStore::Put(const SessionKey& key, const Entry& entry, std::string_v
                                            " bytes is too large for a local copy: at most " +
                                            std::to_string(PayloadMax()) + " bytes, a quarter of local_memory");
   }
-  const PutArguments put{key, hash, entry, payload, PayloadSum(hash, payload)};
+  PutArguments put{key, hash, entry, payload, PayloadSum(hash, payload), kPieceBytesUsual};
+  const uint32_t shard = ShardOf(hash);
   const uint64_t units = kHeadUnits + Payloads::UnitsFor(payload.size());
+  bool made_room = false;
   bool gave_way = false;
   for (int i = 0; i < kPutTries; ++i) {
     Step step;
     {
-      ShardLock lock(this, ShardOf(hash));
+      ShardLock lock(this, shard);
       step = lock.locked() ? PutLocked(put) : Step::kFailed;
+      if (step == Step::kNoRoom && made_room) {
+        // What gave way may lie in pieces: they serve before more has to give way.
+        put.piece_bytes_min = kPieceBytesMin;
+        step = PutLocked(put);
+        put.piece_bytes_min = kPieceBytesUsual;
+      }
     }
     if (step == Step::kDone) return Status::Ok();
     if (step == Step::kFailed) {
       return Error(ErrorCode::kTimeout, "a stopped worker holds local_memory");
     }
-    // More each time: what is free may be in pieces too small.
-    if (step != Step::kNoRoom || MakeRoom(units << std::min(i, 8), now)) continue;
+    if (step != Step::kNoRoom) continue;
+    const bool again = made_room;
+    made_room = MakeRoom(segment_.ArenaOf(shard), again ? std::max<uint64_t>(units / 4, 1) : units, now);
+    if (made_room) continue;
     // Nobody else can give way: the older entry of the key does. It would be stale anyway.
     if (gave_way) break;
     gave_way = true;
@@ -182,80 +193,106 @@ Status SharedStore::Put(const SessionKey& key, const Entry& entry, std::string_v
   return Error(ErrorCode::kNoMemory, "local_memory is full of sessions that no node has acknowledged");
 }
 
-// The blocks of a new entry; *head is 0 on entry if a head is needed, too.
-SharedStore::Step SharedStore::TakeBlocks(size_t payload_size, uint32_t* head, uint32_t* payload) {
-  ArenaLock lock(this);
+// The blocks of a new entry: they are the shard's pending ones then.
+SharedStore::Step SharedStore::TakeBlocks(uint32_t shard, size_t payload_size, size_t piece_bytes_min,
+                                          bool needs_head) {
+  ArenaLock lock(this, segment_.ArenaOf(shard));
   if (!lock.locked()) return NeedsRepair() ? Step::kRetry : Step::kFailed;
-  Arena arena = segment_.arena();
+  Arena arena = ArenaFor(shard);
   Payloads payloads(arena);
-  if (payload_size > 0 && *head == 0) {
+  PendingBlocks* pending = &segment_.shard(shard)->pending;
+  if (pending->head != 0 || pending->payload != 0) {  // a wrong byte: nobody has left any
+    SetNeedsRepair();
+    return Step::kRetry;
+  }
+  if (payload_size > 0 && needs_head) {
     // Side by side, so that one wait for memory brings both.
-    *head = payloads.AllocateBehind(kHeadUnits, payload_size, payload);
-    if (*head != 0) return NeedsRepair() ? Step::kRetry : Step::kDone;
+    payloads.AllocateBehind(kHeadUnits, payload_size, &pending->head, &pending->payload);
+    if (pending->head != 0) return NeedsRepair() ? Step::kRetry : Step::kDone;
   }
   if (payload_size > 0) {
-    *payload = payloads.Allocate(payload_size);
-    if (*payload == 0) return NeedsRepair() ? Step::kRetry : Step::kNoRoom;
+    payloads.Allocate(payload_size, piece_bytes_min, &pending->payload);
+    if (pending->payload == 0) return NeedsRepair() ? Step::kRetry : Step::kNoRoom;
   }
   FaultPoint("put.payload_taken");
-  if (*head == 0) {
-    *head = arena.Allocate(kHeadUnits);
-    if (*head == 0) {
-      if (*payload != 0) payloads.Free(*payload);
+  if (needs_head) {
+    const uint32_t head = arena.Allocate(kHeadUnits);
+    if (head == 0) {
+      payloads.Free(&pending->payload);
       return NeedsRepair() ? Step::kRetry : Step::kNoRoom;
     }
+    arena.undo().Set(&pending->head, head);
+    arena.undo().Commit();
   }
   return NeedsRepair() ? Step::kRetry : Step::kDone;
 }
 
 SharedStore::Step SharedStore::PutLocked(const PutArguments& put) {
-  ShardTable table = Table(ShardOf(put.hash));
+  const uint32_t shard = ShardOf(put.hash);
+  ShardTable table = Table(shard);
   const uint32_t old = table.Find(put.key, put.hash);
   if (old == 0 && NeedsRepair()) return Step::kRetry;
-  uint32_t offset = old;
-  uint32_t payload = 0;
-  const Step taken = TakeBlocks(put.payload.size(), &offset, &payload);
+  const Step taken = TakeBlocks(shard, put.payload.size(), put.piece_bytes_min, old == 0);
   if (taken != Step::kDone) return taken;
   FaultPoint("put.taken");
-  if (payload != 0) Payloads(segment_.arena()).Write(payload, put.payload, put.payload_sum);
+  const PendingBlocks pending = segment_.shard(shard)->pending;
+  Arena arena = ArenaFor(shard);
+  if (pending.payload != 0) Payloads(arena).Write(pending.payload, put.payload, put.payload_sum);
   FaultPoint("put.written");
 
-  auto* head = reinterpret_cast<EntryHead*>(segment_.arena().Bytes(offset));
+  const uint32_t offset = old == 0 ? pending.head : old;
+  auto* head = reinterpret_cast<EntryHead*>(arena.Bytes(offset));
   if (old == 0) {
     PackHead(put.entry, &segment_.header()->nodes, head);
     head->key = put.key;
-    head->payload = payload;
+    head->payload = pending.payload;
     SealHead(seed_, head);
     table.Insert(offset, head, put.hash);
     return Step::kDone;
   }
   const uint32_t old_payload = head->payload;
   const uint64_t old_units = table.EntryUnits(*head);
-  table.BeginEdit(offset, head);
+  table.BeginEdit(head);
   PackHead(put.entry, &segment_.header()->nodes, head);
-  head->payload = payload;
-  table.EndEdit(offset, head, old_units);
-  FreeBlocks(0, old_payload);
+  head->payload = pending.payload;
+  table.EndEdit(offset, head, old_units, old_payload);
+  FreePending(shard);
   FaultPoint("put.old_freed");
   return Step::kDone;
 }
 
-// If the arena cannot be had, the repair that is due frees them.
-void SharedStore::FreeBlocks(uint32_t head, uint32_t payload) {
-  if (head == 0 && payload == 0) return;
-  ArenaLock lock(this);
+// REQUIRES: the shard's mutex. If the arena cannot be had, the repair that is due frees them.
+void SharedStore::FreePending(uint32_t shard) const {
+  PendingBlocks* pending = &segment_.shard(shard)->pending;
+  if (pending->head == 0 && pending->payload == 0) return;
+  ArenaLock lock(this, segment_.ArenaOf(shard));
   if (!lock.locked()) return SetNeedsRepair();
-  Arena arena = segment_.arena();
-  if (payload != 0) Payloads(arena).Free(payload);
+  Arena arena = ArenaFor(shard);
+  Payloads(arena).Free(&pending->payload);
   FaultPoint("free.payload_freed");
-  if (head != 0) arena.Free(head);
+  if (pending->head == 0) return;
+  const uint32_t head = pending->head;
+  arena.undo().Set(&pending->head, 0u);
+  arena.Free(head);
+  FaultPoint("free.head_freed");
+  arena.undo().Commit();
 }
 
-bool SharedStore::RemoveEntry(ShardTable* table, uint32_t offset) {
-  const EntryHead* head = table->Head(offset);
-  const uint32_t payload = head == nullptr ? 0 : head->payload;
+// After the death of the one who had the shard's mutex; this thread has it now. What the dead one left in the arena's
+// log is taken back by whoever gets the arena's mutex first, before the pending blocks are looked at.
+void SharedStore::Recover(uint32_t shard) const {
+  FaultPoint("recover.begun");
+  if (!segment_.undo(segment_.shard(shard)).RollBack()) SetNeedsRepair();
+  FaultPoint("recover.rolled_back");
+  { ArenaLock lock(this, segment_.ArenaOf(shard)); }
+  if (!NeedsRepair()) FreePending(shard);
+  FaultPoint("recover.freed");
+  segment_.header()->counters.store_repairs.Add();
+}
+
+bool SharedStore::RemoveEntry(uint32_t shard, ShardTable* table, uint32_t offset) {
   if (!table->Remove(offset)) return false;
-  FreeBlocks(offset, payload);
+  FreePending(shard);
   FaultPoint("remove.freed");
   return true;
 }
@@ -275,9 +312,9 @@ bool SharedStore::Update(const SessionKey& key, const Entry& expected, const Ent
     const bool other_kind = ((head->flags ^ expected.flags) & kEntryTombstone) != 0;
     if (head->version != expected.version || head->epoch != expected.epoch || other_kind) return false;
     const uint64_t units = table.EntryUnits(*head);
-    table.BeginEdit(offset, head);
+    table.BeginEdit(head);
     PackHead(entry, &segment_.header()->nodes, head);
-    table.EndEdit(offset, head, units);
+    table.EndEdit(offset, head, units, 0);
     return true;
   }
   return false;
@@ -290,7 +327,7 @@ bool SharedStore::Erase(const SessionKey& key) {
     if (!lock.locked()) return false;
     ShardTable table = Table(ShardOf(hash));
     const uint32_t offset = table.Find(key, hash);
-    if (offset != 0 && RemoveEntry(&table, offset)) return true;
+    if (offset != 0 && RemoveEntry(ShardOf(hash), &table, offset)) return true;
     if (!NeedsRepair()) return false;
   }
   return false;
@@ -303,8 +340,9 @@ size_t SharedStore::HugeMemory() const {
 LocalStore::Usage SharedStore::GetUsage() const {
   Usage usage;
   usage.memory = segment_.geometry.memory;
-  usage.payload_memory = size_t{segment_.geometry.arena_units} * kUnitBytes;
-  usage.entries_max = segment_.geometry.arena_units / kHeadUnits;
+  const size_t arena_units = size_t{segment_.geometry.arena_count} * segment_.geometry.arena_units;
+  usage.payload_memory = arena_units * kUnitBytes;
+  usage.entries_max = arena_units / kHeadUnits;
   uint64_t units = 0;
   for (uint32_t i = 0; i < segment_.geometry.shard_count; ++i) {
     ShardLock lock(this, i);

@@ -1,11 +1,14 @@
 // SharedStore: the LocalStore in shared memory. Layer: local; made by LocalStore::Create, seen by name only in local
 // and its tests.
 //
-// Mutexes, always taken in this order: one shard's, then the arena's. Only the repair takes more: its own, then all
-// shards', then the arena's. When an owner dies, whoever notices sets `needs_repair`; from then on nobody goes on with
-// shared memory before somebody has repaired it: all shards and the arena are rebuilt from the entries that are whole.
-// An operation that meets `needs_repair` half way undoes nothing: what it took and did not link belongs to no entry, so
-// the repair frees it.
+// Mutexes, always taken in this order: one shard's, then its arena's. When an owner dies, whoever comes next takes back
+// what the dead one had not committed (undo_log.h) and frees the blocks that were no entry's: a bounded number of
+// steps, whatever the number of entries, and no other shard waits.
+//
+// A wrong byte is another matter: whoever meets one sets `needs_repair`, and from then on nobody goes on with shared
+// memory before somebody has repaired it. The repair takes its own mutex, then all shards', then all arenas', and
+// rebuilds everything from the entries that are whole. An operation that meets `needs_repair` half way undoes nothing:
+// what it took and did not link belongs to no entry, so the repair frees it.
 #ifndef CLUSTERED_SESSION_LOCAL_SHARED_STORE_H_
 #define CLUSTERED_SESSION_LOCAL_SHARED_STORE_H_
 
@@ -25,10 +28,10 @@ class SharedStore final : public LocalStore {
   SharedStore(const SharedStore&) = delete;
   SharedStore& operator=(const SharedStore&) = delete;
 
-  bool Lookup(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) override {
+  LookupResult Lookup(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) override {
     return LookupIf(/*over=*/false, key, now, entry, payload);
   }
-  bool LookupOver(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) override {
+  LookupResult LookupOver(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) override {
     return LookupIf(/*over=*/true, key, now, entry, payload);
   }
   Status Put(const SessionKey& key, const Entry& entry, std::string_view payload, TimePoint now) override;
@@ -53,7 +56,7 @@ class SharedStore final : public LocalStore {
   // Makes a new segment usable. REQUIRES: nobody else sees it yet, and it is as MapSegment() left it.
   void MakeEmpty() const;
 
-  // Rebuilds everything from the entries that are whole. False: a mutex cannot be had.
+  // After a wrong byte: rebuilds everything from the entries that are whole. False: a mutex cannot be had.
   bool Repair() const;
 
   const Segment& segment() const { return segment_; }
@@ -77,40 +80,43 @@ class SharedStore final : public LocalStore {
     const Entry& entry;
     std::string_view payload;
     uint32_t payload_sum;
+    size_t piece_bytes_min;  // of its payload, if that has to be in pieces
   };
   struct CopyBuffer;
 
   uint64_t HashOf(const SessionKey& key) const { return ShardTable::HashOf(key, seed_); }
   uint32_t ShardOf(uint64_t hash) const { return static_cast<uint32_t>(hash) & (segment_.geometry.shard_count - 1); }
+  Arena ArenaFor(uint32_t shard) const { return segment_.arena(segment_.ArenaOf(shard)); }
   ShardTable Table(uint32_t shard) const { return ShardTable(segment_, shard, seed_); }
   uint32_t PayloadSum(uint64_t hash, std::string_view bytes) const;
   bool NeedsRepair() const { return segment_.header()->needs_repair.load(std::memory_order_acquire) != 0; }
   void SetNeedsRepair() const { segment_.header()->needs_repair.store(1, std::memory_order_release); }
 
-  bool LookupIf(bool over, const SessionKey& key, TimePoint now, Entry* entry, std::string* payload);
+  LookupResult LookupIf(bool over, const SessionKey& key, TimePoint now, Entry* entry, std::string* payload);
 
   // For each, REQUIRES: the mutex of `table`'s shard.
   Step LookupLocked(bool over, const SessionKey& key, uint64_t hash, TimePoint now, Entry* entry, CopyBuffer* buffer);
   Step PutLocked(const PutArguments& put);
-  Step TakeBlocks(size_t payload_size, uint32_t* head, uint32_t* payload);
-  bool RemoveEntry(ShardTable* table, uint32_t offset);
-  void FreeBlocks(uint32_t head, uint32_t payload);
+  Step TakeBlocks(uint32_t shard, size_t payload_size, size_t piece_bytes_min, bool needs_head);
+  bool RemoveEntry(uint32_t shard, ShardTable* table, uint32_t offset);
+  void FreePending(uint32_t shard) const;
+  void Recover(uint32_t shard) const;
 
   void RemoveCorrupt(const SessionKey& key, uint64_t hash, uint32_t head_sum);
   uint64_t EvictFrom(uint32_t shard, uint64_t units, TimePoint now);
-  uint64_t SweepExpired(uint32_t shard, TimePoint now, uint32_t* budget, size_t limit, size_t* removed);
-  uint64_t MakeRoomFromExpired(uint64_t units, TimePoint now);
-  uint64_t MakeRoomFrom(bool local_only, uint64_t units, TimePoint now);
-  bool MakeRoom(uint64_t units, TimePoint now);
+  struct Sweep;
+  void SweepExpired(uint32_t shard, TimePoint now, Sweep* sweep);
+  uint64_t MakeRoomFromExpired(uint32_t arena, uint64_t units, TimePoint now);
+  uint64_t MakeRoomFrom(uint32_t arena, bool local_only, uint64_t units, TimePoint now);
+  bool MakeRoom(uint32_t arena, uint64_t units, TimePoint now);
 
   // In store_repair.cc. REQUIRES: all mutexes.
   void Rebuild() const;
   bool RebuildChains(bool verify_payloads) const;
   bool RebuildChain(ShardTable* table, uint32_t shard, uint32_t bucket, bool verify_payloads) const;
-  bool ClaimEntry(ShardTable* table, uint32_t offset, bool verify_payload) const;
-  void RebuildArena() const;
+  bool ClaimEntry(uint32_t shard, uint32_t offset, bool verify_payload) const;
+  void RebuildArena(uint32_t arena) const;
   void RebuildQueues() const;
-  void Undo(ShardTable* table, uint32_t shard) const;
 
   // In store_check.cc. REQUIRES: all mutexes.
   std::string CheckShard(uint32_t shard, uint64_t* units) const;

@@ -8,6 +8,9 @@ namespace clustered_session {
 
 std::string SharedStore::CheckInvariants() {
   // First what is due, also what nobody has noticed yet.
+  for (uint32_t i = 0; i < segment_.geometry.shard_count; ++i) {
+    if (!ShardLock(this, i).locked()) return "the mutexes cannot be locked";
+  }
   bool died = false;
   {
     AllLocks locks(this);
@@ -23,15 +26,18 @@ std::string SharedStore::CheckInvariants() {
       header->header_size != sizeof(SegmentHeader) || header->memory != segment_.geometry.memory) {
     return "the header is not this layout's";
   }
-  const Arena arena = segment_.arena();
-  if (const char* wrong = arena.Check()) return wrong;
-  uint64_t used_units = 2;  // the guards at both ends
-  for (uint32_t i = 0; i < segment_.geometry.shard_count; ++i) {
-    std::string wrong = CheckShard(i, &used_units);
-    if (!wrong.empty()) return wrong + " (shard " + std::to_string(i) + ")";
+  const uint32_t arenas = segment_.geometry.arena_count;
+  for (uint32_t arena = 0; arena < arenas; ++arena) {
+    if (const char* wrong = segment_.arena(arena).Check()) return wrong;
+    uint64_t used_units = 2;  // the guards at both ends
+    for (uint32_t i = arena; i < segment_.geometry.shard_count; i += arenas) {
+      std::string wrong = CheckShard(i, &used_units);
+      if (!wrong.empty()) return wrong + " (shard " + std::to_string(i) + ")";
+    }
+    const uint64_t missing = segment_.geometry.arena_units - segment_.arena(arena).free_units() - used_units;
+    if (missing != 0) return std::to_string(missing) + " units of memory belong to nobody";
   }
-  const uint64_t missing = arena.units() - arena.free_units() - used_units;
-  return missing == 0 ? std::string() : std::to_string(missing) + " units of memory belong to nobody";
+  return {};
 }
 
 std::string SharedStore::CheckShard(uint32_t index, uint64_t* units) const {
@@ -48,9 +54,11 @@ std::string SharedStore::CheckShard(uint32_t index, uint64_t* units) const {
       if (ShardOf(hash) != index || table.Find(head->key, hash) != offset) return "an entry cannot be found by its key";
       const QueueId queue = ShardTable::QueueFor(*head, static_cast<QueueId>(head->queue));
       if (queue != head->queue) return "an entry is in the wrong queue";
-      const Payloads payloads(segment_.arena());
+      const Payloads payloads(ArenaFor(index));
       const Payloads::Shape shape = payloads.ShapeOf(head->payload);
       if (head->payload != 0 && !payloads.Verify(head->payload, shape.size, seed_ ^ hash)) return "a payload is torn";
+      const auto bucket_index = static_cast<uint32_t>(bucket / kBucketsPerExpiry);
+      if (segment_.expiries(index).Earliest(bucket_index) > ExpiresAtMicros(*head)) return "an entry expires unseen";
       if (++entries > segment_.geometry.arena_units) return "a chain is endless";
       shard_units += table.EntryUnits(*head);
       offset = head->chain_next;
@@ -76,7 +84,9 @@ std::string SharedStore::CheckShard(uint32_t index, uint64_t* units) const {
   }
   if (queued != entries) return "an entry is in no queue";
   if (queued_units != shard_units) return "the queues' sum of memory is wrong";
-  if (shard->undo_for.load() != 0) return "an edit has not ended";
+  if (!segment_.expiries(index).Ordered()) return "a tree of expiries is later than what is below";
+  if (shard->undo.used.load() != 0) return "a change has not ended";
+  if (shard->pending.head != 0 || shard->pending.payload != 0) return "a block is pending";
   return {};
 }
 

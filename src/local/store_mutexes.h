@@ -3,20 +3,22 @@
 #ifndef CLUSTERED_SESSION_LOCAL_STORE_MUTEXES_H_
 #define CLUSTERED_SESSION_LOCAL_STORE_MUTEXES_H_
 
+#include "src/local/fault_point.h"
 #include "src/local/shared_store.h"
 
 namespace clustered_session {
 
-// One shard, whole: repairs first where needed.
+// One shard, whole: takes back what a dead owner left, and repairs first where needed.
 class SharedStore::ShardLock {
  public:
-  ShardLock(const SharedStore* store, uint32_t shard) : mutex_(&store->segment_.shard(shard)->mutex) {
+  ShardLock(const SharedStore* store, uint32_t shard)
+      : mutex_(&store->segment_.shard(shard)->mutex), undo_(store->segment_.undo(store->segment_.shard(shard))) {
     for (int i = 0; i < kRepairsMax; ++i) {
       const LockOutcome outcome = mutex_->Lock();
       if (!IsLocked(outcome)) return;
       if (outcome == LockOutcome::kOwnerDied) {
-        // First the mark that all shared memory waits for the repair; it outlives the death of this process, too.
-        store->SetNeedsRepair();
+        // Only then consistent: should this process die in there, the next one begins again.
+        store->Recover(shard);
         mutex_->MarkConsistent();
       }
       if (!store->NeedsRepair()) {
@@ -28,7 +30,9 @@ class SharedStore::ShardLock {
     }
   }
   ~ShardLock() {
-    if (locked_) mutex_->Unlock();
+    if (!locked_) return;
+    undo_.Commit();  // of a call that met a wrong byte half way: the repair goes on from what it left
+    mutex_->Unlock();
   }
   ShardLock(const ShardLock&) = delete;
   ShardLock& operator=(const ShardLock&) = delete;
@@ -38,25 +42,30 @@ class SharedStore::ShardLock {
  private:
   static constexpr int kRepairsMax = 8;
   SharedMutex* mutex_;
+  UndoLog undo_;
   bool locked_ = false;
 };
 
-// The arena. REQUIRES: this thread holds a shard, and lets it go if the arena is not locked, so that a repair can
+// An arena. REQUIRES: this thread holds a shard, and lets it go if the arena is not locked, so that a repair can
 // begin.
 class SharedStore::ArenaLock {
  public:
-  explicit ArenaLock(const SharedStore* store) : mutex_(&store->segment_.header()->arena_mutex) {
+  ArenaLock(const SharedStore* store, uint32_t arena)
+      : mutex_(&store->segment_.arena_state(arena)->mutex), undo_(store->segment_.arena(arena).undo()) {
     const LockOutcome outcome = mutex_->Lock();
     if (!IsLocked(outcome)) return;
     if (outcome == LockOutcome::kOwnerDied) {
-      store->SetNeedsRepair();
+      if (!undo_.RollBack()) store->SetNeedsRepair();
+      FaultPoint("recover.arena");
       mutex_->MarkConsistent();
     }
     locked_ = !store->NeedsRepair();
     if (!locked_) mutex_->Unlock();
   }
   ~ArenaLock() {
-    if (locked_) mutex_->Unlock();
+    if (!locked_) return;
+    undo_.Commit();
+    mutex_->Unlock();
   }
   ArenaLock(const ArenaLock&) = delete;
   ArenaLock& operator=(const ArenaLock&) = delete;
@@ -65,6 +74,7 @@ class SharedStore::ArenaLock {
 
  private:
   SharedMutex* mutex_;
+  UndoLog undo_;
   bool locked_ = false;
 };
 
@@ -73,8 +83,15 @@ class SharedStore::AllLocks {
  public:
   explicit AllLocks(const SharedStore* store) : segment_(store->segment_) {
     locked_ = Take(&segment_.header()->repair_mutex);
-    for (uint32_t i = 0; locked_ && i < segment_.geometry.shard_count; ++i) locked_ = Take(&segment_.shard(i)->mutex);
-    locked_ = locked_ && Take(&segment_.header()->arena_mutex);
+    for (uint32_t i = 0; locked_ && i < segment_.geometry.shard_count; ++i) {
+      Shard* shard = segment_.shard(i);
+      bool owner_died = false;
+      locked_ = Take(&shard->mutex, &owner_died);
+      if (owner_died) (void)segment_.undo(shard).RollBack();  // a log that is not whole leaves it to the repair
+    }
+    for (uint32_t i = 0; locked_ && i < segment_.geometry.arena_count; ++i) {
+      locked_ = Take(&segment_.arena_state(i)->mutex);
+    }
   }
   ~AllLocks() {
     while (taken_ > 0) {
@@ -86,32 +103,30 @@ class SharedStore::AllLocks {
   AllLocks& operator=(const AllLocks&) = delete;
 
   bool locked() const { return locked_; }
-  bool someone_died() const { return dead_ != 0; }
 
  private:
   SharedMutex* Nth(uint32_t index) const {
     if (index == 0) return &segment_.header()->repair_mutex;
     if (index <= segment_.geometry.shard_count) return &segment_.shard(index - 1)->mutex;
-    return &segment_.header()->arena_mutex;
+    return &segment_.arena_state(index - 1 - segment_.geometry.shard_count)->mutex;
   }
 
-  bool Take(SharedMutex* mutex) {
+  bool Take(SharedMutex* mutex, bool* owner_died = nullptr) {
     const LockOutcome outcome = mutex->Lock();
     if (!IsLocked(outcome)) return false;
+    if (owner_died != nullptr) *owner_died = outcome == LockOutcome::kOwnerDied;
     ++taken_;
     if (outcome == LockOutcome::kOwnerDied) {
-      // The mark keeps everybody out until a repair is complete, so the mutex itself may be consistent from here on:
-      // should this process die, too, the next one finds the mark.
+      // Not recovered, but rebuilt with all the others. The mark keeps everybody out until a repair is complete, so the
+      // mutex itself may be consistent from here on: should this process die, too, the next one finds the mark.
       segment_.header()->needs_repair.store(1, std::memory_order_release);
       mutex->MarkConsistent();
-      ++dead_;
     }
     return true;
   }
 
   const Segment segment_;
   uint32_t taken_ = 0;
-  uint32_t dead_ = 0;
   bool locked_ = false;
 };
 

@@ -1,8 +1,8 @@
-// The repair of SharedStore: after a death in the middle of a change, or a wrong byte, everything is built anew from
-// the entries that are whole. Layer: local. May itself be killed at any point: it only reads what is the truth (chains,
-// heads, pieces) and drops what is not whole, so the next one begins again. Keeps which units are used in a map of bits
-// in the segment, and allocates nothing. Takes time in proportion to the entries, with all shards held; that is the
-// price of one death in microseconds of code.
+// The repair of SharedStore: after a wrong byte, everything is built anew from the entries that are whole. A death
+// needs none of it (SharedStore::Recover). Layer: local. May itself be killed at any point: it only reads what is the
+// truth (chains, heads, pieces) and drops what is not whole, so the next one begins again. Keeps which units are used
+// in a map of bits in the segment, and allocates nothing. Takes time in proportion to the entries, with all shards
+// held.
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -58,27 +58,29 @@ class UsedMap {
   uint32_t units_;
 };
 
-UsedMap MapOf(const Segment& segment) { return UsedMap(segment.used_map(), segment.geometry.arena_units); }
+UsedMap MapOf(const Segment& segment, uint32_t arena) {
+  return UsedMap(segment.used_map(arena), segment.geometry.arena_units);
+}
 
 // Gives the first `pieces` pieces back that were claimed.
-void ReleasePieces(const Segment& segment, uint32_t first, uint32_t pieces) {
-  const Arena arena = segment.arena();
+void ReleasePieces(const Segment& segment, uint32_t arena_index, uint32_t first, uint32_t pieces) {
+  const Arena arena = segment.arena(arena_index);
   const Payloads payloads(arena);
   Payloads::Piece piece = payloads.First(first);
   for (uint32_t i = 0; i < pieces; ++i, piece = payloads.After(piece)) {
-    MapOf(segment).Release(piece.offset, arena.Units(piece.offset));
+    MapOf(segment, arena_index).Release(piece.offset, arena.Units(piece.offset));
   }
 }
 
 // Claims all pieces of a payload, or none.
-bool ClaimPieces(const Segment& segment, uint32_t first, uint32_t pieces) {
-  Arena arena = segment.arena();
+bool ClaimPieces(const Segment& segment, uint32_t arena_index, uint32_t first, uint32_t pieces) {
+  Arena arena = segment.arena(arena_index);
   const Payloads payloads(arena);
   Payloads::Piece piece = payloads.First(first);
   for (uint32_t i = 0; i < pieces; ++i, piece = payloads.After(piece)) {
     const uint32_t units = arena.Units(piece.offset);
-    if (units == 0 || !MapOf(segment).Claim(piece.offset, units)) {
-      ReleasePieces(segment, first, i);
+    if (units == 0 || !MapOf(segment, arena_index).Claim(piece.offset, units)) {
+      ReleasePieces(segment, arena_index, first, i);
       return false;
     }
     arena.SetBeforeFree(piece.offset, false);
@@ -101,23 +103,26 @@ bool SharedStore::Repair() const {
 
 // New memory is zero, and so are empty buckets and ghosts: a start touches none of them, whatever their size.
 void SharedStore::MakeEmpty() const {
-  for (uint32_t i = 0; i < segment_.geometry.shard_count; ++i) Table(i).ClearQueues();
-  Arena arena = segment_.arena();
-  arena.Clear();
-  arena.AddFree(1, arena.units() - 2);
+  for (uint32_t i = 0; i < segment_.geometry.arena_count; ++i) {
+    Arena arena = segment_.arena(i);
+    arena.Clear();
+    arena.AddFree(1, arena.units() - 2);
+  }
   segment_.header()->needs_repair.store(0, std::memory_order_release);
 }
 
 void SharedStore::Rebuild() const {
+  // The logs of the dead are rolled back already (AllLocks); in any other there is nothing but wrong bytes.
   for (uint32_t i = 0; i < segment_.geometry.shard_count; ++i) {
-    ShardTable table = Table(i);
-    Undo(&table, i);
+    segment_.undo(segment_.shard(i)).Commit();
+    segment_.shard(i)->pending = {};
   }
+  for (uint32_t i = 0; i < segment_.geometry.arena_count; ++i) segment_.arena(i).undo().Commit();
   FaultPoint("repair.undone");
   // Two entries that claim the same memory: one of them is wrong, and only the checksums of payloads tell which.
   if (!RebuildChains(false)) RebuildChains(true);
   FaultPoint("repair.chains_done");
-  RebuildArena();
+  for (uint32_t i = 0; i < segment_.geometry.arena_count; ++i) RebuildArena(i);
   FaultPoint("repair.arena_done");
   RebuildQueues();
   // The map was in their place.
@@ -125,27 +130,15 @@ void SharedStore::Rebuild() const {
   std::memset(segment_.ghosts(0), 0, size_t{geometry.shard_count} * geometry.shard_buckets * sizeof(uint32_t));
 }
 
-// Brings back the head that was being edited, if the edit did not get to its end.
-void SharedStore::Undo(ShardTable* table, uint32_t shard_index) const {
-  Shard* shard = segment_.shard(shard_index);
-  EntryHead* head = table->Head(shard->undo_for.load(std::memory_order_acquire));
-  if (head != nullptr && !table->Sealed(*head) && table->Sealed(shard->undo)) {
-    std::memcpy(reinterpret_cast<std::byte*>(head) + kHeadUnlinkedFrom,
-                reinterpret_cast<const std::byte*>(&shard->undo) + kHeadUnlinkedFrom,
-                sizeof(EntryHead) - kHeadUnlinkedFrom);
-  }
-  FaultPoint("repair.undo.copied");
-  shard->undo_for.store(0, std::memory_order_release);
-  shard->undo.sum = 0;
-}
-
 // Claims the memory of all entries that are whole and cuts the others out of the chains. Unless payloads are verified,
 // it stops at the first doubt, with false.
 bool SharedStore::RebuildChains(bool verify_payloads) const {
-  UsedMap used = MapOf(segment_);
-  used.Clear();
-  used.Claim(0, 1);
-  used.Claim(segment_.geometry.arena_units - 1, 1);
+  for (uint32_t i = 0; i < segment_.geometry.arena_count; ++i) {
+    UsedMap used = MapOf(segment_, i);
+    used.Clear();
+    used.Claim(0, 1);
+    used.Claim(segment_.geometry.arena_units - 1, 1);
+  }
   for (uint32_t i = 0; i < segment_.geometry.shard_count; ++i) {
     ShardTable table = Table(i);
     for (uint32_t bucket = 0; bucket < segment_.geometry.shard_buckets; ++bucket) {
@@ -168,7 +161,7 @@ bool SharedStore::RebuildChain(ShardTable* table, uint32_t shard, uint32_t bucke
     }
     const uint64_t hash = HashOf(head->key);
     const bool home = ShardOf(hash) == shard && table->BucketOf(hash) == bucket_link;
-    if (home && table->Sealed(*head) && ClaimEntry(table, *link, verify_payloads)) {
+    if (home && table->Sealed(*head) && ClaimEntry(shard, *link, verify_payloads)) {
       link = &head->chain_next;
       continue;
     }
@@ -181,21 +174,23 @@ bool SharedStore::RebuildChain(ShardTable* table, uint32_t shard, uint32_t bucke
   return true;
 }
 
-bool SharedStore::ClaimEntry(ShardTable* table, uint32_t offset, bool verify_payload) const {
-  EntryHead* head = table->Head(offset);
-  Arena arena = segment_.arena();
-  UsedMap used = MapOf(segment_);
+bool SharedStore::ClaimEntry(uint32_t shard, uint32_t offset, bool verify_payload) const {
+  const EntryHead* head = Table(shard).Head(offset);
+  const uint32_t arena_index = segment_.ArenaOf(shard);
+  Arena arena = segment_.arena(arena_index);
+  UsedMap used = MapOf(segment_, arena_index);
   if (!used.Claim(offset, kHeadUnits)) return false;
   arena.SetBeforeFree(offset, false);
   if (head->payload == 0) return true;
   const Payloads payloads(arena);
   const Payloads::Shape shape = payloads.ShapeOf(head->payload);
-  if (shape.pieces == 0 || shape.size > PayloadMax() || !ClaimPieces(segment_, head->payload, shape.pieces)) {
+  if (shape.pieces == 0 || shape.size > PayloadMax() ||
+      !ClaimPieces(segment_, arena_index, head->payload, shape.pieces)) {
     used.Release(offset, kHeadUnits);
     return false;
   }
   if (verify_payload && !payloads.Verify(head->payload, shape.size, seed_ ^ HashOf(head->key))) {
-    ReleasePieces(segment_, head->payload, shape.pieces);
+    ReleasePieces(segment_, arena_index, head->payload, shape.pieces);
     used.Release(offset, kHeadUnits);
     return false;
   }
@@ -203,9 +198,9 @@ bool SharedStore::ClaimEntry(ShardTable* table, uint32_t offset, bool verify_pay
 }
 
 // All memory that no entry claims is free.
-void SharedStore::RebuildArena() const {
-  Arena arena = segment_.arena();
-  const UsedMap used = MapOf(segment_);
+void SharedStore::RebuildArena(uint32_t index) const {
+  Arena arena = segment_.arena(index);
+  const UsedMap used = MapOf(segment_, index);
   const uint32_t end = segment_.geometry.arena_units;
   arena.Clear();
   uint32_t from = used.FirstWith(false, 0, end);
@@ -225,7 +220,7 @@ void SharedStore::RebuildQueues() const {
       uint32_t offset = segment_.buckets(i)[bucket];
       while (offset != 0) {
         EntryHead* head = table.Head(offset);
-        table.Enqueue(offset, head, ShardTable::QueueFor(*head, static_cast<QueueId>(head->queue)));
+        table.AddQueued(offset, head);
         offset = head->chain_next;
       }
     }

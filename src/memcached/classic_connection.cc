@@ -3,6 +3,8 @@
 
 #include <libmemcached/memcached.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <array>
@@ -16,7 +18,7 @@
 
 #include "src/base/process_number.h"
 #include "src/memcached/node_item.h"
-#include "src/memcached/signal_block.h"
+#include "src/memcached/node_process.h"
 
 namespace clustered_session {
 
@@ -29,10 +31,6 @@ struct ClassicConnection::GuardedResult {
 };
 
 namespace {
-
-// memcached -Y takes the value of the first "set" of a connection for "user password", whatever its key. A node that
-// does not ask for them stores the value instead: it is gone at once.
-constexpr std::string_view kCredentialsKey = "cs:credentials";
 
 // Keeps a connection that is idle from being forgotten by a firewall, and finds out that its node is gone.
 constexpr uint64_t kKeepIdleSeconds = 15;
@@ -124,11 +122,24 @@ memcached_return_t TakeSetting(const memcached_instance_st*, const char* key, si
   return MEMCACHED_SUCCESS;
 }
 
-ClassicStatus Refused(const NodeCredentials& credentials) {
-  return {NodeFailure::kCredentials, credentials.username.empty()
-                                         ? "asks for a user name and a password (clustered_session.username is not set)"
-                                         : "refused the user name or password (clustered_session.username)"};
-}
+// Blocks every signal but those of the thread's own faults, for as long as it lives. libmemcached 1.1.4 subtracts the
+// time it has waited anew at each interruption: two signals in one wait can make that wait endless. What arrives is
+// delivered when this ends.
+class SignalBlock {
+ public:
+  SignalBlock() {
+    sigset_t all;
+    sigfillset(&all);
+    for (int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS}) sigdelset(&all, fault);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalBlock() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalBlock(const SignalBlock&) = delete;
+  SignalBlock& operator=(const SignalBlock&) = delete;
+
+ private:
+  sigset_t before_;
+};
 
 }  // namespace
 
@@ -149,7 +160,7 @@ void ClassicConnection::Interrupt() {
   if (memcached_ != nullptr) std::atomic_ref<int32_t>(memcached_->poll_timeout).store(0, std::memory_order_relaxed);
 }
 
-bool ClassicConnection::Create(const NodeAddress& address, const std::string& host, bool binary) {
+bool ClassicConnection::Create(const NodeTarget& target, const std::string& host) {
   memcached_st* const memcached = memcached_create(nullptr);
   if (memcached == nullptr) return false;
   {
@@ -160,7 +171,8 @@ bool ClassicConnection::Create(const NodeAddress& address, const std::string& ho
   result_ = std::make_unique<GuardedResult>();
   memcached_set_memory_allocators(memcached_, Allocate, Free, Reallocate, AllocateZeroed, result_.get());
   if (memcached_result_create(memcached_, &result_->result) == nullptr) return false;
-  memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_BINARY_PROTOCOL, binary ? 1 : 0);
+  memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_BINARY_PROTOCOL,
+                         target.credentials.method == Authentication::kSasl ? 1 : 0);
   // Two small commands in a row must not wait for each other's acknowledgement.
   memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_TCP_NODELAY, 1);
   memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_TCP_KEEPALIVE, 1);
@@ -169,13 +181,13 @@ bool ClassicConnection::Create(const NodeAddress& address, const std::string& ho
   // No waiting of its own before it connects: NodeHealth decides whether to ask a node at all.
   memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_RETRY_TIMEOUT, 0);
   memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_DEAD_TIMEOUT, 0);
-  return (address.is_unix() ? memcached_server_add_unix_socket(memcached_, host.c_str())
-                            : memcached_server_add(memcached_, host.c_str(), address.port)) == MEMCACHED_SUCCESS;
+  return (target.address.is_unix()
+              ? memcached_server_add_unix_socket(memcached_, host.c_str())
+              : memcached_server_add(memcached_, host.c_str(), target.address.port)) == MEMCACHED_SUCCESS;
 }
 
 // The first command connects. With a password of the text protocol, its acknowledgement is waited for.
-int ClassicConnection::LogIn(const NodeCredentials& credentials, std::string_view key, std::string_view value,
-                             TimePoint deadline) {
+int ClassicConnection::LogIn(const NodeCredentials& credentials, TimePoint deadline) {
   if (authenticates_ && credentials.method == Authentication::kText) {
     ++login_waits_;
     const std::string secret = credentials.username + ' ' + credentials.password;
@@ -184,30 +196,26 @@ int ClassicConnection::LogIn(const NodeCredentials& credentials, std::string_vie
                                    secret.size(), kNodeItemGoneAtOnce, 0);
     if (code != MEMCACHED_SUCCESS) return code;
   }
-  return Send(Verb::kAdd, key, value, 0, 0, deadline);
+  return Store(kSentinelKey, RandomSentinel(), 0, 0, deadline);
 }
 
-ClassicStatus ClassicConnection::Open(const NodeAddress& address, const NodeCredentials& credentials,
-                                      const std::string& host, TimePoint connect_deadline, TimePoint deadline,
-                                      std::string_view key, std::string_view value) {
-  const bool sasl = credentials.method == Authentication::kSasl;
+ClassicStatus ClassicConnection::Open(const NodeTarget& target, const std::string& host, TimePoint connect_deadline,
+                                      TimePoint deadline) {
+  const bool sasl = target.credentials.method == Authentication::kSasl;
   login_waits_ = 0;
-  if (sasl && address.is_unix()) {
+  if (sasl && target.address.is_unix()) {
     return {NodeFailure::kLocal, "cannot log in: libmemcached has SASL over TCP only, not over a unix socket"};
   }
   bool knows_sasl = true;
-  ClassicStatus status =
-      OpenOnce(address, credentials, sasl, host, connect_deadline, deadline, key, value, &knows_sasl);
-  if (knows_sasl) return status;
-  return OpenOnce(address, credentials, false, host, connect_deadline, deadline, key, value, &knows_sasl);
+  ClassicStatus status = OpenOnce(target, sasl, host, {connect_deadline, deadline}, &knows_sasl);
+  return knows_sasl ? status : OpenOnce(target, false, host, {connect_deadline, deadline}, &knows_sasl);
 }
 
-ClassicStatus ClassicConnection::OpenOnce(const NodeAddress& address, const NodeCredentials& credentials,
-                                          bool with_sasl, const std::string& host, TimePoint connect_deadline,
-                                          TimePoint deadline, std::string_view key, std::string_view value,
-                                          bool* knows_sasl) {
+ClassicStatus ClassicConnection::OpenOnce(const NodeTarget& target, bool with_sasl, const std::string& host,
+                                          const Deadlines& deadlines, bool* knows_sasl) {
+  const NodeCredentials& credentials = target.credentials;
   authenticates_ = !credentials.username.empty();
-  if (!Create(address, host, credentials.method == Authentication::kSasl)) {
+  if (!Create(target, host)) {
     Drop();
     return {NodeFailure::kLocal, "not an address libmemcached accepts"};
   }
@@ -215,10 +223,10 @@ ClassicStatus ClassicConnection::OpenOnce(const NodeAddress& address, const Node
     login_waits_ += 2;  // for the list of mechanisms, and for the answer of the simplest one
     memcached_set_sasl_auth_data(memcached_, credentials.username.c_str(), credentials.password.c_str());
   }
-  memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_CONNECT_TIMEOUT, MillisLeft(connect_deadline));
+  memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_CONNECT_TIMEOUT, MillisLeft(deadlines.connect));
   std::optional<LoginTurn> turn;
   if (with_sasl) turn.emplace();
-  const int code = LogIn(credentials, key, value, deadline);
+  const int code = LogIn(credentials, deadlines.all);
   turn.reset();
   if (code == MEMCACHED_SUCCESS) {
     result_->connected = true;
@@ -227,16 +235,15 @@ ClassicStatus ClassicConnection::OpenOnce(const NodeAddress& address, const Node
   }
   // A node that does not know SASL says so to the first question, and libmemcached gives up.
   if (with_sasl && code == MEMCACHED_UNKNOWN_READ_FAILURE) *knows_sasl = false;
-  ClassicStatus status = OpenStatus(code, credentials, connect_deadline, deadline);
+  ClassicStatus status = OpenStatus(code, deadlines);
   Drop();
   return status;
 }
 
-ClassicStatus ClassicConnection::OpenStatus(int code, const NodeCredentials& credentials, TimePoint connect_deadline,
-                                            TimePoint deadline) {
+ClassicStatus ClassicConnection::OpenStatus(int code, const Deadlines& deadlines) const {
   const int system_error = memcached_last_error_errno(memcached_);
   const std::string system_message = std::generic_category().message(system_error);
-  if (code == MEMCACHED_AUTH_FAILURE || code == MEMCACHED_CLIENT_ERROR) return Refused(credentials);
+  if (code == MEMCACHED_AUTH_FAILURE || code == MEMCACHED_CLIENT_ERROR) return Refused();
   if (code == MEMCACHED_AUTH_PROBLEM) {
     return {NodeFailure::kCredentials, "cannot log in: " + WordsOf(memcached_, MEMCACHED_SERVER_ERROR)};
   }
@@ -248,9 +255,9 @@ ClassicStatus ClassicConnection::OpenStatus(int code, const NodeCredentials& cre
   }
   // Only a login waits longer than for the connection.
   const TimePoint now = std::chrono::steady_clock::now();
-  const bool at_login = authenticates_ && connect_deadline < deadline && now >= deadline;
+  const bool at_login = authenticates_ && deadlines.connect < deadlines.all && now >= deadlines.all;
   if (code == MEMCACHED_TIMEOUT && at_login) return {NodeFailure::kTimeout, "no answer"};
-  if (code == MEMCACHED_TIMEOUT || (!authenticates_ && now >= connect_deadline)) {
+  if (code == MEMCACHED_TIMEOUT || (!authenticates_ && now >= deadlines.connect)) {
     return {NodeFailure::kConnectTimeout, "connect timed out"};
   }
   if (system_error == ECONNRESET || system_error == EPIPE || system_error == 0) return StatusOf(code, false);
@@ -259,26 +266,20 @@ ClassicStatus ClassicConnection::OpenStatus(int code, const NodeCredentials& cre
 
 bool ClassicConnection::OpenHere() const { return open() && process_ == ProcessNumber(); }
 
-int ClassicConnection::Send(Verb verb, std::string_view key, std::string_view value, int64_t expiration, uint64_t cas,
-                            TimePoint deadline) {
+int ClassicConnection::Store(std::string_view key, std::string_view value, int64_t expiration, uint64_t cas,
+                             TimePoint deadline) {
   SetPollTimeout(deadline);
   memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_NOREPLY, 1);
   const int code =
-      verb == Verb::kAdd
-          ? memcached_add(memcached_, key.data(), key.size(), value.data(), value.size(), expiration, 0)
-          : memcached_cas(memcached_, key.data(), key.size(), value.data(), value.size(), expiration, 0, cas);
+      cas == 0 ? memcached_add(memcached_, key.data(), key.size(), value.data(), value.size(), expiration, 0)
+               : memcached_cas(memcached_, key.data(), key.size(), value.data(), value.size(), expiration, 0, cas);
   memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_NOREPLY, 0);
   return code;
 }
 
-ClassicStatus ClassicConnection::SendAdd(std::string_view key, std::string_view value, int64_t expiration,
-                                         TimePoint deadline) {
-  return StatusOf(Send(Verb::kAdd, key, value, expiration, 0, deadline), true);
-}
-
-ClassicStatus ClassicConnection::SendCas(std::string_view key, std::string_view value, int64_t expiration, uint64_t cas,
-                                         TimePoint deadline) {
-  return StatusOf(Send(Verb::kCas, key, value, expiration, cas, deadline), true);
+ClassicStatus ClassicConnection::SendStore(std::string_view key, std::string_view value, int64_t expiration,
+                                           uint64_t cas, TimePoint deadline) {
+  return StatusOf(Store(key, value, expiration, cas, deadline), true);
 }
 
 ClassicStatus ClassicConnection::SendGets(std::span<const std::string_view> keys, TimePoint deadline) {
@@ -295,8 +296,7 @@ ClassicStatus ClassicConnection::SendGets(std::span<const std::string_view> keys
 
 ClassicStatus ClassicConnection::Fetch(std::span<const std::string_view> keys, TimePoint deadline,
                                        std::vector<ClassicItem>* items) {
-  const ClassicStatus garbage = {NodeFailure::kGarbage,
-                                 "answered something else than memcached's protocol or what was asked for"};
+  const ClassicStatus garbage = {NodeFailure::kGarbage, std::string(kGarbageText)};
   memcached_result_st* const result = &result_->result;
   SetPollTimeout(deadline);
   memcached_return_t code = MEMCACHED_SUCCESS;
@@ -334,19 +334,18 @@ ClassicStatus ClassicConnection::StatusOf(int code, bool sending) const {
   if (code == MEMCACHED_CONNECTION_FAILURE || system_error > 0) {
     return {NodeFailure::kClosed, "closed the connection" + cause};
   }
-  if (code == MEMCACHED_CLIENT_ERROR || code == MEMCACHED_SERVER_ERROR) return ErrorAnswer();
-  if (code == MEMCACHED_AUTH_FAILURE) return Refused({});
-  return {NodeFailure::kGarbage, "answered something else than memcached's protocol or what was asked for"};
+  if (code == MEMCACHED_AUTH_FAILURE) return Refused();
+  if (code != MEMCACHED_CLIENT_ERROR && code != MEMCACHED_SERVER_ERROR) {
+    return {NodeFailure::kGarbage, std::string(kGarbageText)};
+  }
+  code = memcached_last_error(memcached_);
+  const std::string line =
+      (code == MEMCACHED_CLIENT_ERROR ? "CLIENT_ERROR " : "SERVER_ERROR ") + WordsOf(memcached_, code);
+  return IsAuthenticationError(line) ? Refused() : ClassicStatus{NodeFailure::kErrorAnswer, "answered: " + line};
 }
 
-ClassicStatus ClassicConnection::ErrorAnswer() const {
-  const int code = memcached_last_error(memcached_);
-  const std::string words = WordsOf(memcached_, code);
-  if (code == MEMCACHED_CLIENT_ERROR && words.find("authenticat") != std::string::npos) {
-    return Refused({authenticates_ ? "a user" : "", {}});
-  }
-  return {NodeFailure::kErrorAnswer,
-          (code == MEMCACHED_CLIENT_ERROR ? "answered: CLIENT_ERROR " : "answered: SERVER_ERROR ") + words};
+ClassicStatus ClassicConnection::Refused() const {
+  return {NodeFailure::kCredentials, std::string(CredentialsRefusedText(authenticates_))};
 }
 
 uint64_t ClassicConnection::AskItemSizeMax(TimePoint deadline) {
@@ -360,8 +359,7 @@ uint64_t ClassicConnection::AskItemSizeMax(TimePoint deadline) {
 void ClassicConnection::SendRemove(std::string_view key, uint64_t cas) {
   const SignalBlock block;
   // Nothing is under way, so that there is room for a command as short as this.
-  if (Send(Verb::kCas, key, {}, kNodeItemGoneAtOnce, cas, std::chrono::steady_clock::now()) != MEMCACHED_SUCCESS)
-    Drop();
+  if (Store(key, {}, kNodeItemGoneAtOnce, cas, std::chrono::steady_clock::now()) != MEMCACHED_SUCCESS) Drop();
 }
 
 void ClassicConnection::Drop() {

@@ -21,9 +21,8 @@
 #include <vector>
 
 #include "src/base/clock.h"
-#include "src/base/save_path.h"
 #include "src/cluster/node.h"
-#include "src/cluster/node_settings.h"
+#include "src/memcached/node_engine.h"
 
 struct memcached_st;
 
@@ -51,18 +50,17 @@ class ClassicConnection {
   ClassicConnection& operator=(const ClassicConnection&) = delete;
 
   // Connects to `host` (numeric, or the path of the node's unix socket) by `connect_deadline`, logs in if there are
-  // credentials, and sends "add key value" with no answer. With SASL, a node that knows no SASL is used without it.
+  // credentials, and offers the sentinel, with no answer. With SASL, a node that knows no SASL is used without it.
   // REQUIRES: !open()
-  ClassicStatus Open(const NodeAddress& address, const NodeCredentials& credentials, const std::string& host,
-                     TimePoint connect_deadline, TimePoint deadline, std::string_view key, std::string_view value);
+  ClassicStatus Open(const NodeTarget& target, const std::string& host, TimePoint connect_deadline, TimePoint deadline);
 
   bool open() const { return memcached_ != nullptr; }
   bool OpenHere() const;  // and not by the process that this one was forked from
 
-  // Each sends a command and waits for nothing but room to send. The writes have no answer of their own.
-  ClassicStatus SendAdd(std::string_view key, std::string_view value, int64_t expiration, TimePoint deadline);
-  ClassicStatus SendCas(std::string_view key, std::string_view value, int64_t expiration, uint64_t cas,
-                        TimePoint deadline);
+  // Each sends a command and waits for nothing but room to send. A store has no answer of its own: the item is added,
+  // or with a `cas` that of this token replaced.
+  ClassicStatus SendStore(std::string_view key, std::string_view value, int64_t expiration, uint64_t cas,
+                          TimePoint deadline);
   ClassicStatus SendGets(std::span<const std::string_view> keys, TimePoint deadline);
 
   // Waits for the answer to SendGets(keys): those of the items that exist. One at least of the keys must be known to
@@ -89,20 +87,21 @@ class ClassicConnection {
   struct GuardedResult;
 
  private:
-  enum class Verb : uint8_t { kAdd, kCas };
+  // How far the time goes for opening.
+  struct Deadlines {
+    TimePoint connect;
+    TimePoint all;
+  };
 
   void SetPollTimeout(TimePoint deadline);
-  bool Create(const NodeAddress& address, const std::string& host, bool binary);
-  int Send(Verb verb, std::string_view key, std::string_view value, int64_t expiration, uint64_t cas,
-           TimePoint deadline);
-  ClassicStatus OpenOnce(const NodeAddress& address, const NodeCredentials& credentials, bool with_sasl,
-                         const std::string& host, TimePoint connect_deadline, TimePoint deadline, std::string_view key,
-                         std::string_view value, bool* knows_sasl);
-  int LogIn(const NodeCredentials& credentials, std::string_view key, std::string_view value, TimePoint deadline);
-  ClassicStatus OpenStatus(int code, const NodeCredentials& credentials, TimePoint connect_deadline,
-                           TimePoint deadline);
+  bool Create(const NodeTarget& target, const std::string& host);
+  int Store(std::string_view key, std::string_view value, int64_t expiration, uint64_t cas, TimePoint deadline);
+  ClassicStatus OpenOnce(const NodeTarget& target, bool with_sasl, const std::string& host, const Deadlines& deadlines,
+                         bool* knows_sasl);
+  int LogIn(const NodeCredentials& credentials, TimePoint deadline);
+  ClassicStatus OpenStatus(int code, const Deadlines& deadlines) const;
   ClassicStatus StatusOf(int code, bool sending) const;
-  ClassicStatus ErrorAnswer() const;
+  ClassicStatus Refused() const;
 
   std::mutex mutex_;  // guards, where another thread may interrupt: interrupted_, and the life of memcached_
   bool interrupted_ = false;

@@ -19,10 +19,8 @@
 
 #include "src/base/clock.h"
 #include "src/base/counters.h"
-#include "src/base/save_path.h"
 #include "src/cluster/health.h"
-#include "src/cluster/node.h"
-#include "src/cluster/node_settings.h"
+#include "src/memcached/node_engine.h"
 
 namespace clustered_session {
 
@@ -30,8 +28,7 @@ inline constexpr Duration kClassicAllowance = std::chrono::milliseconds(50);
 
 // `counters` and `health` live in shared memory and outlive the node; `health` supplies and receives the incarnation
 // and item_size_max, and may be null.
-std::unique_ptr<Node> MakeClassicNode(const NodeAddress& address, const NodeTimeouts& timeouts, NodeHealth* health,
-                                      Counters* counters, const NodeCredentials& credentials);
+std::unique_ptr<NodeEngine> MakeClassicNode(const NodeTarget& target, NodeHealth* health, Counters* counters);
 
 }  // namespace clustered_session
 

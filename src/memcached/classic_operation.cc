@@ -12,59 +12,30 @@ namespace {
 
 TimePoint Now() { return std::chrono::steady_clock::now(); }
 
-NodeReply TooLargeReply(uint64_t size_max) {
-  NodeReply reply;
-  reply.status = NodeStatus::kTooLarge;
-  reply.size_max = size_max;
-  return reply;
-}
-
 }  // namespace
 
-ClassicOperation::ClassicOperation(std::shared_ptr<const ClassicTarget> target,
-                                   std::unique_ptr<ClassicConnection> connection, std::string sentinel,
-                                   const NodeHealth* known)
-    : target_(std::move(target)),
+ClassicOperation::ClassicOperation(const NodeTarget& target, std::unique_ptr<ClassicConnection> connection,
+                                   const NodeProcess& known, const NodeOperation& operation)
+    : target_(target),
       connection_(std::move(connection)),
-      process_(known != nullptr ? &known_ : nullptr),
-      sentinel_(std::move(sentinel)) {
-  if (known != nullptr) {
-    known_.incarnation.store(known->incarnation.load(std::memory_order_acquire), std::memory_order_relaxed);
-    known_.item_size_max.store(known->item_size_max.load(std::memory_order_acquire), std::memory_order_relaxed);
-    for (int i = 0; i < 2; ++i) known_.address[i].store(known->address[i].load(std::memory_order_relaxed));
-    known_.address_sum.store(known->address_sum.load(std::memory_order_relaxed));
-  }
-  if (!connection_->open() || sentinel_.empty()) return;
+      process_(known),
+      value_(operation.value),
+      lock_key_(operation.claim.key),
+      lock_owner_(operation.claim.owner),
+      operation_(operation) {
+  operation_.value = value_;
+  operation_.claim.key = lock_key_;
+  operation_.claim.owner = lock_owner_;
   // Others may have met another process meanwhile, to which a proxy has led this connection, too.
-  const uint32_t seen_by_others = known_.incarnation.load(std::memory_order_relaxed);
-  process_.Learn(&sentinel_);
-  if (known != nullptr && process_.incarnation() != seen_by_others) process_.Forget();
-}
-
-void ClassicOperation::Read(std::string_view key, const LockClaim* claim) {
-  kind_ = Kind::kRead;
-  key_ = key;
-  if (claim == nullptr) return;
-  lock_key_ = claim->key;
-  lock_owner_ = claim->owner;
-  lock_expiration_ = NodeItemExpiration(claim->lease);
-}
-
-void ClassicOperation::Write(std::string_view key, std::string_view value, int64_t expiration,
-                             const NodeToken& expected) {
-  kind_ = Kind::kWrite;
-  key_ = key;
-  value_ = value;
-  expiration_ = expiration;
-  expected_ = expected;
+  if (!connection_->open() || process_.kept().incarnation.load() != process_.incarnation()) process_.Forget();
 }
 
 void ClassicOperation::Fail(ClassicStatus status) {
   Disconnect();
-  reply_ = NodeReply();
-  reply_.status = NodeStatus::kError;
-  reply_.failure = status.failure;
-  reply_.error = std::move(status.what);
+  outcome_.reply = NodeReply();
+  outcome_.reply.status = NodeStatus::kError;
+  outcome_.reply.failure = status.failure;
+  outcome_.reply.error = std::move(status.what);
 }
 
 void ClassicOperation::Disconnect() {
@@ -73,10 +44,10 @@ void ClassicOperation::Disconnect() {
 }
 
 // Where the node was reached last is good enough while the name server is not there, and has half of the time then.
-Result<HostAddresses> ClassicOperation::Addresses(TimePoint deadline) {
-  const NodeAddress& address = target_->address;
+Result<HostAddresses> ClassicOperation::Addresses(TimePoint deadline) const {
+  const NodeAddress& address = target_.address;
   if (address.is_unix()) return HostAddresses{address.unix_path};
-  const std::string kept = process_.KeptAddress();
+  const std::string kept = KeptAddress(process_.kept());
   const TimePoint now = Now();
   Result<HostAddresses> found =
       Resolver::OfProcess().Resolve(address.host, kept.empty() ? deadline : now + (deadline - now) / 2);
@@ -87,7 +58,7 @@ Result<HostAddresses> ClassicOperation::Addresses(TimePoint deadline) {
 bool ClassicOperation::Connect() {
   fresh_ = !connection_->open();
   if (!fresh_) return true;
-  const TimePoint deadline = std::min(deadline_, Now() + target_->timeouts.connect);
+  const TimePoint deadline = std::min(operation_.deadline, Now() + target_.timeouts.connect);
   const Result<HostAddresses> hosts = Addresses(deadline);
   if (!hosts.ok()) {
     Fail({NodeFailure::kResolve, hosts.error().message()});
@@ -100,12 +71,11 @@ bool ClassicOperation::Connect() {
     const TimePoint now = Now();
     if (i > 0 && now >= deadline) break;
     const TimePoint share = now + (deadline - now) / static_cast<int64_t>(hosts->size() - i);
-    status = connection_->Open(target_->address, target_->credentials, host, share, deadline_, kSentinelKey,
-                               RandomSentinel());
-    waits_ += connection_->login_waits();
+    status = connection_->Open(target_, host, share, operation_.deadline);
+    outcome_.waits += connection_->login_waits();
     if (!status.ok()) continue;
-    host_ = host;
-    ++connects_;
+    if (!target_.address.is_unix() && host != target_.address.host) KeepAddress(&process_.kept(), host);
+    ++outcome_.connects;
     return true;
   }
   Fail(std::move(status));
@@ -116,38 +86,36 @@ bool ClassicOperation::Connect() {
 // is safe: if the first one was stored after all, the second meets another token or an item that exists, changes
 // nothing, and reads back the very bytes that were sent.
 void ClassicOperation::Run() {
-  if (!IsNodeItemKey(key_)) return Fail({NodeFailure::kLocal, "not a key that memcached accepts"});
   for (;;) {
     if (!Connect()) return;
-    const Next next = kind_ == Kind::kWrite ? PrepareWrite() : Next::kSend;
-    if (next == Next::kDone) return;
-    if (next == Next::kReconnect) continue;
-
+    if (operation_.kind == NodeOperation::Kind::kWrite && !PrepareWrite()) return;
     const TimePoint now = Now();
-    const bool doubtful = !fresh_ && now - connection_->used_at() >= target_->timeouts.idle;
-    ClassicStatus status = Fly(doubtful ? now + (deadline_ - now) / 2 : deadline_);
+    const bool doubtful = !fresh_ && now - connection_->used_at() >= target_.timeouts.idle;
+    ClassicStatus status = Fly(doubtful ? now + (operation_.deadline - now) / 2 : operation_.deadline);
     if (status.ok()) return;
     // Who has evicted the sentinel gets it again with the next connection.
     const bool may_be_stale =
         status.failure == NodeFailure::kClosed || status.empty || (doubtful && status.failure == NodeFailure::kTimeout);
-    if (fresh_ || retried_ || !may_be_stale || Now() >= deadline_) return Fail(std::move(status));
+    if (fresh_ || retried_ || !may_be_stale || Now() >= operation_.deadline) return Fail(std::move(status));
     Disconnect();
     retried_ = true;
   }
 }
 
-ClassicStatus ClassicOperation::SendCommands(TimePoint deadline) {
-  if (kind_ == Kind::kWrite) {
-    return conditional_ ? connection_->SendCas(key_, value_, expiration_, expected_.cas, deadline)
-                        : connection_->SendAdd(key_, value_, expiration_, deadline);
+ClassicStatus ClassicOperation::SendStore(TimePoint deadline) {
+  if (operation_.kind == NodeOperation::Kind::kWrite) {
+    conditional_ = process_.Gave(operation_.expected);
+    const uint64_t cas = conditional_ ? operation_.expected.cas : 0;
+    return connection_->SendStore(operation_.key, value_, NodeItemExpiration(operation_.ttl), cas, deadline);
   }
-  return lock_key_.empty() ? ClassicStatus() : connection_->SendAdd(lock_key_, lock_owner_, lock_expiration_, deadline);
+  if (lock_key_.empty()) return {};
+  return connection_->SendStore(lock_key_, lock_owner_, NodeItemExpiration(operation_.claim.lease), 0, deadline);
 }
 
 ClassicStatus ClassicOperation::Fly(TimePoint deadline) {
-  std::array<std::string_view, 3> keys = {key_, kSentinelKey, lock_key_};
+  const std::array<std::string_view, 3> keys = {operation_.key, kSentinelKey, lock_key_};
   const std::span<const std::string_view> asked(keys.data(), lock_key_.empty() ? 2 : 3);
-  ClassicStatus status = SendCommands(deadline);
+  ClassicStatus status = SendStore(deadline);
   if (status.ok()) status = connection_->SendGets(asked, deadline);
   std::vector<ClassicItem> items;
   if (status.ok()) status = connection_->Fetch(asked, deadline, &items);
@@ -160,53 +128,49 @@ bool ClassicOperation::Learn(const std::vector<ClassicItem>& items) {
   const auto seen =
       std::find_if(items.begin(), items.end(), [](const ClassicItem& item) { return item.key == kSentinelKey; });
   if (seen == items.end()) return false;
-  sentinel_ = seen->value;
-  learnt_ = true;
-  process_.Learn(&sentinel_);
+  process_.Learn(&seen->value);
   return true;
 }
 
 // Before a token or a large value is sent on a connection whose node process is not known.
 bool ClassicOperation::LearnIncarnation() {
-  ++waits_;
+  ++outcome_.waits;
   const std::array<std::string_view, 1> keys = {kSentinelKey};
   std::vector<ClassicItem> items;
-  ClassicStatus status = connection_->SendGets(keys, deadline_);
-  if (status.ok()) status = connection_->Fetch(keys, deadline_, &items);
+  ClassicStatus status = connection_->SendGets(keys, operation_.deadline);
+  if (status.ok()) status = connection_->Fetch(keys, operation_.deadline, &items);
   if (!status.ok()) Fail(std::move(status));
   return status.ok() && Learn(items);
 }
 
-bool ClassicOperation::TooLarge(uint64_t size_max) const {
-  return key_.size() + value_.size() + kNodeItemOverhead > size_max;
-}
-
-// False if the connection was lost by asking, as with a proxy that closes at what it does not know. It is not asked
-// again.
-bool ClassicOperation::AskSizeMax() {
+// The connection is lost by asking where the node does not tell, as with a proxy that closes at what it does not know.
+void ClassicOperation::AskSizeMax() {
   const TimePoint now = Now();
-  waits_ += 2;  // libmemcached asks for the version first
+  outcome_.waits += 2;  // libmemcached asks for the version first
   // Half of what is left: a node that keeps silent about this may still store.
-  size_max_ = connection_->AskItemSizeMax(now + (deadline_ - now) / 2);
-  asked_size_max_ = true;
-  process_.SetItemSizeMax(size_max_);
-  if (size_max_ == 0) Disconnect();
-  return size_max_ != 0;
+  const uint64_t size_max = connection_->AskItemSizeMax(now + (operation_.deadline - now) / 2);
+  process_.SetItemSizeMax(size_max);
+  if (size_max == 0) Disconnect();
 }
 
-// Decides what may be sent: nothing that the node's limit forbids, and a token only to the process that gave it.
-ClassicOperation::Next ClassicOperation::PrepareWrite() {
-  const bool large = value_.size() > kAskSizeMaxBefore;
-  const uint64_t last_known = process_.LastItemSizeMax();
-  const bool suspect = last_known != 0 && TooLarge(last_known);  // perhaps of a process that is gone
-  if (!process_.known() && (expected_.known() || large || suspect) && !LearnIncarnation()) return Next::kDone;
-  if (large && process_.ItemSizeMax() == 0 && process_.keeps_limit() && !AskSizeMax()) return Next::kReconnect;
-  if (const uint64_t size_max = process_.ItemSizeMax(); size_max != 0 && TooLarge(size_max)) {
-    reply_ = TooLargeReply(size_max);
-    return Next::kDone;
+// Goes on until the write may be sent. False: there is a reply.
+bool ClassicOperation::PrepareWrite() {
+  for (;;) {
+    switch (process_.NextStep(operation_)) {
+      case WriteStep::kAskIncarnation:
+        if (!LearnIncarnation()) return false;
+        break;
+      case WriteStep::kAskSizeMax:
+        AskSizeMax();
+        if (!connection_->open() && !Connect()) return false;
+        break;
+      case WriteStep::kTooLarge:
+        outcome_.reply = process_.OrTooLarge(operation_, {});
+        return false;
+      case WriteStep::kSend:
+        return true;
+    }
   }
-  conditional_ = expected_.known() && expected_.incarnation == process_.incarnation();
-  return Next::kSend;
 }
 
 void ClassicOperation::TakeItems(std::vector<ClassicItem> items) {
@@ -217,10 +181,10 @@ void ClassicOperation::TakeItems(std::vector<ClassicItem> items) {
   ClassicItem* item = nullptr;
   ClassicItem* lock = nullptr;
   for (ClassicItem& each : items) {
-    if (each.key == key_) item = &each;
+    if (each.key == operation_.key) item = &each;
     if (!lock_key_.empty() && each.key == lock_key_) lock = &each;
   }
-  reply_ = kind_ == Kind::kWrite ? WriteReply(item) : ReadReply(item, lock);
+  outcome_.reply = operation_.kind == NodeOperation::Kind::kWrite ? WriteReply(item) : ReadReply(item, lock);
   if (nameless) Disconnect();
 }
 
@@ -251,18 +215,13 @@ NodeReply ClassicOperation::WriteReply(ClassicItem* item) {
     reply.status = NodeStatus::kStored;
     return reply;
   }
-  const bool unchanged = item == nullptr ? !conditional_ : conditional_ && item->cas == expected_.cas;
+  const bool unchanged = item == nullptr ? !conditional_ : conditional_ && item->cas == operation_.expected.cas;
   reply.status = NodeStatus::kConflict;
-  return unchanged ? Refusal(std::move(reply)) : reply;
-}
-
-// The node did not store what it could have stored: for its size, perhaps.
-NodeReply ClassicOperation::Refusal(NodeReply reply) {
+  if (!unchanged) return reply;
+  // The node did not store what it could have stored: for its size, perhaps.
   reply.status = NodeStatus::kRefused;
-  if (value_.size() <= kAskSizeMaxAfter || !process_.keeps_limit()) return reply;
-  if (process_.ItemSizeMax() == 0) (void)AskSizeMax();
-  const uint64_t size_max = process_.LastItemSizeMax();
-  return size_max != 0 && TooLarge(size_max) ? TooLargeReply(size_max) : reply;
+  if (process_.MayBeTooLarge(operation_)) AskSizeMax();
+  return process_.OrTooLarge(operation_, std::move(reply));
 }
 
 }  // namespace clustered_session

@@ -10,44 +10,32 @@
 #ifndef CLUSTERED_SESSION_MEMCACHED_CLASSIC_OPERATION_H_
 #define CLUSTERED_SESSION_MEMCACHED_CLASSIC_OPERATION_H_
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
-#include "src/base/result.h"
-#include "src/base/save_path.h"
-#include "src/cluster/health.h"
-#include "src/cluster/node.h"
-#include "src/cluster/node_settings.h"
 #include "src/memcached/classic_connection.h"
+#include "src/memcached/node_engine.h"
 #include "src/memcached/node_process.h"
 #include "src/memcached/resolver.h"
 
 namespace clustered_session {
 
-struct ClassicTarget {
-  NodeAddress address;
-  NodeTimeouts timeouts;
-  NodeCredentials credentials;
-};
-
 class ClassicOperation {
  public:
-  enum class Kind : uint8_t { kRead, kWrite };
+  // What it has come to.
+  struct Outcome {
+    NodeReply reply;     // its error says what happened, without the node's name
+    uint64_t waits = 0;  // beside that for the answer
+    uint64_t connects = 0;
+  };
 
-  // The node's connection goes along, open or not. `sentinel` is what the node has shown on it, `known` what is shared
-  // about the node, null if nothing is. REQUIRES: not a connection that a parent process has opened
-  ClassicOperation(std::shared_ptr<const ClassicTarget> target, std::unique_ptr<ClassicConnection> connection,
-                   std::string sentinel, const NodeHealth* known);
-
-  // What to do; all before Run().
-  void Read(std::string_view key, const LockClaim* claim);
-  void Write(std::string_view key, std::string_view value, int64_t expiration, const NodeToken& expected);
-  void SetDeadline(TimePoint deadline) { deadline_ = deadline; }
+  // The node's connection goes along, open or not; `known` is what is known of the process behind it. REQUIRES: not a
+  // connection that a parent process has opened
+  ClassicOperation(const NodeTarget& target, std::unique_ptr<ClassicConnection> connection, const NodeProcess& known,
+                   const NodeOperation& operation);
 
   // Does it, and waits for the node.
   void Run();
@@ -55,68 +43,41 @@ class ClassicOperation {
   // From another thread, while it runs: it ends when what it is waiting for has come, or its time is over.
   void Interrupt() { connection_->Interrupt(); }
 
-  // After Run(): the reply; its error says what happened, without the node's name.
-  NodeReply TakeReply() { return std::move(reply_); }
+  // After Run().
+  Outcome& outcome() { return outcome_; }
+  const NodeProcess& process() const { return process_; }
   // Closed, if it may not be used again.
   std::unique_ptr<ClassicConnection> TakeConnection() { return std::move(connection_); }
-  const std::string& sentinel() const { return sentinel_; }  // of the node as it was seen last; empty: not seen
-  bool learnt() const { return learnt_; }                    // the sentinel was seen by this operation
-  const std::string& host() const { return host_; }          // where it was reached, if it was connected to
-  bool asked_size_max() const { return asked_size_max_; }
-  uint64_t size_max() const { return size_max_; }  // bytes; 0: the node does not tell
-  uint64_t waits() const { return waits_; }        // beside that for the answer
-  uint64_t connects() const { return connects_; }
 
-  Kind kind() const { return kind_; }
-  TimePoint deadline() const { return deadline_; }
+  TimePoint deadline() const { return operation_.deadline; }
 
  private:
-  enum class Next : uint8_t { kSend, kReconnect, kDone };
-
   bool Connect();
-  Result<HostAddresses> Addresses(TimePoint deadline);
+  Result<HostAddresses> Addresses(TimePoint deadline) const;
   void Disconnect();
-  Next PrepareWrite();
+  bool PrepareWrite();
   bool LearnIncarnation();
-  bool AskSizeMax();
+  void AskSizeMax();
   ClassicStatus Fly(TimePoint deadline);
-  ClassicStatus SendCommands(TimePoint deadline);
+  ClassicStatus SendStore(TimePoint deadline);
   bool Learn(const std::vector<ClassicItem>& items);
   void TakeItems(std::vector<ClassicItem> items);
   NodeReply HitReply(ClassicItem* item) const;
   NodeReply ReadReply(ClassicItem* item, ClassicItem* lock) const;
   NodeReply WriteReply(ClassicItem* item);
-  NodeReply Refusal(NodeReply reply);
-  bool TooLarge(uint64_t size_max) const;
   void Fail(ClassicStatus status);
 
-  const std::shared_ptr<const ClassicTarget> target_;
+  const NodeTarget target_;
   std::unique_ptr<ClassicConnection> connection_;  // never null while it runs
-  NodeHealth known_{};  // as it was when the operation began, and as this operation has changed it
   NodeProcess process_;
-
-  Kind kind_ = Kind::kRead;
-  std::string key_;
-  std::string value_;
-  int64_t expiration_ = 0;
-  NodeToken expected_;
-  std::string lock_key_;  // empty: no lock is claimed
-  std::string lock_owner_;
-  int64_t lock_expiration_ = 0;
-  TimePoint deadline_;
-
+  const std::string value_;
+  const std::string lock_key_;  // empty: no lock is claimed
+  const std::string lock_owner_;
+  NodeOperation operation_;   // its views are of the three above
   bool conditional_ = false;  // sent as a cas with the expected token
   bool fresh_ = false;        // on a connection that was opened for it
   bool retried_ = false;
-
-  NodeReply reply_;
-  std::string sentinel_;
-  bool learnt_ = false;
-  std::string host_;
-  bool asked_size_max_ = false;
-  uint64_t size_max_ = 0;
-  uint64_t waits_ = 0;
-  uint64_t connects_ = 0;
+  Outcome outcome_;
 };
 
 }  // namespace clustered_session

@@ -15,12 +15,11 @@ namespace {
 
 class MemcachedNode final : public Node {
  public:
-  MemcachedNode(const NodeAddress& address, const NodeTimeouts& timeouts, NodeHealth* health, Counters* counters,
-                const NodeCredentials& credentials)
+  MemcachedNode(const NodeTarget& target, NodeHealth* health, Counters* counters)
       : process_(health),
-        classic_only_(credentials.method == Authentication::kSasl),
-        meta_(address, timeouts, health, counters, credentials),
-        make_classic_([=] { return MakeClassicNode(address, timeouts, health, counters, credentials); }) {
+        classic_only_(target.credentials.method == Authentication::kSasl),
+        meta_(target, health, counters),
+        make_classic_([=] { return MakeClassicNode(target, health, counters); }) {
     if (classic_only_) UseClassic();
   }
 
@@ -33,44 +32,29 @@ class MemcachedNode final : public Node {
     Choose();
     engine_->StartRead(key, deadline, claim);
   }
-
   void StartWrite(std::string_view key, std::string_view value, std::chrono::seconds ttl, const NodeToken& expected,
                   TimePoint deadline) override {
     Choose();
-    ttl_ = ttl;
     engine_->StartWrite(key, value, ttl, expected, deadline);
   }
-
-  NodeReply FinishRead() override {
-    NodeReply reply = engine_->FinishRead();
-    if (NotMeta()) {
-      UseClassic();
-      const MetaOperation& asked = meta_.operation();
-      engine_->StartRead(asked.key, asked.deadline, asked.claim.key.empty() ? nullptr : &asked.claim);
-      reply = engine_->FinishRead();
-    }
-    Remember(reply);
-    return reply;
-  }
-
-  NodeReply FinishWrite() override {
-    NodeReply reply = engine_->FinishWrite();
-    if (NotMeta()) {
-      UseClassic();
-      const MetaOperation& asked = meta_.operation();
-      engine_->StartWrite(asked.key, asked.value, ttl_, asked.expected, asked.deadline);
-      reply = engine_->FinishWrite();
-    }
-    Remember(reply);
-    return reply;
-  }
+  NodeReply FinishRead() override { return Finish(NodeOperation::Kind::kRead); }
+  NodeReply FinishWrite() override { return Finish(NodeOperation::Kind::kWrite); }
 
   void Release(std::string_view key, const NodeToken& held, TimePoint deadline) override {
     engine_->Release(key, held, deadline);
   }
 
  private:
-  bool NotMeta() const { return engine_ == &meta_ && meta_.not_meta(); }
+  NodeReply Finish(NodeOperation::Kind kind) {
+    NodeReply reply = engine_->Finish(kind);
+    if (engine_ == &meta_ && meta_.not_meta()) {
+      UseClassic();
+      engine_->Start(meta_.operation());
+      reply = engine_->Finish(kind);
+    }
+    Remember(reply);
+    return reply;
+  }
 
   void UseClassic() {
     if (classic_ == nullptr) classic_ = make_classic_();
@@ -80,11 +64,13 @@ class MemcachedNode final : public Node {
   // What another worker has found need not be found again.
   void Choose() {
     if (engine_ != &meta_ || asks_again_ || meta_.Connected()) return;
-    const uint32_t classic = process_.LastClassic();
-    if (classic == 0 || classic != process_.LastIncarnation()) return;
+    const uint32_t classic = process_.kept().classic.load(std::memory_order_acquire);
+    if (classic == 0 || classic != LastIncarnation()) return;
     UseClassic();
     found_ = classic;
   }
+
+  uint32_t LastIncarnation() const { return process_.kept().incarnation.load(std::memory_order_acquire); }
 
   // After an operation: which process was found to be classic. If it fails, or is another one now, it may have become
   // one that knows meta commands.
@@ -94,10 +80,10 @@ class MemcachedNode final : public Node {
       return;
     }
     if (classic_only_) return;
-    const uint32_t incarnation = process_.LastIncarnation();
+    const uint32_t incarnation = LastIncarnation();
     if (found_ == 0) found_ = incarnation;
     if (reply.status != NodeStatus::kError && found_ == incarnation) {
-      process_.SetClassic(incarnation);
+      process_.kept().classic.store(incarnation, std::memory_order_release);
       return;
     }
     asks_again_ = true;
@@ -109,19 +95,18 @@ class MemcachedNode final : public Node {
   NodeProcess process_;
   const bool classic_only_;
   MetaNode meta_;
-  const std::function<std::unique_ptr<Node>()> make_classic_;
-  std::unique_ptr<Node> classic_;
-  Node* engine_ = &meta_;
+  const std::function<std::unique_ptr<NodeEngine>()> make_classic_;
+  std::unique_ptr<NodeEngine> classic_;
+  NodeEngine* engine_ = &meta_;
   uint32_t found_ = 0;       // the incarnation that is served by classic_; 0: not known
   bool asks_again_ = false;  // what others have found is not believed now
-  std::chrono::seconds ttl_{};
 };
 
 }  // namespace
 
 std::unique_ptr<Node> MakeMemcachedNode(const NodeAddress& address, const NodeTimeouts& timeouts, NodeHealth* health,
                                         Counters* counters, const NodeCredentials& credentials) {
-  return std::make_unique<MemcachedNode>(address, timeouts, health, counters, credentials);
+  return std::make_unique<MemcachedNode>(NodeTarget{address, timeouts, credentials}, health, counters);
 }
 
 }  // namespace clustered_session

@@ -21,16 +21,17 @@ void MetaAttempt::Open(const HostAddresses& hosts, TimePoint now, TimePoint dead
   connection_.Open(hosts, now, deadline);
 }
 
-void MetaAttempt::Begin(const MetaOperation* operation, TimePoint now) {
+void MetaAttempt::Begin(const NodeOperation* operation, uint32_t mark, TimePoint now) {
   operation_ = operation;
-  done_ = answered_ = false;
+  mark_ = mark;
+  state_ = State::kUnderWay;
   NextStep(now);
   Continue(now);
 }
 
 void MetaAttempt::Drop() {
   connection_.Drop();
-  operation_ = nullptr;
+  state_ = State::kNone;
 }
 
 void MetaAttempt::WaitBriefly() {
@@ -44,7 +45,7 @@ void MetaAttempt::Advance(const pollfd& wait, TimePoint polled_at) {
 }
 
 NodeReply MetaAttempt::TakeReply() {
-  operation_ = nullptr;
+  state_ = State::kNone;
   fresh_ = false;
   return std::move(reply_);
 }
@@ -52,10 +53,10 @@ NodeReply MetaAttempt::TakeReply() {
 void MetaAttempt::Continue(TimePoint now) {
   if (connection_.TakeConnected()) {
     counters_->node_connects.Add();
-    const bool by_name = !node_.is_unix() && connection_.host() != node_.host;
-    if (by_name) process_.KeepAddress(connection_.host());
+    const bool by_name = !target_.address.is_unix() && connection_.host() != target_.address.host;
+    if (by_name) KeepAddress(&process_.kept(), connection_.host());
   }
-  while (!done_ && !connection_.under_way()) {
+  while (state_ == State::kUnderWay && !connection_.under_way()) {
     if (connection_.failed()) {
       TakeFailure(now);
     } else {
@@ -66,31 +67,29 @@ void MetaAttempt::Continue(TimePoint now) {
 
 // -- What is asked --------------------------------------------------------------------------------------------------
 
-// Decides what may be sent: nothing that the node's limit forbids, and a token only to the process that gave it.
 void MetaAttempt::NextStep(TimePoint now) {
-  if (operation_->kind == MetaOperation::Kind::kRead) return AskFlight();
-  const bool large = operation_->value.size() > kAskSizeMaxBefore;
-  const uint64_t last_known = process_.LastItemSizeMax();
-  const bool suspect = last_known != 0 && TooLarge(last_known);  // perhaps of a process that is gone
-  if (!process_.known() && (operation_->expected.known() || large || suspect)) return AskIncarnation();
-  if (large && process_.ItemSizeMax() == 0 && process_.keeps_limit()) return AskSettings(Step::kSettings, now);
-  if (!AnswerTooLarge()) AskFlight();
+  if (operation_->kind == NodeOperation::Kind::kRead) return AskFlight();
+  switch (process_.NextStep(*operation_)) {
+    case WriteStep::kAskIncarnation:  // one wait, part of connecting
+      return Ask(Step::kIncarnation, Get(kSentinelKey), operation_->deadline);
+    case WriteStep::kAskSizeMax:
+      return AskSettings(Step::kSettings, now);
+    case WriteStep::kTooLarge:
+      return Answer(process_.OrTooLarge(*operation_, {}));
+    case WriteStep::kSend:
+      return AskFlight();
+  }
 }
 
-// Before anything else is sent: one wait, part of connecting.
-void MetaAttempt::AskIncarnation() {
-  step_ = Step::kIncarnation;
-  counters_->node_waits.Add();
-  const MetaCommand command = Get(kSentinelKey);
-  connection_.Ask({&command, 1}, operation_->deadline);
-}
-
-void MetaAttempt::AskSettings(Step step, TimePoint now) {
+void MetaAttempt::Ask(Step step, const MetaCommand& command, TimePoint deadline) {
   step_ = step;
   counters_->node_waits.Add();
-  const MetaCommand command{MetaCommand::Kind::kSettings, {}, {}, 0, 0, 0};
-  // Half of what is left: a node that keeps silent about this may still store.
-  connection_.Ask({&command, 1}, now + (operation_->deadline - now) / 2);
+  connection_.Ask({&command, 1}, deadline);
+}
+
+// In half of the time that is left: a node that keeps silent about this may still store.
+void MetaAttempt::AskSettings(Step step, TimePoint now) {
+  Ask(step, {MetaCommand::Kind::kSettings, {}, {}, 0, 0, 0}, now + (operation_->deadline - now) / 2);
 }
 
 void MetaAttempt::AskFlight() {
@@ -99,11 +98,10 @@ void MetaAttempt::AskFlight() {
   const LockClaim& claim = operation_->claim;
   std::array<MetaCommand, kMetaCommandsMax> commands;
   size_t size = 0;
-  if (operation_->kind == MetaOperation::Kind::kWrite) {
-    conditional_ = operation_->expected.known() && operation_->expected.incarnation == process_.incarnation();
-    const uint64_t cas = conditional_ ? operation_->expected.cas : 0;
-    commands[size++] = {Kind::kStore, operation_->key, operation_->value, operation_->expiration,
-                        cas,          operation_->mark};
+  if (operation_->kind == NodeOperation::Kind::kWrite) {
+    const uint64_t cas = process_.Gave(operation_->expected) ? operation_->expected.cas : 0;
+    commands[size++] = {Kind::kStore, operation_->key, operation_->value, NodeItemExpiration(operation_->ttl), cas,
+                        mark_};
   } else {
     if (!claim.key.empty()) {
       commands[size++] = {Kind::kOffer, claim.key, claim.owner, NodeItemExpiration(claim.lease), 0, 0};
@@ -120,7 +118,7 @@ void MetaAttempt::AskFlight() {
 
 void MetaAttempt::Answer(NodeReply reply) {
   reply_ = std::move(reply);
-  done_ = answered_ = true;
+  state_ = State::kAnswered;
 }
 
 void MetaAttempt::LearnFrom(const MetaReply& sentinel) {
@@ -138,10 +136,10 @@ void MetaAttempt::TakeStep(TimePoint now) {
       return NextStep(now);
     case Step::kSettingsAfter:
       process_.SetItemSizeMax(connection_.reply(0).cas);
-      if (!AnswerTooLarge()) Answer(std::move(reply_));
-      return;
+      return Answer(process_.OrTooLarge(*operation_, std::move(reply_)));
     case Step::kFlight:
-      return TakeFlight(now);
+      if (!process_.known()) LearnFrom(connection_.reply(commands_size_ - 1));
+      return operation_->kind == NodeOperation::Kind::kRead ? TakeRead() : TakeStore(connection_.reply(0), now);
   }
 }
 
@@ -150,19 +148,17 @@ void MetaAttempt::TakeStep(TimePoint now) {
 void MetaAttempt::TakeFailure(TimePoint now) {
   if (step_ == Step::kSettings) {
     process_.SetItemSizeMax(0);
-    Open({connection_.host()}, now, std::min(operation_->deadline, now + timeouts_.connect));
+    Open({connection_.host()}, now, std::min(operation_->deadline, now + target_.timeouts.connect));
     NextStep(now);
   } else if (step_ == Step::kSettingsAfter) {
     process_.SetItemSizeMax(0);
     Answer(std::move(reply_));
   } else {
-    done_ = true;
+    state_ = State::kFailed;
   }
 }
 
-void MetaAttempt::TakeFlight(TimePoint now) {
-  if (!process_.known()) LearnFrom(connection_.reply(commands_size_ - 1));
-  if (operation_->kind == MetaOperation::Kind::kWrite) return TakeStore(connection_.reply(0), now);
+void MetaAttempt::TakeRead() {
   const bool claims = !operation_->claim.key.empty();
   MetaReply& got = connection_.reply(claims ? 1 : 0);
   NodeReply reply;
@@ -191,29 +187,13 @@ void MetaAttempt::TakeStore(const MetaReply& stored, TimePoint now) {
     // The node did not store what it could have stored: for its size, perhaps.
     reply.status = NodeStatus::kRefused;
     reply.token = {stored.cas, process_.incarnation()};
-    if (operation_->value.size() > kAskSizeMaxAfter && process_.keeps_limit()) {
+    if (process_.MayBeTooLarge(*operation_)) {
       reply_ = std::move(reply);
-      if (process_.ItemSizeMax() == 0) return AskSettings(Step::kSettingsAfter, now);
-      if (!AnswerTooLarge()) Answer(std::move(reply_));
-      return;
+      return AskSettings(Step::kSettingsAfter, now);
     }
+    reply = process_.OrTooLarge(*operation_, std::move(reply));
   }
   Answer(std::move(reply));
-}
-
-bool MetaAttempt::TooLarge(uint64_t size_max) const {
-  return operation_->key.size() + operation_->value.size() + kNodeItemOverhead > size_max;
-}
-
-// If the value is larger than the node takes, that is the answer.
-bool MetaAttempt::AnswerTooLarge() {
-  const uint64_t size_max = process_.ItemSizeMax();
-  if (size_max == 0 || !TooLarge(size_max)) return false;
-  NodeReply reply;
-  reply.status = NodeStatus::kTooLarge;
-  reply.size_max = size_max;
-  Answer(std::move(reply));
-  return true;
 }
 
 }  // namespace clustered_session

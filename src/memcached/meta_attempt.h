@@ -21,25 +21,11 @@
 
 namespace clustered_session {
 
-// What is asked of a node. The views live until the operation's end.
-struct MetaOperation {
-  enum class Kind : uint8_t { kNone, kRead, kWrite };
-  Kind kind = Kind::kNone;
-  std::string key;
-  LockClaim claim;  // of a read; an empty key: none
-  std::string_view value;
-  int64_t expiration = 0;  // as memcached takes it
-  NodeToken expected;
-  uint32_t mark = 0;  // of this operation alone, see MetaCommand
-  TimePoint deadline;
-};
-
 class MetaAttempt {
  public:
   // All live longer, the last two in shared memory; `health` may be null.
-  MetaAttempt(const NodeAddress& node, const NodeTimeouts& timeouts, const NodeCredentials& credentials,
-              NodeHealth* health, Counters* counters)
-      : node_(node), connection_(node, credentials), timeouts_(timeouts), process_(health), counters_(counters) {}
+  MetaAttempt(const NodeTarget& target, NodeHealth* health, Counters* counters)
+      : target_(target), connection_(target), process_(health), counters_(counters) {}
 
   // Begins to connect; for the rest of the connection's interface there is connection().
   void Open(const HostAddresses& hosts, TimePoint now, TimePoint deadline);
@@ -47,14 +33,13 @@ class MetaAttempt {
   const MetaConnection& connection() const { return connection_; }
   NodeProcess& process() { return process_; }
 
-  // Begins the operation. REQUIRES: a connection that is usable or was just opened; `operation` lives until the end
-  void Begin(const MetaOperation* operation, TimePoint now);
+  // Begins the operation; `mark` is that of no other one, see MetaCommand. REQUIRES: a connection that is usable or was
+  // just opened; `operation` lives until the end
+  void Begin(const NodeOperation* operation, uint32_t mark, TimePoint now);
   // Gives the operation and the connection up.
   void Drop();
-  bool under_way() const { return operation_ != nullptr && !done_; }
-  bool done() const { return operation_ != nullptr && done_; }
-  // Of one that is done: the operation has failed, and the connection's problem says why; or it has a reply.
-  bool failed() const { return !answered_; }
+  enum class State : uint8_t { kNone, kUnderWay, kAnswered, kFailed };  // kFailed: the connection's problem says why
+  State state() const { return state_; }
   NodeReply TakeReply();
   bool fresh() const { return fresh_; }  // the connection was opened for this operation
 
@@ -65,32 +50,28 @@ class MetaAttempt {
   enum class Step : uint8_t { kIncarnation, kSettings, kFlight, kSettingsAfter };
 
   void NextStep(TimePoint now);
-  void AskIncarnation();
+  void Ask(Step step, const MetaCommand& command, TimePoint deadline);
   void AskSettings(Step step, TimePoint now);
   void AskFlight();
   void Continue(TimePoint now);
   void TakeStep(TimePoint now);
   void TakeFailure(TimePoint now);
-  void TakeFlight(TimePoint now);
+  void TakeRead();
   void TakeStore(const MetaReply& stored, TimePoint now);
   void Answer(NodeReply reply);
-  bool TooLarge(uint64_t size_max) const;
-  bool AnswerTooLarge();
   void LearnFrom(const MetaReply& sentinel);
 
-  const NodeAddress& node_;
+  const NodeTarget& target_;
   MetaConnection connection_;
-  const NodeTimeouts& timeouts_;
   NodeProcess process_;
   Counters* const counters_;
-  const MetaOperation* operation_ = nullptr;
+  const NodeOperation* operation_ = nullptr;
+  uint32_t mark_ = 0;
   NodeReply reply_;
+  State state_ = State::kNone;
   Step step_ = Step::kFlight;
   size_t commands_size_ = 0;
   bool fresh_ = false;
-  bool done_ = false;
-  bool answered_ = false;
-  bool conditional_ = false;  // sent with the expected token
 };
 
 }  // namespace clustered_session

@@ -10,23 +10,19 @@
 #include "src/base/process_number.h"
 #include "src/memcached/node_item.h"
 #include "src/memcached/node_process.h"
-#include "src/memcached/socket_transport.h"
 
 namespace clustered_session {
 namespace {
 
+constexpr size_t kNumbersLength = 120;  // of a command's line or rest beside the key, at most
 constexpr size_t kInputSizeMin = 16 << 10;
 constexpr size_t kInputSizeKept = 256 << 10;
-// What has arrived is read after the deadline, too. Where it is so much, the rest is on its way, and has so long to
-// come.
+// What has arrived is read after the deadline, too. Where so much has come, and the last of it just now, the rest is on
+// its way, and has so long to come until it is looked at again.
 constexpr size_t kFlowing = 4096;  // bytes
 constexpr Duration kFlowTime = std::chrono::milliseconds(10);
 constexpr Duration kFlowTimeMax = std::chrono::milliseconds(100);  // after the deadline in all
 constexpr Duration kNap = std::chrono::milliseconds(1);
-
-// memcached -Y takes the value of the first "set" of a connection for "user password", whatever its key.
-// A node that does not ask for them stores the value instead: it is gone at once.
-constexpr std::string_view kCredentialsKey = "cs:credentials";
 
 std::string CredentialsText(const NodeCredentials& credentials) {
   const std::string value = credentials.username + ' ' + credentials.password;
@@ -65,20 +61,17 @@ NodeFailure ConnectFailure(int error) {
 
 }  // namespace
 
-MetaConnection::MetaConnection(const NodeAddress& node, const NodeCredentials& credentials)
-    : node_(node), credentials_(credentials), transport_(std::make_unique<SocketTransport>()) {}
-
 bool MetaConnection::ours() const { return process_ == ProcessNumber(); }
 
 void MetaConnection::Drop() {
-  transport_->Close();
+  socket_.Close();
   state_ = State::kClosed;
   commands_size_ = 0;
 }
 
-void MetaConnection::Fail(NodeFailure failure, const std::string& what) {
+void MetaConnection::Fail(NodeFailure failure, std::string_view what) {
   Drop();
-  problem_ = {failure, what, false, false};
+  problem_ = {failure, std::string(what), false, false};
 }
 
 // -- Connecting -----------------------------------------------------------------------------------------------------
@@ -90,7 +83,7 @@ void MetaConnection::Open(const HostAddresses& hosts, TimePoint now, TimePoint d
   hosts_ = hosts;
   next_host_ = 0;
   connect_deadline_ = deadline;
-  opening_ = OpeningText(credentials_);
+  opening_ = OpeningText(target_.credentials);
   greeting_due_ = true;
   perhaps_ = false;
   sent_ = 0;
@@ -106,13 +99,13 @@ void MetaConnection::ConnectNext(TimePoint now) {
     // A fair share for each address: the first may be a black hole.
     share_ = now + (connect_deadline_ - now) / static_cast<int64_t>(hosts_.size() - next_host_);
     ++next_host_;
-    const Result<SocketAddress> address = ParseSocketAddress(node_, host_);
+    const Result<SocketAddress> address = ParseSocketAddress(target_.address, host_);
     if (!address.ok()) {
       problem_ = {NodeFailure::kLocal, address.error().message(), false, false};
       continue;
     }
     address_ = *address;
-    const Io io = transport_->Connect(address_);
+    const Io io = socket_.Connect(address_);
     if (io.state == Io::State::kWait) return;
     TakeConnect(io, now);
   }
@@ -149,25 +142,23 @@ void MetaConnection::Ask(MetaCommands commands, TimePoint deadline) {
   flow_limit_ = deadline + kFlowTimeMax;
   replied_ = size_ = offset_ = wanted_ = flowed_ = 0;
   std::copy(commands.begin(), commands.end(), commands_.begin());
-  std::array<size_t, kMetaCommandsMax> line_ends;
-  std::array<size_t, kMetaCommandsMax> rest_ends;
   lines_ = std::exchange(opening_, {});
-  for (size_t i = 0; i < commands.size(); ++i) {
-    AppendLine(commands[i], ++sent_, &lines_);
-    line_ends[i] = lines_.size();
-    AppendRest(commands[i], sent_, &lines_);
-    rest_ends[i] = lines_.size();
-  }
+  size_t room = lines_.size();
+  for (const MetaCommand& command : commands) room += 2 * (command.key.size() + kNumbersLength);
+  lines_.reserve(room);  // parts_ point into it
   part_ = parts_size_ = 0;
+  size_t begin = 0;
   const auto add = [&](const char* data, size_t size) {
     if (size > 0) parts_[parts_size_++] = {const_cast<char*>(data), size};
   };
-  size_t begin = 0;
-  for (size_t i = 0; i < commands.size(); ++i) {
-    add(lines_.data() + begin, line_ends[i] - begin);
-    add(commands[i].value.data(), commands[i].value.size());
-    add(lines_.data() + line_ends[i], rest_ends[i] - line_ends[i]);
-    begin = rest_ends[i];
+  for (const MetaCommand& command : commands) {
+    AppendLine(command, ++sent_, &lines_);
+    add(lines_.data() + begin, lines_.size() - begin);
+    begin = lines_.size();
+    add(command.value.data(), command.value.size());
+    AppendRest(command, sent_, &lines_);
+    add(lines_.data() + begin, lines_.size() - begin);
+    begin = lines_.size();
   }
   if (state_ == State::kConnecting) return;
   state_ = State::kSending;
@@ -176,7 +167,7 @@ void MetaConnection::Ask(MetaCommands commands, TimePoint deadline) {
 
 void MetaConnection::Send() {
   while (part_ < parts_size_) {
-    const Io io = transport_->Send({parts_.data() + part_, parts_size_ - part_});
+    const Io io = socket_.Send({parts_.data() + part_, parts_size_ - part_});
     if (io.state == Io::State::kWait) return;
     // A node that refuses the password closes, perhaps before all was sent: what it said is there to be read.
     if (io.state == Io::State::kClosed) break;
@@ -196,18 +187,16 @@ void MetaConnection::Receive(bool soon, TimePoint polled_at) {
     if (input_.size() < room) input_.resize(room);
     char* const data = input_.data() + size_;
     const size_t free = input_.size() - size_;
-    const Io io = soon ? transport_->ReceiveSoon(data, free) : transport_->Receive(data, free);
+    const Io io = socket_.Receive(data, free, soon);
     if (io.state == Io::State::kWait) break;
     if (io.state == Io::State::kClosed) return FailClosed(io.error);
     size_ += io.size;
     Take(polled_at);
     if (state_ != State::kReceiving) return;
+    received_at_ = polled_at;
     if (io.size < free) break;
     soon = false;
   }
-  if (polled_at < deadline_ || size_ < flowed_ + kFlowing) return;
-  flowed_ = size_;
-  deadline_ = std::min(polled_at + kFlowTime, flow_limit_);
 }
 
 // Goes on past what a new connection begins with. False: it is not whole yet, or the flight has failed.
@@ -244,9 +233,8 @@ void MetaConnection::Take(TimePoint now) {
     replies_[replied_] = {reply.result, std::string(reply.value), reply.cas};
   }
   if (replied_ < commands_size_ || offset_ != size_) {  // garbage, or more than was asked for
-    const bool not_meta = perhaps_;
-    Fail(NodeFailure::kGarbage, "answered something else than memcached's protocol or what was asked for");
-    problem_.not_meta = not_meta;
+    Fail(NodeFailure::kGarbage, kGarbageText);
+    problem_.not_meta = perhaps_;
     return;
   }
   state_ = State::kIdle;
@@ -267,23 +255,31 @@ void MetaConnection::FailClosed(int error) {
 }
 
 void MetaConnection::FailRefused(const std::string& message) {
-  const bool not_meta = perhaps_;
   if (IsAuthenticationError(message)) {
-    Fail(NodeFailure::kCredentials,
-         authenticates() ? "refused the user name or password (clustered_session.username)"
-                         : "asks for a user name and a password (clustered_session.username is not set)");
+    Fail(NodeFailure::kCredentials, CredentialsRefusedText(authenticates()));
   } else {
     Fail(NodeFailure::kErrorAnswer, "answered: " + message);
   }
-  problem_.not_meta = not_meta;
+  problem_.not_meta = perhaps_;
+}
+
+// Whether the deadline is to be put off, for an answer that comes faster than a node that drips sends it.
+bool MetaConnection::Flows(TimePoint now) const {
+  return state_ == State::kReceiving && size_ >= flowed_ + kFlowing && now - received_at_ <= kFlowTime &&
+         now < flow_limit_;
 }
 
 void MetaConnection::Expire(TimePoint now) {
+  if (Flows(now)) {
+    flowed_ = size_;
+    deadline_ = std::min(now + kFlowTime, flow_limit_);
+    return;
+  }
   if (state_ != State::kConnecting) {
     const char* const what = size_ == 0 ? "no answer" : "no complete answer";
     return Fail(NodeFailure::kTimeout, what);
   }
-  transport_->Close();
+  socket_.Close();
   problem_ = {NodeFailure::kConnectTimeout, "connect timed out", false, false};
   ConnectNext(now);
 }
@@ -292,7 +288,7 @@ void MetaConnection::Expire(TimePoint now) {
 
 TimePoint MetaConnection::deadline() const {
   if (state_ != State::kConnecting) return deadline_;
-  const bool naps = transport_->wanted().events == 0;
+  const bool naps = socket_.wanted().events == 0;
   return naps ? std::min(share_, std::chrono::steady_clock::now() + kNap) : share_;
 }
 
@@ -314,7 +310,7 @@ void MetaConnection::Advance(const pollfd& wait, TimePoint polled_at) {
   }
   switch (state_) {
     case State::kConnecting: {
-      const Io io = transport_->Connect(address_);
+      const Io io = socket_.Connect(address_);
       if (io.state == Io::State::kWait) return;
       TakeConnect(io, polled_at);
       if (state_ == State::kConnecting) ConnectNext(polled_at);
@@ -332,7 +328,7 @@ void MetaConnection::Advance(const pollfd& wait, TimePoint polled_at) {
 
 bool MetaConnection::SendNow(std::string_view text) {
   const iovec part{const_cast<char*>(text.data()), text.size()};
-  const Io io = transport_->Send({&part, 1});
+  const Io io = socket_.Send({&part, 1});
   if (io.state == Io::State::kDone && io.size == text.size()) return true;
   Drop();
   return false;

@@ -10,18 +10,16 @@
 
 #include <array>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "src/base/clock.h"
-#include "src/base/save_path.h"
 #include "src/cluster/node.h"
-#include "src/cluster/node_settings.h"
 #include "src/memcached/meta_protocol.h"
+#include "src/memcached/node_engine.h"
 #include "src/memcached/resolver.h"
-#include "src/memcached/transport.h"
+#include "src/memcached/socket.h"
 
 namespace clustered_session {
 
@@ -41,8 +39,7 @@ struct MetaReply {
 
 class MetaConnection {
  public:
-  // Both live longer.
-  MetaConnection(const NodeAddress& node, const NodeCredentials& credentials);
+  explicit MetaConnection(const NodeTarget& target) : target_(target) {}  // lives longer
 
   // Begins to connect to the first of `hosts` (numeric, or the path of a unix socket) that accepts. The first flight
   // begins with the credentials, if there are any, with adding the sentinel, and with the question whether the node
@@ -70,7 +67,7 @@ class MetaConnection {
   // See Pollable. REQUIRES: under_way()
   void Postpone(Duration time, TimePoint limit);
   void WaitBriefly();
-  pollfd Wanted() const { return transport_->wanted(); }
+  pollfd Wanted() const { return socket_.wanted(); }
   TimePoint deadline() const;
   void Advance(const pollfd& wait, TimePoint polled_at);
 
@@ -90,16 +87,16 @@ class MetaConnection {
   void Receive(bool soon, TimePoint polled_at);
   void Take(TimePoint now);
   bool TakeGreeting();
+  bool Flows(TimePoint now) const;
   void Expire(TimePoint now);
-  void Fail(NodeFailure failure, const std::string& what);
+  void Fail(NodeFailure failure, std::string_view what);
   void FailClosed(int error);
   void FailRefused(const std::string& message);
-  bool authenticates() const { return !credentials_.username.empty(); }
+  bool authenticates() const { return !target_.credentials.username.empty(); }
   std::string_view rest() const { return {input_.data() + offset_, size_ - offset_}; }
 
-  const NodeAddress& node_;
-  const NodeCredentials& credentials_;
-  std::unique_ptr<Transport> transport_;
+  const NodeTarget& target_;
+  Socket socket_;
   State state_ = State::kClosed;
   uint64_t process_ = 0;  // that opened it, by its number among forks
   TimePoint used_at_;
@@ -129,11 +126,12 @@ class MetaConnection {
   std::array<iovec, 3 * kMetaCommandsMax> parts_;
   size_t part_ = 0;  // the first that is not sent
   size_t parts_size_ = 0;
-  std::string input_;  // what was received
-  size_t size_ = 0;    // of that
-  size_t offset_ = 0;  // in that, where the next reply begins
-  size_t wanted_ = 0;  // of that, at least, to get on
-  size_t flowed_ = 0;  // of size_, when the deadline was last put off for what is on its way
+  std::string input_;      // what was received
+  size_t size_ = 0;        // of that
+  size_t offset_ = 0;      // in that, where the next reply begins
+  size_t wanted_ = 0;      // of that, at least, to get on
+  size_t flowed_ = 0;      // of size_, when the deadline was last put off for what is on its way
+  TimePoint received_at_;  // about when the last of it came
 };
 
 }  // namespace clustered_session

@@ -85,27 +85,13 @@ bool ParseFlags(std::string_view line, Flags* flags) {
   return true;
 }
 
-MetaReplyScan Incomplete(size_t size) {
-  MetaReplyScan reply;
-  reply.state = ScanState::kIncomplete;
-  reply.size = size;
-  return reply;
-}
+MetaReplyScan Incomplete(size_t size) { return {.state = ScanState::kIncomplete, .size = size}; }
 
 MetaReplyScan Complete(MetaResult result, size_t size) {
-  MetaReplyScan reply;
-  reply.state = ScanState::kComplete;
-  reply.result = result;
-  reply.size = size;
-  return reply;
+  return {.state = ScanState::kComplete, .size = size, .result = result};
 }
 
-MetaReplyScan Refused(std::string_view line) {
-  MetaReplyScan reply;
-  reply.state = ScanState::kRefused;
-  reply.message = PrintableLine(line);
-  return reply;
-}
+MetaReplyScan Refused(std::string_view line) { return {.state = ScanState::kRefused, .message = PrintableLine(line)}; }
 
 // The line at the start of `bytes`, without its end. False, with `reply` set: it begins with none of these words, or is
 // not whole yet.
@@ -290,11 +276,6 @@ Greeting ScanGreeting(std::string_view bytes, bool authenticates) {
     greeting.says = reply.result == MetaResult::kHit ? Greeting::Says::kMeta : Greeting::Says::kPerhaps;
   }
   return greeting;
-}
-
-bool IsAuthenticationError(std::string_view message) {
-  // "unauthenticated", "bad authentication token format" and others, depending on how the bytes arrived.
-  return message.starts_with("CLIENT_ERROR") && message.find("authenticat") != std::string_view::npos;
 }
 
 }  // namespace clustered_session

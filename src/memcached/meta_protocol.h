@@ -61,9 +61,9 @@ enum class ScanState : uint8_t {
 struct MetaReplyScan {
   ScanState state = ScanState::kGarbage;
   size_t size = 0;
-  std::string message;  // printable, bounded; of kRefused, and of a store that is MetaResult::kRefused
+  std::string message{};  // printable, bounded; of kRefused, and of a store that is MetaResult::kRefused
   MetaResult result = MetaResult::kMiss;
-  std::string_view value;  // into the bytes
+  std::string_view value{};  // into the bytes
   uint64_t cas = 0;
 };
 
@@ -96,9 +96,6 @@ struct Greeting {
 };
 
 Greeting ScanGreeting(std::string_view bytes, bool authenticates);
-
-// Whether this error line of a node is about who asks, and not about what.
-bool IsAuthenticationError(std::string_view message);
 
 }  // namespace clustered_session
 

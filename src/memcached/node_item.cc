@@ -7,6 +7,16 @@
 
 namespace clustered_session {
 
+bool IsAuthenticationError(std::string_view line) {
+  // "unauthenticated", "bad authentication token format" and others, depending on how the bytes arrived.
+  return line.starts_with("CLIENT_ERROR") && line.find("authenticat") != std::string_view::npos;
+}
+
+std::string_view CredentialsRefusedText(bool were_sent) {
+  return were_sent ? "refused the user name or password (clustered_session.username)"
+                   : "asks for a user name and a password (clustered_session.username is not set)";
+}
+
 bool IsNodeItemKey(std::string_view key) {
   return !key.empty() && key.size() <= kNodeItemKeyLengthMax &&
          std::all_of(key.begin(), key.end(), [](char c) { return static_cast<unsigned char>(c) > 32 && c != 127; });

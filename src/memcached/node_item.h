@@ -1,4 +1,5 @@
-// What memcached allows an item: its key, size and time to live. Layer: memcached. Pure; for the engines behind node.h.
+// What memcached allows an item, and what the engines say in the same words. Layer: memcached. Pure; for the engines
+// behind node.h.
 #ifndef CLUSTERED_SESSION_MEMCACHED_NODE_ITEM_H_
 #define CLUSTERED_SESSION_MEMCACHED_NODE_ITEM_H_
 
@@ -22,6 +23,16 @@ inline constexpr size_t kAskSizeMaxAfter = 1000;  // bytes; memcached's smallest
 // An expiration, a time of 1970, that makes an item which is gone at once. (-1 would, too, but is not in the grammar of
 // some proxies.)
 inline constexpr int64_t kNodeItemGoneAtOnce = 30 * 24 * 3600 + 1;
+
+// memcached -Y takes the value of the first "set" of a connection for "user password", whatever its key. A node that
+// does not ask for them stores the value instead: it is gone at once.
+inline constexpr std::string_view kCredentialsKey = "cs:credentials";
+
+inline constexpr std::string_view kGarbageText =
+    "answered something else than memcached's protocol or what was asked for";
+// Whether an error line is about who asks, and not about what; and what to say of it.
+bool IsAuthenticationError(std::string_view line);
+std::string_view CredentialsRefusedText(bool were_sent);
 
 // Whether memcached takes it: without spaces and control characters.
 bool IsNodeItemKey(std::string_view key);

@@ -2,11 +2,13 @@
 
 #include <arpa/inet.h>
 #include <netdb.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstring>
@@ -14,7 +16,6 @@
 #include <thread>
 #include <utility>
 
-#include "src/base/process_number.h"
 #include "src/base/quiet_thread.h"
 
 namespace clustered_session {
@@ -29,11 +30,6 @@ struct PackedAddress {
   uint64_t halves[2] = {};
   uint64_t Sum() const { return (halves[0] * 0x9e3779b97f4a7c15u) ^ (halves[1] + 0xc2b2ae3d27d4eb4fu); }
 };
-
-void Ring(int bell) {
-  constexpr uint64_t kOnce = 1;
-  if (bell >= 0) (void)!write(bell, &kOnce, sizeof kOnce);
-}
 
 constexpr unsigned char kV4Prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
@@ -84,88 +80,57 @@ void Resolver::SetLookup(Lookup lookup) {
   queries_.clear();  // who waits for one has it still
 }
 
-void Resolver::Start(const std::string& host, const std::shared_ptr<Query>& query) {
-  std::optional<std::thread> thread = StartQuietThread([this, host, query, lookup = lookup_] {
-    Result<HostAddresses> result = lookup(host);
-    const std::lock_guard<std::mutex> lock(mutex_);
-    query->result = std::move(result);
-    query->done = true;
-    query->done_at = std::chrono::steady_clock::now();
-    for (const std::shared_ptr<Bell>& bell : query->bells) Ring(bell->descriptor);
-    query->bells.clear();
-    answered_.notify_all();
+std::shared_ptr<Resolver::Query> Resolver::Begin(const std::string& host) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  std::erase_if(queries_, [now = std::chrono::steady_clock::now()](const auto& entry) {
+    const Query& query = *entry.second;
+    return query.done_ && (query.taken_ || now - query.done_at_ > kFresh);
   });
+  std::shared_ptr<Query>& query = queries_[host];
+  if (query != nullptr) return query;
+  query = std::make_shared<Query>();
+  // The thread knows nothing of the resolver, which a test may have destroyed by then.
+  std::optional<std::thread> thread =
+      StartQuietThread([host, query = query, lookup = lookup_] { query->End(lookup(host)); });
   if (thread) {
     thread->detach();
-    return;
+  } else {
+    query->End(Error(ErrorCode::kUnavailable, "cannot resolve its name: no thread can be started"));
   }
-  query->result = Error(ErrorCode::kUnavailable, "cannot resolve its name: no thread can be started");
-  query->done = true;
-  query->done_at = std::chrono::steady_clock::now();
-}
-
-// The lookup that is under way, or a new one. REQUIRES: mutex_
-std::shared_ptr<Resolver::Query> Resolver::Find(const std::string& host) {
-  std::shared_ptr<Query>& slot = queries_[host];
-  const bool stale = slot != nullptr && slot->done && std::chrono::steady_clock::now() - slot->done_at > kFresh;
-  if (slot == nullptr || stale) {
-    slot = std::make_shared<Query>();
-    Start(host, slot);
-  }
-  return slot;
-}
-
-// Who asks next looks it up anew. REQUIRES: mutex_
-void Resolver::Forget(const std::string& host, const std::shared_ptr<Query>& query) {
-  const auto found = queries_.find(host);
-  if (found != queries_.end() && found->second == query) queries_.erase(found);
+  return query;
 }
 
 Result<HostAddresses> Resolver::Resolve(const std::string& host, TimePoint deadline) {
   if (IsNumeric(host)) return HostAddresses{host};
-  std::unique_lock<std::mutex> lock(mutex_);
-  const std::shared_ptr<Query> query = Find(host);
-  if (!answered_.wait_until(lock, deadline, [&] { return query->done; })) {
-    return Error(ErrorCode::kTimeout, "cannot resolve its name: no answer");
+  const std::shared_ptr<Query> query = Begin(host);
+  pollfd wait{query->descriptor(), POLLIN, 0};
+  for (;;) {
+    if (std::optional<Result<HostAddresses>> result = query->Take()) return *std::move(result);
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    if (left.count() <= 0) return Error(ErrorCode::kTimeout, "cannot resolve its name: no answer");
+    // Without a descriptor it sleeps for a moment.
+    poll(&wait, 1, wait.fd >= 0 ? static_cast<int>(std::min<int64_t>(left.count(), 60'000)) : 1);
   }
-  Forget(host, query);
-  return query->result;
 }
 
-std::unique_ptr<Resolver::Waiter> Resolver::Begin(const std::string& host) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  std::unique_ptr<Waiter> waiter(new Waiter(this, host, Find(host)));
-  if (!waiter->query_->done) waiter->query_->bells.push_back(waiter->bell_);
-  if (waiter->query_->done) Ring(waiter->bell_->descriptor);
-  return waiter;
+Resolver::Query::Query() : descriptor_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
+
+Resolver::Query::~Query() {
+  if (descriptor_ >= 0) close(descriptor_);
 }
 
-Resolver::Bell::Bell() : descriptor(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
-Resolver::Bell::~Bell() {
-  if (descriptor >= 0) close(descriptor);
+void Resolver::Query::End(Result<HostAddresses> result) {
+  result_ = std::move(result);
+  done_at_ = std::chrono::steady_clock::now();
+  done_.store(true, std::memory_order_release);
+  constexpr uint64_t kOnce = 1;
+  if (descriptor_ >= 0) (void)!write(descriptor_, &kOnce, sizeof kOnce);
 }
 
-Resolver::Waiter::Waiter(Resolver* resolver, std::string host, std::shared_ptr<Query> query)
-    : resolver_(resolver),
-      host_(std::move(host)),
-      query_(std::move(query)),
-      bell_(std::make_shared<Bell>()),
-      process_(ProcessNumber()) {}
-
-Resolver::Waiter::~Waiter() {
-  if (process_ != ProcessNumber()) return;  // the parent's mutex may have been locked when this process was forked
-  const std::lock_guard<std::mutex> lock(resolver_->mutex_);
-  std::erase(query_->bells, bell_);
-}
-
-int Resolver::Waiter::descriptor() const { return bell_->descriptor; }
-
-std::optional<Result<HostAddresses>> Resolver::Waiter::Take() {
-  if (process_ != ProcessNumber()) return std::nullopt;
-  const std::lock_guard<std::mutex> lock(resolver_->mutex_);
-  if (!query_->done) return std::nullopt;
-  resolver_->Forget(host_, query_);
-  return query_->result;
+std::optional<Result<HostAddresses>> Resolver::Query::Take() {
+  if (!done_.load(std::memory_order_acquire)) return std::nullopt;
+  taken_.store(true, std::memory_order_relaxed);
+  return result_;
 }
 
 void KeepAddress(NodeHealth* health, std::string_view address) {

@@ -7,7 +7,7 @@
 #ifndef CLUSTERED_SESSION_MEMCACHED_RESOLVER_H_
 #define CLUSTERED_SESSION_MEMCACHED_RESOLVER_H_
 
-#include <condition_variable>
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "src/base/clock.h"
@@ -26,35 +27,32 @@ namespace clustered_session {
 using HostAddresses = std::vector<std::string>;  // as text, in the order to try them
 
 class Resolver {
- private:
-  struct Query;
-  struct Bell;
-
  public:
   // Blocks; the system's resolver unless a test gives another.
   using Lookup = std::function<Result<HostAddresses>(const std::string& host)>;
 
-  // A name that is being looked up for somebody who waits by poll(). Belongs to one thread.
-  class Waiter {
+  // A name that is being looked up, for all who ask for it meanwhile.
+  class Query {
    public:
-    ~Waiter();
-    Waiter(const Waiter&) = delete;
-    Waiter& operator=(const Waiter&) = delete;
+    Query();
+    ~Query();
+    Query(const Query&) = delete;
+    Query& operator=(const Query&) = delete;
 
-    // Becomes readable when the result is there. -1: there is no descriptor; look again in a moment.
-    int descriptor() const;
-    // None yet, or the addresses, or an error as of Resolve(). It is given once.
+    // Is readable from when the result is there. -1: there is no descriptor; look again in a moment.
+    int descriptor() const { return descriptor_; }
+    // None yet, or the addresses, or an error as of Resolve(). Who asks for the name after that has it looked up anew.
     std::optional<Result<HostAddresses>> Take();
 
    private:
     friend class Resolver;
-    Waiter(Resolver* resolver, std::string host, std::shared_ptr<Query> query);
+    void End(Result<HostAddresses> result);
 
-    Resolver* const resolver_;
-    const std::string host_;
-    const std::shared_ptr<Query> query_;
-    std::shared_ptr<Bell> bell_;
-    const uint64_t process_;  // that looks up, by its number among forks
+    const int descriptor_;
+    Result<HostAddresses> result_{HostAddresses()};
+    TimePoint done_at_;
+    std::atomic<bool> done_{false};  // guards the two above
+    std::atomic<bool> taken_{false};
   };
 
   explicit Resolver(Lookup lookup) : lookup_(std::move(lookup)) {}
@@ -70,28 +68,11 @@ class Resolver {
   // kUnavailable.
   Result<HostAddresses> Resolve(const std::string& host, TimePoint deadline);
   // Begins to look `host` up, and does not wait. REQUIRES: not an address in numbers
-  std::unique_ptr<Waiter> Begin(const std::string& host);
+  std::shared_ptr<Query> Begin(const std::string& host);
   static bool IsNumeric(const std::string& host);
 
  private:
-  struct Bell {
-    Bell();
-    ~Bell();
-    const int descriptor;
-  };
-  struct Query {
-    bool done = false;
-    TimePoint done_at;
-    Result<HostAddresses> result{HostAddresses()};
-    std::vector<std::shared_ptr<Bell>> bells;  // of those who wait by poll()
-  };
-
-  std::shared_ptr<Query> Find(const std::string& host);
-  void Forget(const std::string& host, const std::shared_ptr<Query>& query);
-  void Start(const std::string& host, const std::shared_ptr<Query>& query);
-
   std::mutex mutex_;
-  std::condition_variable answered_;
   std::map<std::string, std::shared_ptr<Query>> queries_;  // under way, or not yet looked at
   Lookup lookup_;
 };

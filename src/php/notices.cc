@@ -27,8 +27,8 @@ uint64_t php_clustered_session_log_id() {
   if (known_in.load() == getpid()) return known.load();
   const char* error_log = zend_ini_string("error_log", sizeof "error_log" - 1, /*orig=*/1);
   const uid_t user = geteuid();
-  const uint64_t id = clustered_session::HashSessionId({}, error_log == nullptr ? "" : error_log,
-                                                       {reinterpret_cast<const char*>(&user), sizeof user})
+  const uint64_t id = clustered_session::Hash128({}, error_log == nullptr ? "" : error_log,
+                                                 {reinterpret_cast<const char*>(&user), sizeof user})
                           .Hash64();
   known.store(id);
   known_in.store(getpid());

@@ -1,12 +1,13 @@
+// The thread that writes what requests have left behind, see background_flusher.h. Layer: session.
 #include "src/session/background_flusher.h"
 
-#include <unistd.h>
-
+#include <exception>
 #include <optional>
+#include <string>
 #include <utility>
 
-#include "src/base/quiet_thread.h"
 #include "src/base/quote.h"
+#include "src/base/session_key.h"
 #include "src/session/node_list.h"
 #include "src/session/worker.h"
 
@@ -40,11 +41,10 @@ BackgroundFlusher::BackgroundFlusher(LocalStore* store, const Clock* clock, Sess
       own_(std::move(own)),
       credentials_(SharedPoolTable::CredentialsHash(own_)),
       log_(log),
-      pid_(getpid()) {}
-
-BackgroundFlusher::~BackgroundFlusher() { Stop(); }
-
-bool BackgroundFlusher::Mine() const { return getpid() == pid_; }
+      thread_([this] { ServeWhilePending(); },
+              [this] {
+                if (FlushSeat* seat = pools().SeatOf(credentials_); seat != nullptr) seat->Wake();
+              }) {}
 
 Flusher::ContextOf BackgroundFlusher::MakeContextOf() const {
   // Kept by the function: connections live as long as that.
@@ -78,43 +78,35 @@ FlushSeat* BackgroundFlusher::TakeSeat() {
 
 void BackgroundFlusher::Wake() {
   FlushSeat* seat = pools().SeatOf(credentials_);
-  if (seat == nullptr || seat->pending.load() == FlushSeat::kNothing || running_.load()) return;
-  // A mutex belongs to its thread, so this one only looks whether it is free.
-  if (!seat->Take()) return;
-  seat->taken.Unlock();
-
-  const std::lock_guard<std::mutex> guard(mutex_);
-  if (stop_.load() || running_.exchange(true)) return;
-  if (thread_.joinable()) thread_.join();  // it has ended
-  if (std::optional<std::thread> started = StartQuietThread([this] { Main(); })) {
-    thread_ = std::move(*started);
-  } else {
-    running_.store(false);  // the next request tries again
+  if (seat == nullptr || seat->pending.load() == FlushSeat::kNothing) return;
+  if (!thread_.running()) {
+    // A mutex belongs to its thread, so this one only looks whether it is free.
+    if (!seat->Take()) return;
+    seat->taken.Unlock();
   }
+  (void)thread_.Start();  // else the next request tries again
 }
 
-void BackgroundFlusher::Main() {
-  FlushSeat* seat = nullptr;
-  do {
+void BackgroundFlusher::ServeWhilePending() {
+  FlushSeat* seat = pools().SeatOf(credentials_);
+  // Again after the seat was given back: who left something behind a moment ago may have seen it taken.
+  while (seat != nullptr && !thread_.stopping() && seat->pending.load() != FlushSeat::kNothing) {
     seat = TakeSeat();
-    if (seat != nullptr) {
-      const SeatHold hold(seat);
-      Serve(seat);
-    }
-    running_.store(false);
-    // Who left something behind a moment ago may have seen the seat taken, or this thread running.
-  } while (seat != nullptr && !stop_.load() && seat->pending.load() != FlushSeat::kNothing && !running_.exchange(true));
+    if (seat == nullptr) return;
+    const SeatHold hold(seat);
+    Serve(seat);
+  }
 }
 
 // Where memory ends, what was allocated is given back, and the thread tries again: another one would find no more.
 void BackgroundFlusher::Serve(FlushSeat* seat) noexcept {
-  while (!stop_.load()) {
+  while (!thread_.stopping()) {
     try {
       ServeUntilIdle(seat);
       return;
     } catch (const std::exception&) {
       seat->pending.store(FlushSeat::kPending);
-      Pause(seat, kMemoryRetry);
+      WaitOnSeat(seat, kMemoryRetry);
     }
   }
 }
@@ -124,7 +116,7 @@ void BackgroundFlusher::ServeUntilIdle(FlushSeat* seat) {
   const Flusher::ContextOf context_of = MakeContextOf();
   Flusher flusher(store_, clock_, context_of);
   TimePoint idle_until = clock_->Now() + kIdle;
-  while (!stop_.load()) {
+  while (!thread_.stopping()) {
     if (seat->pending.load() == FlushSeat::kNothing) {
       const TimePoint now = clock_->Now();
       if (now >= idle_until) return;
@@ -138,7 +130,7 @@ void BackgroundFlusher::ServeUntilIdle(FlushSeat* seat) {
     const bool left = step.tried() >= kStepEntries || AnyOfOurs();
     uint32_t still = FlushSeat::kUnderWay;  // else there is something new
     seat->pending.compare_exchange_strong(still, left ? FlushSeat::kPending : FlushSeat::kNothing);
-    if (step.written == 0 && left) Pause(seat, RetryAfter(step));
+    if (step.written == 0 && left) WaitOnSeat(seat, RetryAfter(step));
     idle_until = clock_->Now() + kIdle;
   }
 }
@@ -159,7 +151,7 @@ void BackgroundFlusher::CompareNodeLists(const Flusher::ContextOf& context_of) {
     std::string own;
     const std::optional<OtherNodeList> other = clustered_session::CompareNodeLists(*context, &own);
     if (!other) continue;
-    const uint64_t hash = HashSessionId({}, "node list", other->names).Hash64();
+    const uint64_t hash = Hash128({}, "node list", other->names).Hash64();
     if (watch.told_list.exchange(hash) == hash) continue;  // told already
     shared().events.Add(log_, clock_->Now(),
                         "server " + other->server_id + " has the nodes " + Quote(other->names) +
@@ -167,20 +159,10 @@ void BackgroundFlusher::CompareNodeLists(const Flusher::ContextOf& context_of) {
   }
 }
 
-void BackgroundFlusher::Pause(FlushSeat* seat, Duration wait) {
+// For the thread.
+void BackgroundFlusher::WaitOnSeat(FlushSeat* seat, Duration wait) {
   const TimePoint until = clock_->Now() + wait;
-  while (!stop_.load() && clock_->Now() < until) seat->Wait(until - clock_->Now());
-}
-
-void BackgroundFlusher::Stop() {
-  if (!Mine()) return;
-  const std::lock_guard<std::mutex> guard(mutex_);
-  stop_.store(true);
-  if (thread_.joinable()) {
-    if (FlushSeat* seat = pools().SeatOf(credentials_); seat != nullptr) seat->Wake();
-    thread_.join();
-  }
-  stop_.store(false);
+  while (!thread_.stopping() && clock_->Now() < until) seat->Wait(until - clock_->Now());
 }
 
 size_t BackgroundFlusher::FlushAll(TimePoint deadline) {
@@ -195,7 +177,7 @@ size_t BackgroundFlusher::FlushAll(TimePoint deadline) {
     const Flusher::Step step = flusher.Run(kStepEntries, deadline);
     LogNotices(&flusher);
     left = step.tried() >= kStepEntries || AnyOfOurs();
-    if (step.written == 0 && left) Pause(seat, RetryAfter(step));
+    if (step.written == 0 && left) clock_->Pause(RetryAfter(step));
   }
   if (!left) seat->pending.store(FlushSeat::kNothing);
   return store_->UnreplicatedCount();

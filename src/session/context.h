@@ -98,6 +98,24 @@ inline std::shared_ptr<const SessionContext> Borrow(const SessionContext& contex
   return {std::shared_ptr<void>(), &context};
 }
 
+// A whole read, and a whole write, has one deadline for all that it asks of nodes; only the replicator puts it off,
+// once.
+inline TimePoint NodeDeadline(const SessionContext& context, TimePoint now) {
+  return now + context.settings.connect_timeout + context.settings.operation_timeout;
+}
+
+inline bool AnyNodeWorthAsking(const NodeSet& nodes) {
+  for (uint32_t i = 0; i < nodes.size(); ++i) {
+    if (nodes.WorthAsking(i)) return true;
+  }
+  return false;
+}
+
+// Whether a node has answered a read.
+inline bool Answered(const NodeReply& reply) {
+  return reply.status == NodeStatus::kHit || reply.status == NodeStatus::kMiss;
+}
+
 // Whether enough of a read's or write's time is left to ask more nodes: one that is asked with less, after others have
 // used it up, would be taken for failing by all workers.
 inline bool TimeToAsk(const SessionContext& context, TimePoint deadline) {

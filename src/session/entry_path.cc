@@ -1,7 +1,7 @@
-// The entry path: how the loaded session gets into the local store, and how long it is kept and trusted there. Layer:
-// session.
+// How a loaded session gets into the local store, see entry_path.h. Layer: session.
+#include "src/session/entry_path.h"
+
 #include "src/session/lifetime.h"
-#include "src/session/session.h"
 #include "src/session/shared_state.h"
 
 namespace clustered_session {
@@ -9,69 +9,65 @@ namespace {
 
 constexpr int kNumberTries = 3;  // of an entry whose pool has lost its number, which others may take again at once
 
+// If no node was asked, the entry's own tokens still hold.
+void SaveTokens(const SessionContext& context, LoadedSession* loaded) {
+  if (const NodeItems* items = loaded->items_if_used()) items->SaveTokens(*context.nodes, &loaded->entry);
+}
+
 }  // namespace
 
-void Session::ExtendLocally(TimePoint now) {
-  // A session that is used more often need not be moved each time.
-  const int64_t worth_updating_ns = std::min<int64_t>(loaded_.lifetime_s, 10) * 100'000'000;
-  const int64_t expires_at_ns = SecondsAfter(now, loaded_.lifetime_s);
-  const int64_t moved_ns = expires_at_ns - loaded_.entry.expires_at_ns;
-  if (moved_ns > -worth_updating_ns && moved_ns < worth_updating_ns) return;
-  const Entry before = loaded_.entry;
-  loaded_.entry.expires_at_ns = expires_at_ns;
-  loaded_.entry.lifetime_s = loaded_.lifetime_s;
-  if (!context_.store->Update(loaded_.key, before, loaded_.entry) && SingleServer()) {
-    (void)PutEntry(now).ok();  // evicted or expired in the middle of the request: here is the only copy
-  }
-}
-
-// A node has vouched for the entry just now.
-void Session::ConfirmEntry(TimePoint now) {
-  if (context_.settings.affinity == AffinityMode::kBalancer) loaded_.client_stayed = true;  // or nodes would know
-  const Entry before = loaded_.entry;
-  loaded_.entry.confirmed_at_ns = ToNanos(now);
-  SaveTokens();
-  context_.store->Update(loaded_.key, before, loaded_.entry);
-}
-
-// From now on another server may still be writing: whoever reads the entry asks the nodes first.
-void Session::BeginGrace(TimePoint now) {
-  loaded_.entry.confirmed_at_ns = 0;
-  loaded_.entry.grace_until_ns = ToNanos(now + context_.settings.takeover_grace);
-}
-
-Status Session::PutEntry(TimePoint now) {
-  SaveTokens();
-  loaded_.entry.pool = context_.pool;
-  loaded_.entry.home_node = HomeNode();
-  Status stored = context_.store->Put(loaded_.key, loaded_.entry, loaded_.image.bytes(), now);
-  if (!stored.ok() || (loaded_.entry.flags & kEntryUnreplicated) == 0) return stored;
-  for (int i = 0; i < kNumberTries && !PoolIsKept(loaded_.entry.pool); ++i) {
-    const Entry before = loaded_.entry;
-    loaded_.entry.pool =
-        context_.shared->pools.NumberOf(context_.access->save_path, context_.settings, context_.store, now).number;
-    context_.store->Update(loaded_.key, before, loaded_.entry);
+Status PutEntry(const SessionContext& context, LoadedSession* loaded, TimePoint now) {
+  SaveTokens(context, loaded);
+  Entry& entry = loaded->entry;
+  const SessionKey& key = loaded->address().local_key();
+  entry.pool = context.pool;
+  entry.home_node = loaded->address().HomeNode();
+  Status stored = context.store->Put(key, entry, loaded->image.bytes(), now);
+  if (!stored.ok() || !loaded->Is(kEntryUnreplicated)) return stored;
+  for (int i = 0; i < kNumberTries && !PoolIsKept(context, entry.pool); ++i) {
+    const Entry before = entry;
+    SharedPoolTable& pools = context.shared->pools;
+    entry.pool = pools.NumberOf(context.access->save_path, context.settings, context.store, now).number;
+    context.store->Update(key, before, entry);
   }
   return stored;
 }
 
-// Whether whoever flushes will find this pool's settings under the number of an entry that is stored now.
-bool Session::PoolIsKept(uint8_t pool) const {
-  return pool == 0 || context_.pool_hash == 0 || context_.shared->pools.Holds({pool, context_.pool_hash});
+void ExtendEntry(const SessionContext& context, LoadedSession* loaded, TimePoint now) {
+  // A session that is used more often need not be moved each time.
+  const int64_t worth_updating_ns = std::min<int64_t>(loaded->lifetime_s, 10) * 100'000'000;
+  const int64_t expires_at_ns = SecondsAfter(now, loaded->lifetime_s);
+  const int64_t moved_ns = expires_at_ns - loaded->entry.expires_at_ns;
+  if (moved_ns > -worth_updating_ns && moved_ns < worth_updating_ns) return;
+  const Entry before = loaded->entry;
+  loaded->entry.expires_at_ns = expires_at_ns;
+  loaded->entry.lifetime_s = loaded->lifetime_s;
+  const bool single_server = context.nodes->empty();
+  if (!context.store->Update(loaded->address().local_key(), before, loaded->entry) && single_server) {
+    (void)PutEntry(context, loaded, now)
+        .ok();  // evicted or expired in the middle of the request: here is the only copy
+  }
 }
 
-// The hash that tells a flush which node the ID named: the entry does not hold the ID.
-uint32_t Session::HomeNode() { return loaded_.home.empty() ? 0 : NodeNameHash(loaded_.home, {}); }
+void ConfirmEntry(const SessionContext& context, LoadedSession* loaded, TimePoint now) {
+  if (context.settings.affinity == AffinityMode::kBalancer) loaded->client_stayed = true;  // or nodes would know
+  const Entry before = loaded->entry;
+  loaded->entry.confirmed_at_ns = ToNanos(now);
+  SaveTokens(context, loaded);
+  context.store->Update(loaded->address().local_key(), before, loaded->entry);
+}
 
-void Session::SaveTokens() {
-  if (loaded_.placement.empty()) return;  // no node was asked: the entry's own tokens still hold
-  size_t used = 0;
-  loaded_.entry.tokens = {};
-  for (const uint32_t node : loaded_.placement) {
-    const NodeToken& token = loaded_.tokens[node];
-    if (used == loaded_.entry.tokens.size()) break;
-    if (token.known()) loaded_.entry.tokens[used++] = {token.cas, token.incarnation, context_.nodes->member(node).hash};
-  }
+void BeginGrace(const SessionContext& context, TimePoint now, Entry* entry) {
+  entry->confirmed_at_ns = 0;
+  entry->grace_until_ns = ToNanos(now + context.settings.takeover_grace);
+}
+
+bool PoolIsKept(const SessionContext& context, uint8_t pool) {
+  return pool == 0 || context.pool_hash == 0 || context.shared->pools.Holds({pool, context.pool_hash});
+}
+
+void NoteUnreplicated(const SessionContext& context, uint8_t pool) {
+  if (context.shared != nullptr) context.shared->NotePending(pool);
 }
 
 }  // namespace clustered_session

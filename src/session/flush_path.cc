@@ -1,63 +1,69 @@
-// The flush path: an unreplicated entry is written for no request. See docs/protocol.md, 'Flush'. Layer: session.
-#include <algorithm>
+// An unreplicated entry is written for no request, see flush_path.h. Layer: session.
+#include "src/session/flush_path.h"
 
-#include "src/session/session.h"
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "src/session/commit.h"
+#include "src/session/tombstone.h"
 
 namespace clustered_session {
+namespace {
 
-bool Session::AnyNodeWorthAsking() const {
-  for (uint32_t i = 0; i < context_.nodes->size(); ++i) {
-    if (context_.nodes->WorthAsking(i)) return true;
+// No node takes it, nor will one the next time: it goes on as this server's own, and may be evicted.
+void GiveUpReplication(OpenScope* open, LoadedSession* loaded, const Error& error) {
+  open->notices.push_back({false, "a session stays on this server only: " + error.message()});
+  const Entry before = loaded->entry;
+  loaded->entry.flags = (before.flags & ~uint32_t{kEntryUnreplicated}) | kEntryUnderReplicated;
+  open->context.store->Update(loaded->address().local_key(), before, loaded->entry);
+}
+
+FlushOutcome Write(OpenScope* open, LoadedSession* loaded, TimePoint now) {
+  FlushOutcome outcome = FlushOutcome::kWritten;
+  if (loaded->Is(kEntryTombstone)) {
+    loaded->lifetime_s = loaded->entry.lifetime_s;
+    RepeatTombstone(open, loaded);
+  } else {
+    const int64_t left_s = (loaded->entry.expires_at_ns - ToNanos(now)) / 1'000'000'000 + 1;
+    loaded->lifetime_s = static_cast<uint32_t>(std::max<int64_t>(left_s, 1));
+    const Status status = Committer(open, loaded).CommitToNodes(loaded->image.payload());
+    if (!status.ok()) {
+      GiveUpReplication(open, loaded, status.error());
+      outcome = FlushOutcome::kGone;
+    }
   }
-  return false;
+  return loaded->Is(kEntryUnreplicated) ? FlushOutcome::kNoNode : outcome;
 }
 
 // Under the session's lock, like any write: in lock=none as the turn of a commit.
-Session::FlushOutcome Session::Flush(const SessionKey& local_key, uint8_t pool) {
-  Reset();
-  if (!AnyNodeWorthAsking()) return FlushOutcome::kNoNode;
-  const TimePoint now = context_.clock->Now();
-  Result<SessionLock> lock = context_.store->locks().Acquire(local_key, now);
-  if (!lock.ok()) return FlushOutcome::kBusy;
-  loaded_.lock = *lock;
-  loaded_.key = local_key;
-  loaded_.placement_key = context_.InSpace(local_key);
-  const bool have = context_.store->Lookup(local_key, now, &loaded_.entry, loaded_.image.buffer());
-  const bool due = (loaded_.entry.flags & kEntryUnreplicated) != 0 && loaded_.entry.pool == pool;
-  if (!have || !loaded_.image.Valid() || !due) {
-    Reset();
-    return FlushOutcome::kGone;
-  }
-  for (const NodeAddress& address : context_.nodes->addresses()) {
-    if (NodeNameHash(address.name, {}) == loaded_.entry.home_node) loaded_.home = address.name;
-  }
-  ServeEntry();
-  FlushOutcome outcome = FlushOutcome::kGone;
-  if ((loaded_.entry.flags & kEntryTombstone) != 0) {
-    loaded_.lifetime_s = loaded_.entry.lifetime_s;
-    RepeatTombstone();
-    outcome = FlushOutcome::kWritten;
-  } else {
-    const int64_t left_s = (loaded_.entry.expires_at_ns - ToNanos(now)) / 1'000'000'000 + 1;
-    loaded_.lifetime_s = static_cast<uint32_t>(std::max<int64_t>(left_s, 1));
-    if (Status status = CommitToNodes(loaded_.image.payload()); status.ok()) {
-      outcome = FlushOutcome::kWritten;
-    } else {
-      GiveUpReplication(status.error());
-    }
-  }
-  if ((loaded_.entry.flags & kEntryUnreplicated) != 0) outcome = FlushOutcome::kNoNode;
-  if (outcome == FlushOutcome::kWritten) counters().flushed.Add();
-  Reset();
+FlushOutcome FlushLocked(OpenScope* open, const SessionKey& local_key, uint8_t pool) {
+  const TimePoint now = open->Now();
+  Entry entry;
+  Image image;
+  const bool have = open->context.store->Lookup(local_key, now, &entry, image.buffer());
+  const bool due = have && (entry.flags & kEntryUnreplicated) != 0 && entry.pool == pool;
+  if (!due || !image.Valid()) return FlushOutcome::kGone;
+  LoadedSession loaded(open->context, SessionAddress(open->context, local_key, entry.home_node), entry.lifetime_s);
+  loaded.entry = entry;
+  loaded.image = std::move(image);
+  const FlushOutcome outcome = Write(open, &loaded, now);
+  if (outcome == FlushOutcome::kWritten) open->counters().flushed.Add();
   return outcome;
 }
 
-// No node takes it, nor will one the next time: it goes on as this server's own, and may be evicted.
-void Session::GiveUpReplication(const Error& error) {
-  notices_.push_back({false, "a session stays on this server only: " + error.message()});
-  const Entry before = loaded_.entry;
-  loaded_.entry.flags = (before.flags & ~uint32_t{kEntryUnreplicated}) | kEntryUnderReplicated;
-  context_.store->Update(loaded_.key, before, loaded_.entry);
+}  // namespace
+
+FlushOutcome FlushEntry(const std::shared_ptr<const SessionContext>& context, const SessionKey& local_key, uint8_t pool,
+                        std::vector<Notice>* notices) {
+  OpenScope open(context);
+  FlushOutcome outcome = FlushOutcome::kNoNode;
+  if (AnyNodeWorthAsking(*context->nodes)) {
+    outcome = open.locks.TryLocal(local_key) ? FlushLocked(&open, local_key, pool) : FlushOutcome::kBusy;
+  }
+  open.locks.Release();
+  for (Notice& notice : open.TakeNotices()) notices->push_back(std::move(notice));
+  return outcome;
 }
 
 }  // namespace clustered_session

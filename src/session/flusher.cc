@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "src/session/session.h"
+#include "src/session/flush_path.h"
 #include "src/session/shared_state.h"
 
 namespace clustered_session {
@@ -50,23 +50,21 @@ void Flusher::Try(const LocalStore::Unreplicated& found, Step* step) {
     ++step->gone;
     return;
   }
-  Session session(context);
-  switch (session.Flush(found.key, found.pool)) {
-    case Session::FlushOutcome::kWritten:
+  switch (FlushEntry(context, found.key, found.pool, &notices_)) {
+    case FlushOutcome::kWritten:
       ++step->written;
       NoteLag(*context, entry, clock_->Now());
       break;
-    case Session::FlushOutcome::kGone:
+    case FlushOutcome::kGone:
       ++step->gone;
       break;
-    case Session::FlushOutcome::kBusy:
+    case FlushOutcome::kBusy:
       ++step->busy;
       break;
-    case Session::FlushOutcome::kNoNode:
+    case FlushOutcome::kNoNode:
       ++step->no_node;
       break;
   }
-  for (Notice& notice : session.TakeNotices()) notices_.push_back(std::move(notice));
 }
 
 std::vector<Notice> Flusher::TakeNotices() { return std::exchange(notices_, {}); }

@@ -1,56 +1,69 @@
-// The image of a session in the local store: fingerprint, actor, life and version vector, then the payload. Layer:
-// session. The store keeps it as a payload of its own; the vector tells at a conflict what this server had seen. Only
-// its slots that are in use are kept: 29 bytes and 8 for each writer.
+// The image of a session in the local store: where it comes from, then the payload. Layer: session. The store keeps it
+// as a payload of its own; the ancestry tells at a conflict what this server had seen. Only what is in use is kept: 35
+// bytes, 4 for each life and 16 for each interval of writes.
 #ifndef CLUSTERED_SESSION_SESSION_IMAGE_H_
 #define CLUSTERED_SESSION_SESSION_IMAGE_H_
 
 #include <cstdint>
-#include <cstring>
 #include <string>
 #include <string_view>
 
 #include "src/base/bytes.h"
-#include "src/record/version_vector.h"
+#include "src/record/ancestry.h"
 
 namespace clustered_session {
 
 class Image {
  public:
-  static constexpr size_t kHeaderSizeMax = 29 + VersionVector::kBytes;
+  static constexpr size_t kFixedSize = 35;
+  static constexpr size_t kHeaderSizeMax = kFixedSize + 2 * LifeSet::kMax * LifeSet::kLifeBytes +
+                                           CausalContext::kIntervalsMax * CausalContext::kIntervalBytes;
 
-  // As one without a payload, of no record; takes no memory.
+  // As one without a payload, of nothing; takes no memory.
   Image() = default;
 
   std::string_view payload() const {
     return bytes_.empty() ? std::string_view() : std::string_view(bytes_).substr(HeaderSize());
   }
-  VersionVector vector() const {
-    char slots[VersionVector::kBytes] = {};
-    std::memcpy(slots, Header() + kFixedSize, HeaderSize() - kFixedSize);
-    VersionVector vector = VersionVector::Load(slots);
-    vector.LoadDropped(Header() + kDroppedAt);
-    return vector;
-  }
-  // Of the record that holds exactly this; 0 if there is none, as after a merge that is not written yet.
-  uint64_t fingerprint() const { return LoadLittleEndian<uint64_t>(Header()); }
 
-  // The name under which this server writes the session in version vectors.
-  uint32_t actor() const { return LoadLittleEndian<uint32_t>(Header() + 8); }
-  uint32_t life() const { return LoadLittleEndian<uint32_t>(Header() + 12); }
-  void SetActor(uint32_t actor) { StoreLittleEndian<uint32_t>(OwnHeader() + 8, actor); }
-
-  // Views of the payload hold no longer than until here, as its place depends on the number of slots.
-  void SetLineage(const VersionVector& vector, uint64_t fingerprint, uint32_t life) {
-    char slots[VersionVector::kBytes];
-    vector.Store(slots);
-    const size_t used = vector.used();
-    OwnHeader();
-    bytes_.replace(kFixedSize, HeaderSize() - kFixedSize, slots, used * VersionVector::kSlotBytes);
-    bytes_[kSlotsAt] = static_cast<char>(used);
-    vector.StoreDropped(bytes_.data() + kDroppedAt);
-    StoreLittleEndian<uint32_t>(bytes_.data() + 12, life);
-    StoreLittleEndian<uint64_t>(bytes_.data(), fingerprint);
+  // All but whether it is a tombstone, which the entry says.
+  Ancestry ancestry() const {
+    Ancestry ancestry;
+    ancestry.fingerprint = LoadLittleEndian<uint64_t>(Header());
+    ancestry.dot = {LoadLittleEndian<uint32_t>(Header() + 16), LoadLittleEndian<uint64_t>(Header() + 20)};
+    ancestry.lifetime_max_s = LoadLittleEndian<uint32_t>(Header() + 28);
+    const char* from = Header() + kFixedSize;
+    ancestry.lives.Load(from, Count(kLivesAt));
+    from += Count(kLivesAt) * LifeSet::kLifeBytes;
+    ancestry.ended.Load(from, Count(kEndedAt));
+    from += Count(kEndedAt) * LifeSet::kLifeBytes;
+    ancestry.context.Load(from, Count(kIntervalsAt));
+    return ancestry;
   }
+  // Views of the payload hold no longer than until here, as its place depends on the ancestry.
+  void SetAncestry(const Ancestry& ancestry) {
+    std::string header(
+        kFixedSize + ancestry.lives.stored_size() + ancestry.ended.stored_size() + ancestry.context.stored_size(),
+        '\0');
+    StoreLittleEndian<uint64_t>(header.data(), ancestry.fingerprint);
+    StoreLittleEndian<uint64_t>(header.data() + 8, since());
+    StoreLittleEndian<uint32_t>(header.data() + 16, ancestry.dot.actor);
+    StoreLittleEndian<uint64_t>(header.data() + 20, ancestry.dot.number);
+    StoreLittleEndian<uint32_t>(header.data() + 28, ancestry.lifetime_max_s);
+    header[kLivesAt] = static_cast<char>(ancestry.lives.size());
+    header[kEndedAt] = static_cast<char>(ancestry.ended.size());
+    header[kIntervalsAt] = static_cast<char>(ancestry.context.size());
+    char* to = header.data() + kFixedSize;
+    ancestry.lives.Store(to);
+    ancestry.ended.Store(to + ancestry.lives.stored_size());
+    ancestry.context.Store(to + ancestry.lives.stored_size() + ancestry.ended.stored_size());
+    bytes_.replace(0, bytes_.empty() ? 0 : HeaderSize(), header);
+  }
+
+  // This server has made no write of the session with a number from this one on that is not in the ancestry.
+  uint64_t since() const { return LoadLittleEndian<uint64_t>(Header() + 8); }
+  void SetSince(uint64_t since) { StoreLittleEndian<uint64_t>(OwnHeader() + 8, since); }
+
   // `payload` may view into this image.
   void SetPayload(std::string_view payload) {
     OwnHeader();
@@ -67,14 +80,14 @@ class Image {
   std::string* buffer() { return &bytes_; }
   // Whether the buffer holds an image; call it after the store has written there.
   bool Valid() const {
-    return bytes_.size() >= kFixedSize && static_cast<uint8_t>(bytes_[kSlotsAt]) <= VersionVector::kSlots &&
-           bytes_.size() >= HeaderSize();
+    return bytes_.size() >= kFixedSize && Count(kLivesAt) <= LifeSet::kMax && Count(kEndedAt) <= LifeSet::kMax &&
+           Count(kIntervalsAt) <= CausalContext::kIntervalsMax && bytes_.size() >= HeaderSize();
   }
 
  private:
-  static constexpr size_t kSlotsAt = 16;    // a byte: how many slots follow
-  static constexpr size_t kDroppedAt = 17;  // who has lost a slot
-  static constexpr size_t kFixedSize = kDroppedAt + VersionVector::kDroppedBytes;
+  static constexpr size_t kLivesAt = 32;  // a byte each: how many follow
+  static constexpr size_t kEndedAt = 33;
+  static constexpr size_t kIntervalsAt = 34;
 
   const char* Header() const {
     static constexpr char kNone[kFixedSize] = {};
@@ -84,8 +97,10 @@ class Image {
     if (bytes_.empty()) bytes_.assign(kFixedSize, '\0');
     return bytes_.data();
   }
+  size_t Count(size_t at) const { return static_cast<uint8_t>(Header()[at]); }
   size_t HeaderSize() const {
-    return kFixedSize + static_cast<uint8_t>(Header()[kSlotsAt]) * VersionVector::kSlotBytes;
+    return kFixedSize + (Count(kLivesAt) + Count(kEndedAt)) * LifeSet::kLifeBytes +
+           Count(kIntervalsAt) * CausalContext::kIntervalBytes;
   }
 
   std::string bytes_;  // empty: kFixedSize zeros

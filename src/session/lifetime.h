@@ -27,9 +27,10 @@ inline std::chrono::seconds RecordTimeToLive(uint32_t lifetime_s) {
   return std::chrono::seconds(lifetime_s) + RefreshInterval(lifetime_s) + kNodeClockTick;
 }
 
-// Longer than anything of the session that a node or another server may still hold.
+// Longer than any record of the session that a node may still hold. `lifetime_s` is the longest with which one was
+// written; a request that has read the session before its end may write it for two minutes after.
 inline std::chrono::seconds TombstoneTimeToLive(uint32_t lifetime_s) {
-  return std::chrono::seconds(lifetime_s) * 2 + std::chrono::minutes(2);
+  return RecordTimeToLive(lifetime_s) + std::chrono::minutes(2);
 }
 
 }  // namespace clustered_session

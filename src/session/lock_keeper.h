@@ -1,17 +1,13 @@
 // LockKeeper: the thread that renews the cluster locks of this process. Layer: session. One object per process.
 // It starts with the first lock and ends when none has been held for the length of a lease, so that a request which is
-// done in time pays for no thread of its own. It blocks all signals, has connections of its own and calls nothing of
-// PHP. A child made by fork() has no such thread and makes an object of its own.
+// done in time pays for no thread of its own. It has connections of its own and calls nothing of PHP. A child made by
+// fork() has no such thread and makes an object of its own.
 #ifndef CLUSTERED_SESSION_SESSION_LOCK_KEEPER_H_
 #define CLUSTERED_SESSION_SESSION_LOCK_KEEPER_H_
 
-#include <sys/types.h>
-
-#include <condition_variable>
 #include <cstdint>
-#include <mutex>
-#include <thread>
 
+#include "src/base/on_demand_thread.h"
 #include "src/local/local_store.h"
 #include "src/session/lock_leases.h"
 
@@ -23,36 +19,29 @@ class LockKeeper {
   // leases' access has them. `log`: of this process, see event_log.h.
   LockKeeper(LocalStore* store, const Clock* clock, Duration lease_length, LockLeases::NodesOf nodes_of = {},
              uint64_t log = 0);
-  ~LockKeeper();
   LockKeeper(const LockKeeper&) = delete;
   LockKeeper& operator=(const LockKeeper&) = delete;
 
   LockLeases* leases() { return &leases_; }
 
   // Ends the thread, if it is this process's, for good.
-  void Stop();
+  void Stop() { thread_.Stop(); }
 
   // Whether the calling process is the one that made the object.
-  bool Mine() const;
+  bool Mine() const { return thread_.Mine(); }
 
-  bool running();
+  bool running() const { return thread_.running(); }
 
  private:
-  bool Start();
-  void Main();
-  void RunLoop(const LockLeases::NodesOf& nodes_of);
+  void Serve();
+  void RenewUntilIdle(const LockLeases::NodesOf& nodes_of);
 
   LocalStore* store_;
   const Clock* clock_;
   const LockLeases::NodesOf nodes_of_;
   const uint64_t log_;
-  const pid_t process_;
   LockLeases leases_;
-  std::mutex mutex_;  // of all below
-  std::condition_variable stopping_;
-  std::thread thread_;
-  bool stop_ = false;
-  bool running_ = false;
+  OnDemandThread thread_;  // last: it ends before what it uses
 };
 
 }  // namespace clustered_session

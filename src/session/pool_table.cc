@@ -44,7 +44,7 @@ class ChangeLock {
 
 uint64_t SharedPoolTable::CredentialsHash(const SessionSettings& settings) {
   if (settings.username.empty() && settings.password.empty()) return 0;
-  return HashSessionId({}, settings.username, settings.password).Hash64() | 1;
+  return Hash128({}, settings.username, settings.password).Hash64() | 1;
 }
 
 bool SharedPoolTable::Init() {
@@ -69,7 +69,7 @@ SharedPoolTable::Number SharedPoolTable::NumberOf(std::string_view save_path, co
   const Values values = ValuesOf(save_path, settings);
   std::string text(save_path);
   text += settings.prefix;
-  const uint64_t hash = HashSessionId({}, {reinterpret_cast<const char*>(&values), sizeof values}, text).Hash64() | 1;
+  const uint64_t hash = Hash128({}, {reinterpret_cast<const char*>(&values), sizeof values}, text).Hash64() | 1;
   if (const uint8_t number = Find(hash, now); number != 0) return {number, hash};
 
   ChangeLock lock(&change);

@@ -1,3 +1,4 @@
+// Records are written until their nodes agree, see replicator.h. Layer: session.
 #include "src/session/replicator.h"
 
 #include <algorithm>
@@ -6,6 +7,8 @@
 
 #include "src/base/protocol_fault.h"
 #include "src/session/conflict.h"
+#include "src/session/lifetime.h"
+#include "src/session/succession.h"
 
 namespace clustered_session {
 namespace {
@@ -13,20 +16,15 @@ namespace {
 // Each attempt after the first means that somebody else wrote in between; two servers that fight settle in two.
 constexpr int kAttemptsMax = 6;
 
+std::chrono::seconds TimeToLiveOf(const Record& record) {
+  return record.tombstone() ? TombstoneTimeToLive(record.ancestry.lifetime_max_s) : RecordTimeToLive(record.lifetime_s);
+}
+
 }  // namespace
 
-Replicator::Replicator(const SessionContext& context, std::string_view storage_key,
-                       const std::vector<uint32_t>& placement, std::vector<NodeToken>* tokens,
-                       std::vector<Notice>* notices)
-    : context_(context), storage_key_(storage_key), placement_(placement), tokens_(tokens), notices_(notices) {}
-
-WriteOutcome Replicator::Write(const Record& record, const WriteBase& base, uint32_t copies, std::chrono::seconds ttl,
-                               TimePoint deadline) {
+WriteOutcome Replicator::Write(const Record& record, const WriteBase& base, uint32_t copies, TimePoint deadline) {
   record_ = record;
   base_ = base;
-  own_payload_ = record.payload;
-  record_.vector = base.vector;
-  if (base.actor != 0) record_.vector.Advance(base.actor, record.version);
   outcome_ = {};
   states_.assign(context_.nodes->size(), NodeState::kOpen);
 
@@ -35,16 +33,13 @@ WriteOutcome Replicator::Write(const Record& record, const WriteBase& base, uint
     std::vector<NodeSet::WriteTarget> targets = ChooseTargets(copies);
     if (targets.empty() && AskFailingNodes(deadline)) targets = ChooseTargets(copies);
     if (targets.empty()) break;
-    const std::string bytes = EncodeRecord(&record_, storage_key_);
+    const std::string bytes = EncodeRecord(&record_, items_->key);
     contests_.clear();
-    std::vector<NodeReply> replies = context_.nodes->WriteAll(targets, storage_key_, bytes, ttl, deadline);
+    const std::chrono::seconds ttl = TimeToLiveOf(record_);
+    std::vector<NodeReply> replies = context_.nodes->WriteAll(targets, items_->key, bytes, ttl, deadline);
     for (size_t i = 0; i < targets.size(); ++i) HandleReply(targets[i].node, std::move(replies[i]));
-    if (!contests_.empty() && record_.tombstone()) {  // what it destroys is destroyed, and this was started since
-      outcome_.superseded = true;
-      break;
-    }
     if (!contests_.empty() && !ResolveContests()) {
-      Retract(ttl, deadline);
+      Retract(deadline);
       break;
     }
     if (!TimeToAsk(context_, deadline)) {
@@ -54,12 +49,12 @@ WriteOutcome Replicator::Write(const Record& record, const WriteBase& base, uint
       deadline = context_.clock->Now() + context_.settings.operation_timeout;
     }
   }
+  if (contests_.empty()) RemoveLeftovers(copies, deadline);
   outcome_.acks = static_cast<uint32_t>(std::count(states_.begin(), states_.end(), NodeState::kHolds));
   outcome_.version = record_.version;
   outcome_.epoch = record_.epoch;
-  outcome_.vector = record_.vector;
-  outcome_.life = record_.life;
-  outcome_.fingerprint = contests_.empty() ? record_.fingerprint : 0;
+  outcome_.ancestry = record_.ancestry;
+  if (!contests_.empty()) outcome_.ancestry.fingerprint = 0;
   return std::move(outcome_);
 }
 
@@ -67,11 +62,11 @@ WriteOutcome Replicator::Write(const Record& record, const WriteBase& base, uint
 std::vector<NodeSet::WriteTarget> Replicator::ChooseTargets(uint32_t copies) const {
   std::vector<NodeSet::WriteTarget> targets;
   uint32_t chosen = 0;
-  for (const uint32_t node : placement_) {
+  for (const uint32_t node : items_->placement) {
     if (chosen == copies) break;
     if (states_[node] == NodeState::kFailed || !context_.nodes->WorthAsking(node)) continue;
     ++chosen;
-    if (states_[node] == NodeState::kOpen) targets.push_back({node, (*tokens_)[node]});
+    if (states_[node] == NodeState::kOpen) targets.push_back({node, items_->tokens[node]});
   }
   return targets;
 }
@@ -81,7 +76,7 @@ bool Replicator::AskFailingNodes(TimePoint deadline) const {
   if (std::count(states_.begin(), states_.end(), NodeState::kHolds) != 0 || !TimeToAsk(context_, deadline))
     return false;
   std::vector<uint32_t> nodes;
-  for (const uint32_t node : placement_) {
+  for (const uint32_t node : items_->placement) {
     if (states_[node] == NodeState::kOpen) nodes.push_back(node);
   }
   return context_.nodes->GrantLastTries(nodes);
@@ -96,7 +91,7 @@ bool Replicator::WorthMoreTime(const std::vector<NodeSet::WriteTarget>& targets)
 }
 
 void Replicator::HandleReply(uint32_t node, NodeReply reply) {
-  (*tokens_)[node] = reply.token;
+  items_->tokens[node] = reply.token;
   switch (reply.status) {
     case NodeStatus::kStored:
       states_[node] = NodeState::kHolds;
@@ -131,7 +126,12 @@ void Replicator::HandleReply(uint32_t node, NodeReply reply) {
 // is.
 void Replicator::HandleConflict(uint32_t node, NodeReply reply) {
   if (!reply.token.known()) return;  // the item is gone: the next attempt adds it
-  Result<Record> theirs = DecodeRecord(reply.value, storage_key_);
+  Result<Record> theirs = DecodeRecord(reply.value, items_->key);
+  if (!theirs.ok() && theirs.error().code() == ErrorCode::kUnsupported) {
+    outcome_.later_format = true;
+    states_[node] = NodeState::kFailed;
+    return;
+  }
   if (!theirs.ok()) {  // somebody else's bytes under our key: worth nothing, replaced
     context_.store->counters().corrupt_records.Add();
     notices_->push_back({false, context_.nodes->Label(node) + ": an item under our key is unreadable (" +
@@ -139,67 +139,99 @@ void Replicator::HandleConflict(uint32_t node, NodeReply reply) {
                                     ") and was replaced; check that no other program uses this prefix"});
     return;
   }
+  const Lineage lineage = LineageOf(theirs->ancestry, record_.ancestry);
+  if (record_.tombstone() && lineage == Lineage::kSame) {  // another server has told the same end
+    states_[node] = NodeState::kHolds;
+    return;
+  }
   // What this write was made from is a laggard. Anything else was written by somebody who had not seen this write.
-  const Lineage lineage = LineageOf(*theirs, AncestryOf(record_));
   const bool overwrite = HasFault(ProtocolFault::kSilentOverwrite) && lineage == Lineage::kBranch;
-  if (lineage == Lineage::kSame || lineage == Lineage::kAncestor || overwrite) {
+  const bool outlives = record_.tombstone() && theirs->ancestry.lifetime_max_s > record_.ancestry.lifetime_max_s;
+  if ((lineage == Lineage::kSame || lineage == Lineage::kAncestor || overwrite) && !outlives) {
     context_.store->counters().repairs.Add();
     return;
   }
   const bool met = std::any_of(contests_.begin(), contests_.end(), [&](const Contest& contest) {
-    return contest.record.fingerprint == theirs->fingerprint;
+    return contest.record.ancestry.fingerprint == theirs->ancestry.fingerprint;
   });
   if (met) return;  // on another node as well
   contests_.push_back({*theirs, std::move(reply.value)});
-  contests_.back().record.payload = std::string_view(contests_.back().bytes).substr(kRecordHeaderSize);
+  contests_.back().record.ViewInto(contests_.back().bytes);
 }
 
-// Makes record_ the successor of all that were met. False: the session was destroyed, nothing may be written.
+// Makes record_ the successor of all that were met. False: it is over, and nothing more may be written. Then the one
+// contest that is left says why.
 bool Replicator::ResolveContests() {
-  // In the order of their epochs and versions, so that a branch never counts as newer than what came after it.
-  std::sort(contests_.begin(), contests_.end(),
-            [](const Contest& a, const Contest& b) { return a.record.order() < b.record.order(); });
+  // In the order of their epochs and versions, so that a branch never counts as newer than what came after it. Ends
+  // come first: they tell which of the others are past.
+  std::sort(contests_.begin(), contests_.end(), [](const Contest& a, const Contest& b) {
+    if (a.record.tombstone() != b.record.tombstone()) return a.record.tombstone();
+    return a.record.order() < b.record.order();
+  });
+  for (Contest& contest : contests_) contest.record.ViewInto(contest.bytes);
+  if (!(record_.tombstone() ? AbsorbMet() : TakeInMet())) return false;
+  for (NodeState& state : states_) {
+    if (state == NodeState::kHolds) state = NodeState::kOpen;
+  }
+  if (record_.tombstone()) return true;
+  ++record_.version;
+  record_.ancestry.dot = NextDot(context_);
+  record_.ancestry.context.Add(record_.ancestry.dot, std::min(base_.since, record_.ancestry.dot.number));
+  return true;
+}
+
+bool Replicator::TakeInMet() {
   for (Contest& contest : contests_) {
-    Record& theirs = contest.record;
-    theirs.payload = std::string_view(contest.bytes).substr(kRecordHeaderSize);
     context_.store->counters().conflicts.Add();
-    if (theirs.life < record_.life) {
-      // Met together with the end of its life.
-    } else if (base_.started_anew && (theirs.tombstone() || theirs.life > record_.life)) {
-      // Others have started it anew as well, and perhaps destroyed that: this one joins the latest life.
-      record_.life = theirs.life + (theirs.tombstone() ? 1 : 0);
-      record_.vector = VersionVector();
-      record_.payload = own_payload_;  // nothing of a life that is over
-      outcome_.payload_changed = false;
-      if (!theirs.tombstone()) MergeWith(theirs);
-    } else if (theirs.tombstone() || theirs.life > record_.life) {
+    const Ancestry& theirs = contest.record.ancestry;
+    if (LineageOf(theirs, record_.ancestry) == Lineage::kAncestor) continue;  // met together with its end
+    if (theirs.ended.Meets(record_.ancestry.lives) && !HasFault(ProtocolFault::kLivesIgnored)) {
       outcome_.destroyed = true;
       const Contest last = std::move(contest);
       contests_ = {last};
       return false;
-    } else {
-      MergeWith(theirs);
     }
-    record_.vector.Absorb(theirs.vector);
-    record_.version = std::max(record_.version, theirs.version);
-    if (theirs.epoch > record_.epoch) {  // taken over since: the session is the other server's now
-      record_.epoch = theirs.epoch;
-      record_.instance = theirs.instance;
-      outcome_.ownership_lost = true;
-    }
-  }
-  ++record_.version;
-  record_.vector.Advance(base_.actor, record_.version);
-  for (NodeState& state : states_) {
-    if (state == NodeState::kHolds) state = NodeState::kOpen;
+    TakeIn(contest.record);
   }
   return true;
+}
+
+// What a tombstone has met ends as well: sessions whose life it had not read, and what other tombstones name. It lasts
+// as long as the longest of them. But a session that was started after this end stands.
+bool Replicator::AbsorbMet() {
+  Ancestry& mine = record_.ancestry;
+  for (const Contest& contest : contests_) {
+    const Ancestry& theirs = contest.record.ancestry;
+    const bool alive = !theirs.tombstone && !mine.ended.Meets(theirs.lives);
+    const bool started_since = base_.stands == Stands::kStartedSince && theirs.ended.Includes(mine.ended);
+    if (alive && (started_since || base_.stands == Stands::kUnnamed)) {
+      outcome_.superseded = true;
+      return false;
+    }
+    mine.ended.Absorb(theirs.End().ended);
+    mine.lifetime_max_s = std::max(mine.lifetime_max_s, theirs.lifetime_max_s);
+    record_.epoch = std::max(record_.epoch, contest.record.epoch);
+  }
+  record_.lifetime_s = mine.lifetime_max_s;
+  return true;
+}
+
+void Replicator::TakeIn(const Record& theirs) {
+  if (!theirs.tombstone()) MergeWith(theirs);
+  if (!record_.ancestry.Absorb(theirs.ancestry)) context_.store->counters().history_overflows.Add();
+  if (theirs.tombstone()) return;
+  record_.version = std::max(record_.version, theirs.version);
+  if (theirs.epoch > record_.epoch) {  // taken over since: the session is the other server's now
+    record_.epoch = theirs.epoch;
+    record_.instance = theirs.instance;
+    outcome_.ownership_lost = true;
+  }
 }
 
 // Three-way where theirs was made from what this request had read; else both are branches with no base that is known,
 // and every key of either stays.
 void Replicator::MergeWith(const Record& theirs) {
-  const bool from_base = theirs.vector.Covers(base_.vector, base_.only_here);
+  const bool from_base = theirs.ancestry.context.Contains(base_.dot);
   std::optional<std::string> resolved =
       ResolveConflict(context_, from_base ? base_.payload : std::string_view(), record_.payload, theirs.payload);
   if (resolved) {
@@ -209,23 +241,39 @@ void Replicator::MergeWith(const Record& theirs) {
   }
   if (from_base) {  // the next to be met has either seen theirs, or is a branch
     base_payload_.assign(theirs.payload);
-    base_.only_here = false;
     base_.payload = base_payload_;
-    base_.vector = theirs.vector;
+    base_.dot = theirs.ancestry.dot;
   }
 }
 
-// A node took this write before another showed that the session is destroyed: the tombstone belongs there as well.
-void Replicator::Retract(std::chrono::seconds ttl, TimePoint deadline) {
+// A node took this write before another showed that the session is over: what says so belongs there as well.
+void Replicator::Retract(TimePoint deadline) {
   std::vector<NodeSet::WriteTarget> targets;
   for (uint32_t node = 0; node < states_.size(); ++node) {
-    if (states_[node] == NodeState::kHolds) targets.push_back({node, (*tokens_)[node]});
+    if (states_[node] == NodeState::kHolds) targets.push_back({node, items_->tokens[node]});
     states_[node] = NodeState::kFailed;
   }
-  if (targets.empty() || !contests_.front().record.tombstone()) return;
-  const std::string& bytes = contests_.front().bytes;
-  std::vector<NodeReply> replies = context_.nodes->WriteAll(targets, storage_key_, bytes, ttl, deadline);
-  for (size_t i = 0; i < targets.size(); ++i) (*tokens_)[targets[i].node] = replies[i].token;
+  if (targets.empty() || record_.tombstone()) return;
+  const Contest& end = contests_.front();
+  std::vector<NodeReply> replies =
+      context_.nodes->WriteAll(targets, items_->key, end.bytes, TimeToLiveOf(end.record), deadline);
+  for (size_t i = 0; i < targets.size(); ++i) items_->tokens[targets[i].node] = replies[i].token;
+}
+
+// What a stand-in holds from a time when one of the proper nodes failed would be taken for the session, once these have
+// lost it. It goes as soon as they hold this write, if it still is what was seen there.
+void Replicator::RemoveLeftovers(uint32_t copies, TimePoint deadline) {
+  const std::vector<uint32_t>& placement = items_->placement;
+  const auto proper = placement.begin() + static_cast<ptrdiff_t>(std::min<size_t>(copies, placement.size()));
+  const bool all_hold =
+      std::all_of(placement.begin(), proper, [this](uint32_t node) { return states_[node] == NodeState::kHolds; });
+  if (!all_hold || HasFault(ProtocolFault::kLeftoversStay)) return;
+  for (auto node = proper; node != placement.end(); ++node) {
+    NodeToken& token = items_->tokens[*node];
+    if (!token.known()) continue;
+    context_.nodes->Release(*node, items_->key, token, deadline);
+    token = NodeToken();
+  }
 }
 
 }  // namespace clustered_session

@@ -11,29 +11,35 @@
 
 #include "src/record/record.h"
 #include "src/session/context.h"
+#include "src/session/session_address.h"
 
 namespace clustered_session {
 
+// Which sessions that a tombstone meets go on.
+enum class Stands : uint8_t {
+  kNothing,       // its writer has read nothing, and ends whatever there is
+  kStartedSince,  // those that were started in view of the end of what its writer has read
+  kUnnamed,       // it is told again: those of a life that it does not name
+};
+
 // What a write starts from.
 struct WriteBase {
-  VersionVector vector;       // of what was read; empty = nothing
-  std::string_view payload;   // as it was read: the base of a merge
-  uint32_t actor = 0;         // the name of this writer in version vectors; 0 = a record that is told again as it was
-  bool only_here = false;     // what was read is acknowledged by no node
-  bool started_anew = false;  // under a destroyed ID: nothing was read, so nothing that is destroyed can come back
+  Dot dot;                   // of what was read; none = nothing
+  std::string_view payload;  // as it was read: the base of a merge
+  uint64_t since = 0;        // Image::since()
+  Stands stands = Stands::kStartedSince;
 };
 
 struct WriteOutcome {
   uint32_t acks = 0;            // nodes that hold the final bytes
-  bool superseded = false;      // a tombstone has met a session that was started anew: nothing to destroy any more
+  bool superseded = false;      // a tombstone has met a session that was started since: nothing to destroy any more
   bool destroyed = false;       // the session was destroyed meanwhile: nothing of this write stands
   bool too_large = false;       // refused for its size, by `size_max_node`
+  bool later_format = false;    // a node holds a record that only a later version of this program can read
   bool ownership_lost = false;  // another server took the session over since it was read
   uint64_t version = 0;         // of the final record
   uint64_t epoch = 0;
-  VersionVector vector;
-  uint64_t fingerprint = 0;
-  uint32_t life = 0;
+  Ancestry ancestry;             // fingerprint 0: no node holds exactly this
   bool payload_changed = false;  // a merge or rule made `payload`; else the caller's stands
   std::string payload;
   uint64_t size_max = 0;  // bytes, with too_large
@@ -42,15 +48,14 @@ struct WriteOutcome {
 
 class Replicator {
  public:
-  // `tokens` is indexed by node and updated. `placement` is all nodes in their order for this session.
-  Replicator(const SessionContext& context, std::string_view storage_key, const std::vector<uint32_t>& placement,
-             std::vector<NodeToken>* tokens, std::vector<Notice>* notices);
+  // Updates the tokens of *items. All outlive the object.
+  Replicator(const SessionContext& context, NodeItems* items, std::vector<Notice>* notices)
+      : context_(context), items_(items), notices_(notices) {}
 
   // Writes to the first `copies` nodes of the placement that work. Bounded by attempts and by `deadline`, which is put
   // off once, by operation_timeout, if a node that hung has used it up while another one held something else.
-  // `record` comes with everything but its vector.
-  WriteOutcome Write(const Record& record, const WriteBase& base, uint32_t copies, std::chrono::seconds ttl,
-                     TimePoint deadline);
+  // What other writers put there meanwhile is resolved.
+  WriteOutcome Write(const Record& record, const WriteBase& base, uint32_t copies, TimePoint deadline);
 
  private:
   enum class NodeState : uint8_t { kOpen, kHolds, kFailed };
@@ -61,19 +66,20 @@ class Replicator {
   void HandleReply(uint32_t node, NodeReply reply);
   void HandleConflict(uint32_t node, NodeReply reply);
   bool ResolveContests();
+  bool TakeInMet();
+  bool AbsorbMet();
+  void TakeIn(const Record& theirs);
   void MergeWith(const Record& theirs);
-  void Retract(std::chrono::seconds ttl, TimePoint deadline);
+  void Retract(TimePoint deadline);
+  void RemoveLeftovers(uint32_t copies, TimePoint deadline);
 
   const SessionContext& context_;
-  std::string_view storage_key_;
-  const std::vector<uint32_t>& placement_;
-  std::vector<NodeToken>* tokens_;
+  NodeItems* items_;
   std::vector<Notice>* notices_;
 
   Record record_;  // what is being written; its payload views into the caller's or outcome_.payload
   WriteBase base_;
-  std::string_view own_payload_;  // what the caller gave
-  std::string base_payload_;      // keeps base_.payload after a merge
+  std::string base_payload_;  // keeps base_.payload after a merge
   std::vector<NodeState> states_;
   WriteOutcome outcome_;
   // The records met in this attempt that know more than this write; each with the bytes its payload views into.

@@ -1,91 +1,200 @@
+// One open of the save handler, see session.h. Layer: session.
 #include "src/session/session.h"
 
-#include <algorithm>
 #include <utility>
 
+#include "src/base/protocol_fault.h"
 #include "src/cluster/node_code.h"
 #include "src/cluster/placement.h"
+#include "src/session/destroy_path.h"
+#include "src/session/read_path.h"
+#include "src/session/setup_watch.h"
+#include "src/session/write_path.h"
 
 namespace clustered_session {
 
-namespace {
-
-constexpr size_t kSpareMax = 64 << 10;  // bytes of memory that a worker keeps between its requests
-constexpr size_t kCreatedIdsMax = 8;
-
-}  // namespace
-
 Session::Session(const SessionContext& context) : Session(Borrow(context)) {}
 
-Session::Session(std::shared_ptr<const SessionContext> context)
-    : kept_context_(std::move(context)), context_(*kept_context_) {
-  if (context_.spare != nullptr) loaded_.image.buffer()->swap(*context_.spare);
-}
+Session::Session(std::shared_ptr<const SessionContext> context) : open_(std::move(context)) {}
 
-Session::~Session() {
-  Close();
-  loaded_.image.Clear();  // the next session sees nothing of this one
-  if (context_.spare != nullptr && loaded_.image.buffer()->capacity() <= kSpareMax) {
-    context_.spare->swap(*loaded_.image.buffer());
-  }
-}
+Session::~Session() { Close(); }
 
 std::string Session::CreateId(std::string_view random_part, uint64_t random) {
+  const NodeSet& node_set = *open_.context.nodes;
   std::string id(random_part);
-  if (!SingleServer()) {
-    std::vector<NodeAddress> nodes = context_.nodes->addresses();
+  if (!open_.SingleServer()) {
+    std::vector<NodeAddress> nodes = node_set.addresses();
     // A node that is known to fail gets no new sessions, unless all fail.
     for (uint32_t i = 0; i < nodes.size(); ++i) {
-      if (!context_.nodes->WorthAsking(i)) nodes[i].weight = 0;
+      if (!node_set.WorthAsking(i)) nodes[i].weight = 0;
     }
-    id = NameNode(context_.nodes->addresses(), ChooseNode(nodes, random), random_part);
+    id = NameNode(node_set.addresses(), ChooseNode(nodes, random), random_part);
   }
-  counters().new_sessions.Add();
-  if (created_ids_.size() == kCreatedIdsMax) created_ids_.erase(created_ids_.begin());
-  created_ids_.push_back(id);
+  open_.counters().new_sessions.Add();
+  open_.created.Add(id);
   return id;
 }
 
-// session_create_id('prefix-') puts a prefix before the ID it gets: nobody can guess what ends with a new random ID.
-bool Session::Created(std::string_view id) const {
-  return std::any_of(created_ids_.begin(), created_ids_.end(),
-                     [id](const std::string& created) { return id.ends_with(created); });
+Result<bool> Session::Validate(std::string_view id, uint32_t lifetime_s) {
+  if (!ValidSessionId(id)) return false;
+  if (open_.created.Has(id) || (loaded_ && !ReadCompleted(id))) return LooksAlive(id);
+  if (Status status = Load(id, lifetime_s); !status.ok()) {
+    failed_id_ = id;
+    failure_ = status.error();
+    return status.error();
+  }
+  const bool exists = loaded_->exists() || loaded_->Is(kEntryLocalOnly);
+  if (!exists) GiveUpLoaded();  // an ID that somebody made up keeps no lock
+  return exists;
 }
 
-bool Session::ReadCompleted(std::string_view id) const { return loaded_.complete && loaded_.id == id; }
+// Whether this server has an entry of the session. Asks no node and takes no lock.
+bool Session::LooksAlive(std::string_view id) const {
+  Entry entry;
+  const SessionKey& key = SessionAddress(open_.context, id).local_key();
+  return open_.context.store->Lookup(key, open_.Now(), &entry, nullptr) && (entry.flags & kEntryTombstone) == 0;
+}
+
+Result<std::string_view> Session::Read(std::string_view id, uint32_t lifetime_s) {
+  if (failed_id_ == id) {  // strict mode has asked already
+    failed_id_.clear();
+    return *failure_;
+  }
+  if (!ReadCompleted(id)) {
+    if (Status status = Load(id, lifetime_s); !status.ok()) return status.error();
+  }
+  return loaded_->image.payload();
+}
+
+// Locks, then loads. Called again for a session whose locks are held (session_reset), it reads anew under them.
+Status Session::Load(std::string_view id, uint32_t lifetime_s) {
+  if (!ValidSessionId(id)) {
+    return Error(ErrorCode::kInvalidArgument, "invalid session ID \"" + RedactSessionId(id) +
+                                                  "\": must be 1 to 256 of A-Z, a-z, 0-9, \"-\" and \",\"");
+  }
+  AddressTo(id, lifetime_s);
+  Status status = ReadPath(&open_, &*loaded_).Load();
+  if (status.ok()) {
+    WatchSetup(&open_, *loaded_);
+  } else {
+    GiveUpLoaded();
+  }
+  return status;
+}
+
+Status Session::Write(std::string_view id, std::string_view payload, uint32_t lifetime_s, bool empty) {
+  Status status = LoadToWrite(id, lifetime_s);
+  if (status.ok()) status = WritePath(&open_, &*loaded_).Write(payload, empty);
+  return SettleReplaced(std::move(status));
+}
+
+Status Session::UpdateTimestamp(std::string_view id, std::string_view payload, uint32_t lifetime_s, bool compared) {
+  compared = compared && ReadCompleted(id);
+  Status status = LoadToWrite(id, lifetime_s);
+  if (status.ok()) status = WritePath(&open_, &*loaded_).Touch(payload, compared);
+  return SettleReplaced(std::move(status));
+}
+
+// SessionHandler-wrapped handlers write IDs that were never read.
+Status Session::LoadToWrite(std::string_view id, uint32_t lifetime_s) {
+  if (!ReadCompleted(id)) {
+    if (Status status = Load(id, lifetime_s); !status.ok()) return status;
+  }
+  loaded_->lifetime_s = lifetime_s;
+  return Status::Ok();
+}
+
+// What became of the successor decides over the sessions that it replaces.
+Status Session::SettleReplaced(Status status) {
+  if (status.ok()) {
+    // While no node has the successor, the nodes keep what it replaces: with this server, both would be lost.
+    const bool on_no_node = loaded_ && loaded_->Is(kEntryUnreplicated) && !HasFault(ProtocolFault::kReplacedTooEarly);
+    DestroyReplaced(on_no_node ? Telling::kLater : Telling::kNow);
+  } else {
+    KeepReplaced();
+  }
+  return status;
+}
+
+Status Session::Destroy(std::string_view id, uint32_t lifetime_s) {
+  if (!ValidSessionId(id)) return Status::Ok();  // nothing can exist under it
+  const bool was_read = ReadCompleted(id);
+  if (!was_read) {
+    AddressTo(id, lifetime_s);
+    DestroyPath(&open_, &*loaded_).LookUp();
+  }
+  loaded_->lifetime_s = lifetime_s;
+  DestroyPath(&open_, &*loaded_).Destroy(Telling::kNow, was_read);
+  loaded_.reset();  // nothing of it is written any more; the lock stays until close
+  return Status::Ok();
+}
+
+void Session::DestroyRead(const ReplacedSession& replaced, Telling telling) {
+  AddressTo(replaced.session_id, replaced.lifetime_s);
+  DestroyPath path(&open_, &*loaded_);
+  path.LookUpRead(replaced.known, replaced.only_here);
+  path.Destroy(telling, /*was_read=*/true);
+  loaded_.reset();
+}
+
+// Nothing is loaded of it yet.
+void Session::AddressTo(std::string_view id, uint32_t lifetime_s) {
+  open_.locks.BeLocksOf(id);
+  loaded_.emplace(open_.context, SessionAddress(open_.context, id), lifetime_s);
+}
+
+void Session::DestroyLater(std::string_view id, uint32_t lifetime_s) {
+  if (!ValidSessionId(id)) return;
+  replaced_ = std::exchange(replaces_, {});  // it is given up before it was written
+  const bool nobody_knows_it = open_.created.Has(id) && (!loaded_ || loaded_->version() == 0);
+  if (!nobody_knows_it) {
+    ReplacedSession replaced{open_.kept_context, std::string(id), lifetime_s, false, {}};
+    if (ReadCompleted(id)) {
+      replaced.only_here = DestroyPath(&open_, &*loaded_).OnlyHere();
+      replaced.known = loaded_->Known();
+    }
+    replaced_.push_back(std::move(replaced));
+  }
+  if (ReadCompleted(id)) loaded_.reset();
+}
+
+void Session::DestroyReplaced(Telling telling) {
+  for (const ReplacedSession& replaced : std::exchange(replaces_, {})) {
+    Session other(replaced.context);
+    Status status;
+    if (replaced.known.lives.empty() && !replaced.only_here) {
+      status = other.Destroy(replaced.session_id, replaced.lifetime_s);
+    } else {
+      other.DestroyRead(replaced, telling);
+    }
+    if (!status.ok()) open_.notices.push_back({true, status.error().message()});
+    for (Notice& notice : other.TakeNotices()) open_.notices.push_back(std::move(notice));
+  }
+}
 
 void Session::Close() {
-  if (!loaded_.id.empty()) CloseLoaded();
-  DestroyReplaced();  // the successor ended without a write: given up, or destroyed
+  if (loaded_ && loaded_->OwesWrite()) {
+    const Status status = WritePath(&open_, &*loaded_).WriteTakeoverOrRepair();
+    if (!status.ok()) open_.notices.push_back({true, status.error().message()});
+  }
+  GiveUpLoaded();
+  DestroyReplaced(Telling::kNow);  // the successor ended without a write: given up, or destroyed
 }
 
 void Session::Abandon() {
   KeepReplaced();
-  Reset();
+  GiveUpLoaded();
 }
 
-void Session::CloseLoaded() {
-  const bool pending = (loaded_.entry.flags & kEntryTakeoverPending) != 0;
-  if (loaded_.complete && loaded_.exists && (pending || loaded_.must_write)) {
-    // Durable within its own request: else the old server's late write would meet no conflict.
-    if (Status status = Commit(loaded_.image.payload()); !status.ok()) {
-      notices_.push_back({true, status.error().message()});
-    }
-  }
-  Reset();
-}
-
-void Session::Reset() {
-  ReleaseLocks();
-  Image image = std::move(loaded_.image);
-  image.Clear();
-  loaded_ = Loaded();
-  loaded_.image = std::move(image);
+void Session::GiveUpLoaded() {
+  open_.locks.Release();
+  loaded_.reset();
 }
 
 std::optional<AffinityCookie> Session::Affinity() const {
-  if (!loaded_.complete || SingleServer() || context_.settings.affinity != AffinityMode::kCookie) return std::nullopt;
-  return AffinityCookie{context_.settings.server_id, loaded_.epoch};
+  const SessionSettings& settings = open_.context.settings;
+  if (!loaded_ || open_.SingleServer() || settings.affinity != AffinityMode::kCookie) return std::nullopt;
+  return AffinityCookie{settings.server_id, loaded_->epoch()};
 }
 
 }  // namespace clustered_session

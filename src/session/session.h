@@ -1,8 +1,8 @@
 // Session: one open of the save handler, from open to close: at most one session is loaded and locked in it.
 // Layer: session. Belongs to one request; not thread-safe. No call throws; none calls into PHP.
 //
-// read_path.cc, write_path.cc and destroy_path.cc hold the three paths, lock_path.cc what a read waits for first; each
-// reads top to bottom like docs/protocol.md. They ask nodes by survey_path.cc and keep what they know by entry_path.cc.
+// It owns the session that is loaded (loaded_session.h) and what the open has beside it (open_scope.h). What happens to
+// them is in read_path.h, write_path.h and destroy_path.h, each of which reads like docs/protocol.md.
 #ifndef CLUSTERED_SESSION_SESSION_SESSION_H_
 #define CLUSTERED_SESSION_SESSION_SESSION_H_
 
@@ -14,12 +14,11 @@
 #include <utility>
 #include <vector>
 
-#include "src/local/session_locks.h"
-#include "src/record/record.h"
+#include "src/base/result.h"
 #include "src/session/context.h"
-#include "src/session/image.h"
-#include "src/session/lock_leases.h"
-#include "src/session/replicator.h"
+#include "src/session/loaded_session.h"
+#include "src/session/open_scope.h"
+#include "src/session/tombstone.h"
 
 namespace clustered_session {
 
@@ -29,6 +28,7 @@ struct ReplacedSession {
   std::string session_id;
   uint32_t lifetime_s = 0;
   bool only_here = false;  // when it was read, nobody but this server could know of it
+  Ancestry known;          // as it was read; empty if it was not
 };
 
 class Session {
@@ -43,7 +43,7 @@ class Session {
 
   // The affinity cookie that the client shows for the session that is loaded next; none if its cookies are of another
   // session. Holds until it is set again.
-  void SetClaim(std::optional<AffinityCookie> claim) { claim_ = std::move(claim); }
+  void SetClaim(std::optional<AffinityCookie> claim) { open_.claim = std::move(claim); }
 
   // A session ID made of `random_part`, as long as that, that names the node which is to hold it. The node is drawn by
   // weight with `random`, 64 bits that have nothing to do with `random_part`. Asks no node. Until it
@@ -56,19 +56,19 @@ class Session {
   Result<bool> Validate(std::string_view id, uint32_t lifetime_s);
 
   // Locks and loads the session; the payload is valid until the next call. An ID that no node knows is an empty
-  // session. Errors: kInvalidArgument (not a session ID), kTimeout (lock_wait), kNoMemory (too many locks),
-  // kUnavailable (it may exist on nodes that cannot be asked).
+  // session. Errors: kInvalidArgument (not a session ID), kTimeout (lock_wait), kTooMany (lock_waiters_max), kNoMemory
+  // (too many locks), kUnavailable (it may exist on nodes that cannot be asked).
   Result<std::string_view> Read(std::string_view id, uint32_t lifetime_s);
 
   // Whether a Read of this ID has completed in this open: only then may PHP's shutdown write it.
-  bool ReadCompleted(std::string_view id) const;
+  bool ReadCompleted(std::string_view id) const { return loaded_ && loaded_->address().id() == id; }
 
   // The next Read of the loaded session reads anew, under the lock it holds (session_reset).
-  void ReadAnew() { loaded_.complete = false; }
+  void ReadAnew() { loaded_.reset(); }
 
   // Writes a changed payload through. `id` is loaded first if it is not. `empty`: the caller knows that there is
   // nothing in the session, whatever bytes its serialize handler has for that. Errors: kTooLarge (the old record
-  // stays), kNoMemory (no node took it and there is no room here), kUnavailable.
+  // stays), kNoMemory (no node took it and there is no room here); those of Read, if it is loaded first.
   Status Write(std::string_view id, std::string_view payload, uint32_t lifetime_s, bool empty = false);
 
   // An unchanged session was used: keeps it alive here, and on the nodes when their records are about to expire.
@@ -76,8 +76,8 @@ class Session {
   Status UpdateTimestamp(std::string_view id, std::string_view payload, uint32_t lifetime_s, bool compared = false);
 
   // Destroys the session everywhere. Destroying one that does not exist succeeds. No node is told of one that only this
-  // server knows. `only_here`: that this was so when an earlier open of this request read it.
-  Status Destroy(std::string_view id, uint32_t lifetime_s, bool only_here = false);
+  // server knows.
+  Status Destroy(std::string_view id, uint32_t lifetime_s);
 
   // session_regenerate_id(true): leaves the session to be destroyed by its successor. PHP closes this object and opens
   // another one for the new ID; the caller hands over what TakeReplaced() returns. What nobody takes is not destroyed.
@@ -95,174 +95,29 @@ class Session {
   // Releases the lock and forgets the session: for one that PHP left open. Writes nothing and destroys nothing.
   void Abandon();
 
-  // Writes an entry of the local store that no node has acknowledged, for no request: see flush_path.cc. `pool` is the
-  // number that it was listed with, and this context's; an entry of another one by now is left alone. Without waiting
-  // for the session's lock. The session lives no longer for it.
-  enum class FlushOutcome : uint8_t {
-    kWritten,
-    kGone,    // written by somebody else, expired or destroyed meanwhile; or no node takes it, with a notice
-    kBusy,    // a request has it, and will write it
-    kNoNode,  // no node answers
-  };
-  FlushOutcome Flush(const SessionKey& local_key, uint8_t pool);
-
   // The affinity cookie that the client of the loaded session should have; none where none is used.
   std::optional<AffinityCookie> Affinity() const;
 
-  std::vector<Notice> TakeNotices() { return std::exchange(notices_, {}); }
-  bool HasNotices() const { return !notices_.empty(); }
+  std::vector<Notice> TakeNotices() { return open_.TakeNotices(); }
+  bool HasNotices() const { return !open_.notices.empty(); }
 
  private:
-  // The lock that all servers respect, from its claim to its release.
-  struct ClusterLock {
-    enum class Outcome : uint8_t {
-      kNoClaim,  // none was sent: not needed, or there is no node that could take it
-      kToSend,   // goes with the next flight
-      kHeld,
-      kTaken,       // somebody else has it, `other`
-      kUnanswered,  // its node did not answer, or does not take it
-    };
-    Outcome outcome = Outcome::kNoClaim;
-    std::string key;
-    uint64_t realm = 0;             // of this server's workers: LockHolder
-    std::string holder;             // our claim
-    std::string other;              // whose it is, for messages
-    bool any_answer = false;        // a node was reached by the last try
-    std::vector<uint32_t> refused;  // nodes that answer and take no lock
-    uint32_t node = 0;
-    std::shared_ptr<Lease> lease;  // while it is held
-    bool lost = false;             // and said so
-
-    // Whether what was read with the claim is to be used.
-    bool settled() const { return outcome == Outcome::kNoClaim || outcome == Outcome::kHeld; }
-  };
-
-  // What is known of the session that is loaded.
-  struct Loaded {
-    std::string id;
-    SessionKey key;            // in the local store
-    SessionKey placement_key;  // on all servers
-    std::string storage_key;   // lazily, see Placement()
-    std::string home;          // the name of the node that the ID names, or empty
-    SessionLock lock;
-    ClusterLock cluster_lock;
-    bool complete = false;       // the load ended well
-    bool exists = false;         // there is a record or an entry, not destroyed
-    bool must_write = false;     // a node lags behind, or branches were merged: write even if unchanged
-    bool had_entry = false;      // before the nodes were asked
-    bool taken_over = false;     // by this load, from the record of another server
-    uint64_t taken_epoch = 0;    // of that record
-    bool client_stayed = false;  // no other server has served its client since the entry was written
-    uint32_t lifetime_s = 0;
-    int64_t read_at_ns = 0;           // when what follows was true at the latest
-    uint64_t version = 0;             // of what was read; 0 = nothing known anywhere
-    uint64_t epoch = 1;               // under which this server serves it
-    Entry entry;                      // as the local store holds it; flags 0 and version 0 if it does not
-    Image image;                      // as read: what PHP got, and the base of a merge
-    std::vector<uint32_t> placement;  // lazily, see Placement()
-    std::vector<NodeToken> tokens;    // by node, lazily with the placement
-  };
-  struct Survey;
-
-  // lock_path.cc
-  Status TakeLocalLock(TimePoint give_up_at);
-  bool NeedsClusterLock() const;
-  Status LoadClaiming(TimePoint give_up_at);
-  Status LockTimeout(const std::string& why) const;
-  std::optional<uint32_t> ChooseLockNode();
-  std::optional<NodeSet::Claim> NextClaim();
-  std::vector<NodeSet::Read> ReadAndClaim(const std::vector<uint32_t>& nodes, TimePoint deadline);
-  void NoteClaim(const NodeReply& reply, TimePoint sent_at);
-  void TakeOverLock(const NodeToken& held, TimePoint deadline);
-  void HoldClusterLock(const NodeToken& token, TimePoint since);
-  void NoteLostLock();
-  void ReleaseLocks();
-
-  // read_path.cc
   Status Load(std::string_view id, uint32_t lifetime_s);
-  Status LoadLocked(TimePoint now);
-  bool ClientStayed(const Entry& entry) const;
-  bool EntryTrusted(const Entry& entry, TimePoint now) const;
-  void ServeEntry();
-  Status ValidateEntry(TimePoint now);
-  Status LoadFromNodes(TimePoint now);
-  bool Conclusive(const Survey& survey);
-  bool EndedHere(const Survey& survey, TimePoint now);
-  const std::vector<uint32_t>& Placement();
-  TimePoint StoreDeadline(TimePoint now) const;
-  void SetLoaded(std::string_view id, uint32_t lifetime_s);
-  void WatchSetup();
-
-  // survey_path.cc
-  void Ask(const std::vector<uint32_t>& nodes, TimePoint deadline, Survey* survey);
-  void AskAgain(TimePoint deadline, Survey* survey);
-  static bool Answered(const NodeReply& reply) {
-    return reply.status == NodeStatus::kHit || reply.status == NodeStatus::kMiss;
-  }
-  bool Reconcile(const Survey& survey, bool have_entry, TimePoint now);
-  void Adopt(const Record& record, TimePoint now);
-  Ancestry Known() const;
-  void MergeBranch(const VersionVector& vector, std::string_view payload, uint64_t version);
-  std::vector<uint32_t> Holders();
-  bool HasLaggard(const Survey& survey, const std::vector<uint32_t>& holders) const;
-  uint32_t ServerActor() const;
-  uint32_t NewActor();
-
-  // write_path.cc
-  Status WriteChanged(std::string_view id, std::string_view payload, uint32_t lifetime_s, bool empty);
-  Status Touch(std::string_view id, std::string_view payload, uint32_t lifetime_s, bool compared);
+  Status LoadToWrite(std::string_view id, uint32_t lifetime_s);
+  void AddressTo(std::string_view id, uint32_t lifetime_s);
+  void DestroyRead(const ReplacedSession& replaced, Telling telling);
+  bool LooksAlive(std::string_view id) const;
   Status SettleReplaced(Status status);
-  bool IsEmpty(std::string_view payload) const;
-  bool NodesNeedWrite(TimePoint now);
-  Status KeepEmpty();
-  bool CopiesMissing();
-  Status Commit(std::string_view payload);
-  bool CatchUp(std::string_view* payload, std::string* merged);
-  Status CommitInTurn(std::string_view payload);
-  Status CommitToNodes(std::string_view payload);
-  bool MayWriteBehind(std::string_view payload) const;
-  bool CommitBehind(std::string_view payload);
-  void NoteUnreplicated();
-  void ForgetCreated();
-  Status CommitHere(std::string_view payload);
-  Status FinishCommit(WriteOutcome outcome, std::string_view payload, std::chrono::seconds ttl);
+  void DestroyReplaced(Telling telling);
+  void GiveUpLoaded();
 
-  // entry_path.cc
-  void ExtendLocally(TimePoint now);
-  void ConfirmEntry(TimePoint now);
-  void BeginGrace(TimePoint now);
-  Status PutEntry(TimePoint now);
-  bool PoolIsKept(uint8_t pool) const;
-  uint32_t HomeNode();
-  void SaveTokens();
-
-  // flush_path.cc
-  bool AnyNodeWorthAsking() const;
-  void GiveUpReplication(const Error& error);
-
-  // destroy_path.cc
-  bool OnlyHere() const;
-  bool EraseUnlessWritten();
-  void WriteTombstone();
-  void RepeatTombstone();
-  void ReplicateTombstone(uint64_t version, uint64_t epoch, uint32_t actor);
-  void DestroyReplaced();
-
-  void CloseLoaded();
-  void Reset();
-  bool Created(std::string_view id) const;
-  bool SingleServer() const { return context_.nodes->empty(); }
-  Counters& counters() { return context_.store->counters(); }
-
-  const std::shared_ptr<const SessionContext> kept_context_;
-  const SessionContext& context_;
-  std::optional<AffinityCookie> claim_;
-  std::vector<std::string> created_ids_;   // made here and not written yet: nobody else can know them
+  OpenScope open_;
+  // Only while its read has completed, and nothing has destroyed it since. Its locks stay until the close.
+  std::optional<LoadedSession> loaded_;
   std::vector<ReplacedSession> replaced_;  // to be destroyed by the successor
   std::vector<ReplacedSession> replaces_;  // whose successor this is
-  Loaded loaded_;
-  std::vector<Notice> notices_;
-  std::string failed_id_;  // whose Validate has failed with failure_: Read says the same without waiting again
+  // Whose Validate has failed with failure_: Read says the same without waiting again.
+  std::string failed_id_;
   std::optional<Error> failure_;
 };
 

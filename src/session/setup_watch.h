@@ -11,6 +11,9 @@
 
 namespace clustered_session {
 
+class LoadedSession;
+struct OpenScope;
+
 // What loading a session has shown.
 struct LoadSign {
   bool had_copy = false;     // this server had a copy of it
@@ -58,6 +61,9 @@ struct SetupWatch {
  private:
   SetupMistake Tell(SetupMistake mistake);
 };
+
+// Notes the load of `loaded`, which has just completed, with its pool's watch; a mistake becomes a notice of `open`.
+void WatchSetup(OpenScope* open, const LoadedSession& loaded);
 
 }  // namespace clustered_session
 

@@ -1,48 +1,63 @@
-// Session::Survey: what asking some nodes has shown. Layer: session; for the read path and the survey path only.
+// Survey: nodes are asked for one session's record, and their answers are kept until they have been brought into one
+// state with what this server has (reconcile.h). Layer: session. Belongs to one read.
 #ifndef CLUSTERED_SESSION_SESSION_SURVEY_H_
 #define CLUSTERED_SESSION_SESSION_SURVEY_H_
 
-#include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "src/session/session.h"
+#include "src/record/record.h"
+#include "src/session/open_scope.h"
+#include "src/session/session_address.h"
 
 namespace clustered_session {
 
-struct Session::Survey {
+class Survey {
+ public:
   struct Answer {
     uint32_t node = 0;
     bool found = false;
     Record record;  // its payload views into `bytes`
     std::string bytes;
   };
-  std::vector<Answer> answers;  // of the nodes that answered
 
-  bool Asked(uint32_t node) const {
-    return std::any_of(answers.begin(), answers.end(), [node](const Answer& answer) { return answer.node == node; });
-  }
+  // Writes each answer's token into *items. Nobody is asked after `deadline`, or shortly before it.
+  Survey(OpenScope* open, NodeItems* items, TimePoint deadline) : open_(open), items_(items), deadline_(deadline) {}
+
+  // Asks them all at once: one wait. Moves the answers that are there.
+  void Ask(const std::vector<uint32_t>& nodes);
+
+  // Asks the nodes that have not answered, as those that have are not enough.
+  void AskRest();
+
+  const std::vector<Answer>& answers() const { return answers_; }  // of the nodes that answered
+  bool Answered(uint32_t node) const;
+  bool FoundAny() const;
+
+  // A node that holds a record which only a later version of this program can read. It has not answered: the session
+  // exists, and nobody here can tell how it is.
+  std::optional<uint32_t> later_format() const { return later_format_; }
+
+  // Whether a record was found, or one of the first `copies` nodes has said that there is none.
+  bool Conclusive() const;
+
+  // Whether one of `holders` has answered and holds what is past, or nothing.
+  bool HasLaggard(const std::vector<uint32_t>& holders, const Ancestry& known) const;
 
   // The records that no other one was made from, nor what this server has: the newest, or several branches; the one to
   // show first comes last. Empty if this server knows all there is.
-  std::vector<const Answer*> Heads(const Ancestry& known) const {
-    std::vector<const Answer*> heads;
-    for (const Answer& answer : answers) {
-      if (!answer.found) continue;
-      const Lineage to_known = LineageOf(answer.record, known);
-      if (to_known == Lineage::kSame || to_known == Lineage::kAncestor) continue;
-      const bool surpassed = std::any_of(answers.begin(), answers.end(), [&](const Answer& other) {
-        if (&other == &answer || !other.found) return false;
-        const Lineage lineage = LineageOf(answer.record, AncestryOf(other.record));
-        return lineage == Lineage::kAncestor || (lineage == Lineage::kSame && &other < &answer);
-      });
-      if (!surpassed) heads.push_back(&answer);
-    }
-    std::sort(heads.begin(), heads.end(),
-              [](const Answer* a, const Answer* b) { return a->record.order() < b->record.order(); });
-    return heads;
-  }
+  std::vector<const Answer*> Heads(const Ancestry& known) const;
+
+ private:
+  void Add(NodeSet::Read read);
+
+  OpenScope* open_;
+  NodeItems* items_;
+  const TimePoint deadline_;
+  std::vector<Answer> answers_;
+  std::optional<uint32_t> later_format_;
 };
 
 }  // namespace clustered_session

@@ -29,7 +29,7 @@ std::string RootFolder() {
 
 // Whom a node may let in or not.
 std::string WhoAsks(const SessionSettings& settings) {
-  const uint64_t credentials = HashSessionId({}, settings.username, settings.password).Hash64();
+  const uint64_t credentials = Hash128({}, settings.username, settings.password).Hash64();
   return std::to_string(geteuid()) + ' ' + std::to_string(credentials);
 }
 
@@ -38,7 +38,8 @@ std::string WhoAsks(const SessionSettings& settings) {
 Worker::Worker(LocalStore* store, const Clock* clock, uint64_t log) : store_(store), clock_(clock), log_(log) {}
 
 Result<std::shared_ptr<const SessionContext>> Worker::ContextFor(std::string_view save_path,
-                                                                 const SessionSettings& settings, uint64_t generation) {
+                                                                 const SessionSettings& settings,
+                                                                 uint64_t settings_generation) {
   const auto same = [&](const std::unique_ptr<Pool>& pool) {
     return pool->save_path == save_path && pool->timeouts.connect == settings.connect_timeout &&
            pool->timeouts.operation == settings.operation_timeout && pool->retry_interval == settings.retry_interval &&
@@ -61,10 +62,10 @@ Result<std::shared_ptr<const SessionContext>> Worker::ContextFor(std::string_vie
     found = pools_.begin();
   }
   Pool& pool = **found;
-  if (pool.context == nullptr || pool.generation != generation || pool.context->leases != leases_ ||
+  if (pool.context == nullptr || pool.settings_generation != settings_generation || pool.context->leases != leases_ ||
       NumberIsDue(pool)) {
     pool.context = MakeContext(&pool, settings);
-    pool.generation = generation;
+    pool.settings_generation = settings_generation;
   }
   WatchNodeList(*pool.context);
   return std::shared_ptr<const SessionContext>(pool.context);
@@ -110,7 +111,7 @@ std::shared_ptr<const SessionContext> Worker::MakeContext(Pool* pool, const Sess
   context.session_open = session_open_;
   context.access = std::make_shared<NodeAccess>(NodeAccess{pool->save_path, settings});
   context.spare = &spare_;
-  context.space = HashSessionId({}, "local", pool->save_path);
+  context.space = Hash128({}, "local", pool->save_path);
   return {owned, &context};
 }
 

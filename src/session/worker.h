@@ -30,11 +30,11 @@ class Worker {
   // first context is made; without it, a request is taken to run until it gives its lock back.
   void SetSessionOpen(std::function<bool()> session_open) { session_open_ = std::move(session_open); }
 
-  // The context for this save_path and these settings. It stays as it is: `generation` changes whenever a setting
-  // changes, and the next call makes another one, on the same connections. The worker must outlive it.
-  // Errors: kInvalidArgument, see ParseSavePath(); or SASL without a user name.
+  // The context for this save_path and these settings. It stays as it is: `settings_generation` changes whenever a
+  // setting changes, and the next call makes another one, on the same connections. The worker must outlive it. Errors:
+  // kInvalidArgument, see ParseSavePath(); or SASL without a user name.
   Result<std::shared_ptr<const SessionContext>> ContextFor(std::string_view save_path, const SessionSettings& settings,
-                                                           uint64_t generation);
+                                                           uint64_t settings_generation);
 
  private:
   struct Pool {
@@ -42,7 +42,7 @@ class Worker {
     NodeTimeouts timeouts;
     NodeCredentials credentials;
     Duration retry_interval;
-    uint64_t generation = 0;
+    uint64_t settings_generation = 0;
     TimePoint number_at;  // when a number is asked for again, if there is none
     std::shared_ptr<NodeSet> nodes;
     std::shared_ptr<const SessionContext> context;

@@ -52,6 +52,27 @@ TEST_CASE("placement is the same in every release") {
   CHECK(orders == "321 312 231 321 231 321 321 123 312 231 312 312 ");
 }
 
+TEST_CASE("the first nodes of an order are those of the whole order, however many are asked for") {
+  std::mt19937_64 random(20260101);
+  for (const uint32_t size : {1u, 2u, 3u, 4u, 16u, 33u, 64u}) {
+    for (uint32_t i = 0; i < 50; ++i) {
+      std::vector<std::pair<std::string, uint32_t>> names;
+      for (uint32_t node = 0; node < size; ++node) {
+        names.emplace_back("m" + std::to_string(node), 1 + random() % (i % 2 == 0 ? 1 : 1000));
+      }
+      const auto nodes = Nodes(names);
+      const std::string named = i % 3 == 0 ? "" : "m" + std::to_string(random() % size);
+      const std::vector<uint32_t> all = PlaceSession(nodes, Key(i), named);
+      REQUIRE(all.size() == size);
+      for (uint32_t count = 0; count <= size + 1; ++count) {
+        INFO(size << " nodes, the first " << count);
+        const std::vector<uint32_t> first(all.begin(), all.begin() + std::min(count, size));
+        CHECK(PlaceSession(nodes, Key(i), named, count) == first);
+      }
+    }
+  }
+}
+
 TEST_CASE("every node is in the order once") {
   const auto nodes = Nodes({{"a", 1}, {"b", 1000}, {"c", 1}, {"d", 7}});
   for (uint32_t i = 0; i < 200; ++i) {

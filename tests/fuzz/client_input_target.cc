@@ -36,7 +36,7 @@ FuzzFinding CheckSessionId(std::string_view input) {
   FUZZ_CHECK(redacted.size() <= 4 * 4 + 3);
   FUZZ_CHECK(IsPrintable(redacted));
   FUZZ_CHECK(input.size() >= 4 || redacted == "...");
-  FUZZ_CHECK(StorageKey("cs:", HashSessionId("", "", input)).size() == 25);
+  FUZZ_CHECK(StorageKey("cs:", Hash128("", "", input)).size() == 25);
   return {};
 }
 

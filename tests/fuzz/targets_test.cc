@@ -126,11 +126,12 @@ TEST_CASE("whatever a node holds under our key, it is not believed or it is what
   Record record;
   record.version = 1;
   record.instance = 1;
-  record.vector.Advance(1, 1);
+  record.ancestry.dot = {1, 1};
+  record.ancestry.context.Add(record.ancestry.dot, 1);
+  record.ancestry.lives.Add(1);
   record.payload = "n|i:1;";
-  Record tombstone = record;
-  tombstone.flags = kRecordTombstone;
-  tombstone.payload = {};
+  Record tombstone;
+  tombstone.ancestry = record.ancestry.End();
   constexpr std::string_view kKey = "cs:AAAAAAAAAAAAAAAAAAAAAA";
   RunTarget(FuzzRecord,
             {"", "garbage", "CSR1\1\0\xc0\0"s, EncodeRecord(&record, kKey), EncodeRecord(&tombstone, kKey)});

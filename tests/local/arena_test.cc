@@ -9,13 +9,17 @@
 #include <vector>
 
 #include "src/local/payload.h"
+#include "src/local/segment.h"
 
 namespace clustered_session {
 
 namespace {
 
 struct ArenaFixture {
-  explicit ArenaFixture(uint32_t units) : memory(units), arena(&control, memory.data()->bytes, units, &needs_repair) {
+  explicit ArenaFixture(uint32_t units)
+      : memory(units),
+        arena(&control, memory.data()->bytes, units, &needs_repair,
+              UndoLog(&undo, memory.data()->bytes, memory.size() * kUnitBytes)) {
     arena.Clear();
     arena.AddFree(1, units - 2);
   }
@@ -24,6 +28,7 @@ struct ArenaFixture {
   };
   std::vector<Unit> memory;
   ArenaControl control{};
+  UndoRecords<kArenaUndoBytes> undo{};
   std::atomic<uint32_t> needs_repair{0};
   Arena arena;
 };
@@ -88,7 +93,8 @@ TEST_CASE("a payload fits in pieces where no free block is large enough", "[loca
 
   std::string bytes(28000, '\0');
   for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * i / 7);
-  const uint32_t first = payloads.Allocate(bytes.size());
+  uint32_t first = 0;
+  payloads.Allocate(bytes.size(), kPieceBytesUsual, &first);
   REQUIRE(first != 0);
   payloads.Write(first, bytes, Payloads::SumOf(bytes, 7));
   const Payloads::Shape shape = payloads.ShapeOf(first);
@@ -105,9 +111,11 @@ TEST_CASE("a payload fits in pieces where no free block is large enough", "[loca
 
   // What does not fit leaves nothing behind.
   const uint64_t left = fixture.arena.free_units();
-  REQUIRE(payloads.Allocate(static_cast<size_t>(left) * kUnitBytes - 20) == 0);
+  uint32_t none = 0;
+  payloads.Allocate(static_cast<size_t>(left) * kUnitBytes - 20, kPieceBytesUsual, &none);
+  REQUIRE(none == 0);
   REQUIRE(fixture.arena.free_units() == left);
-  payloads.Free(first);
+  payloads.Free(&first);
   REQUIRE(fixture.arena.free_units() == free_units);
   REQUIRE(fixture.arena.Check() == nullptr);
 }
@@ -117,14 +125,15 @@ TEST_CASE("every payload size comes back as it was", "[local]") {
   Payloads payloads(fixture.arena);
   for (size_t size = 1; size < 600; ++size) {
     const std::string bytes(size, static_cast<char>('a' + size % 26));
-    const uint32_t first = payloads.Allocate(size);
+    uint32_t first = 0;
+    payloads.Allocate(size, kPieceBytesUsual, &first);
     payloads.Write(first, bytes, 1);
     REQUIRE(payloads.ShapeOf(first).size == size);
     REQUIRE(payloads.ShapeOf(first).units == Payloads::UnitsFor(size));
     uint32_t sum = 0;
     REQUIRE(payloads.InOnePiece(first, &sum) == bytes);
     REQUIRE(sum == 1);
-    payloads.Free(first);
+    payloads.Free(&first);
   }
   REQUIRE(fixture.arena.free_units() == 4094);
 }
@@ -133,7 +142,8 @@ TEST_CASE("a block and the payload behind it are freed one by one", "[local]") {
   ArenaFixture fixture(4096);
   Payloads payloads(fixture.arena);
   uint32_t first = 0;
-  const uint32_t front = payloads.AllocateBehind(8, 1000, &first);
+  uint32_t front = 0;
+  payloads.AllocateBehind(8, 1000, &front, &first);
   REQUIRE(front != 0);
   REQUIRE(first == front + 8);
   REQUIRE(fixture.arena.Units(front) == 8);
@@ -143,10 +153,12 @@ TEST_CASE("a block and the payload behind it are freed one by one", "[local]") {
   fixture.arena.Free(front);
   REQUIRE(fixture.arena.Check() == nullptr);
   REQUIRE(payloads.ShapeOf(first).size == 1000);
-  payloads.Free(first);
+  payloads.Free(&first);
   REQUIRE(fixture.arena.Check() == nullptr);
   REQUIRE(fixture.arena.free_units() == 4094);
-  REQUIRE(payloads.AllocateBehind(8, 4094 * kUnitBytes, &first) == 0);
+  front = 0;
+  payloads.AllocateBehind(8, 4094 * kUnitBytes, &front, &first);
+  REQUIRE(front == 0);
 }
 
 }  // namespace clustered_session

@@ -18,7 +18,9 @@ class BitFlipper {
     SegmentHeader* header = segment.header();
     Except(header, offsetof(SegmentHeader, needs_repair));
     Except(&header->repair_mutex, sizeof(SharedMutex));
-    Except(&header->arena_mutex, sizeof(SharedMutex));
+    for (uint32_t i = 0; i < segment.geometry.arena_count; ++i) {
+      Except(&segment.arena_state(i)->mutex, sizeof(SharedMutex));
+    }
     for (uint32_t i = 0; i < segment.geometry.shard_count; ++i) Except(&segment.shard(i)->mutex, sizeof(SharedMutex));
     for (uint32_t i = 0; i < kLockPartitions; ++i) Except(&segment.partition(i)->mutex, sizeof(SharedMutex));
     for (uint32_t i = 0; i < segment.geometry.lock_nodes; ++i) Except(&segment.node(i)->mutex, sizeof(SharedMutex));
@@ -154,7 +156,7 @@ TEST_CASE("an entry that two chains lead to stays where its key is found", "[loc
   uint32_t* empty = std::find(buckets, end, 0u);
   *empty = *filled;
   // And one that leads to itself, which nothing was behind.
-  const auto head_of = [&](uint32_t offset) { return reinterpret_cast<EntryHead*>(segment.arena().Bytes(offset)); };
+  const auto head_of = [&](uint32_t offset) { return reinterpret_cast<EntryHead*>(segment.arena(0).Bytes(offset)); };
   uint32_t* last = segment.buckets(1) + segment.geometry.shard_buckets - 1;
   while (*last == 0 || head_of(*last)->chain_next != 0) --last;
   head_of(*last)->chain_next = *last;

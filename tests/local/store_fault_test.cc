@@ -63,6 +63,7 @@ class Scenario {
       }
       if (step % 90 == 0) fixture_->store->segment().header()->needs_repair = 1;
       if (step % 60 == 0) RunOut();
+      if (step % 25 == 0) DieBeside(kPointsBeside[static_cast<size_t>(step / 25) % kPointsBeside.size()]);
     }
   }
 
@@ -106,6 +107,25 @@ class Scenario {
     fixture_->store->RemoveExpired(fixture_->now, 100);
     (void)fixture_->store->ListUnreplicated(5);
   }
+
+  // Another worker, who dies in the middle of a change, so that this one meets what it has left.
+  void DieBeside(const char* point) {
+    ChildProcess other([&] {
+      DieAt(point, 1);
+      for (uint64_t i = 0; i < 300; ++i) {
+        (void)fixture_->Put(2000 + i % 20, i % 3 == 0 ? 100'000 : 500);
+        if (i % 5 == 0) fixture_->store->Erase(KeyOf(2000 + i % 7));
+      }
+      return 0;
+    });
+    other.Wait();
+  }
+
+  static constexpr std::array kPointsBeside = {
+      "table.insert.linked", "arena.push.half",        "table.remove.unlinked", "payload.allocate.piece",
+      "arena.remove.half",   "payload.free.piece",     "table.edit.sealed",     "put.written",
+      "arena.take.removed",  "table.enqueue.half",     "payload.free.first",    "remove.freed",
+      "free.head_freed",     "payload.allocate.linked"};
 
   StoreFixture* fixture_;
   Journal* journal_;

@@ -18,6 +18,7 @@
 #include "tests/memcached/node_fixture.h"
 #include "tests/support/child_process.h"
 #include "tests/support/fault_proxy.h"
+#include "tests/support/hanging_port.h"
 #include "tests/support/memcached_process.h"
 #include "tests/support/temp_dir.h"
 
@@ -26,12 +27,6 @@ namespace {
 
 constexpr NodeTimeouts kLong = {seconds(5), seconds(5)};
 const NodeCredentials kUser{"web", "s3cret:word"};
-
-size_t Count(const std::string& text, const std::string& part) {
-  size_t count = 0;
-  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
-  return count;
-}
 
 size_t Entries(const std::string& folder) {
   size_t count = 0;
@@ -88,60 +83,28 @@ TEST_CASE("a classic node that asks for no password is used all the same, and ke
 }
 
 TEST_CASE("starting an operation of a classic node waits for nothing, not even for a connection and a login") {
-  std::vector<std::unique_ptr<MemcachedProcess>> servers;
-  std::vector<std::unique_ptr<FaultProxy>> proxies;
-  std::vector<std::unique_ptr<TestNode>> clients;
+  // None of them answers: an operation that waits here would wait until this.
+  const Duration time = seconds(20);
+  const TimePoint deadline = Now() + time;
+  MemcachedProcess server(Asking(kUser));
+  FaultProxy silent(server.port());
   ProxyFaults hole;
   hole.black_hole = true;
-  for (int i = 0; i < 3; ++i) {
-    servers.push_back(std::make_unique<MemcachedProcess>(Asking(kUser)));
-    proxies.push_back(std::make_unique<FaultProxy>(servers.back()->port()));
-    proxies.back()->Set(hole);
-    clients.push_back(std::make_unique<TestNode>(Engine::kClassic, TcpAddress(proxies.back()->port()),
-                                                 NodeTimeouts{seconds(30), seconds(30)}, kUser));
+  silent.Set(hole);
+  HangingPort hanging;
+  std::vector<std::unique_ptr<TestNode>> clients;
+  for (const uint16_t port : {silent.port(), hanging.port()}) {
+    for (const NodeCredentials& credentials : {kUser, NodeCredentials{}}) {
+      clients.push_back(
+          std::make_unique<TestNode>(Engine::kClassic, TcpAddress(port), NodeTimeouts{time, time}, credentials));
+    }
   }
-  const TimePoint deadline = Now() + seconds(20);
+  const size_t threads = Entries("/proc/self/task");
   for (auto& client : clients) client->node->StartWrite("k", "v", seconds(100), {}, deadline);
-  for (auto& proxy : proxies) CHECK(WaitUntil([&] { return !proxy->requests().empty(); }));
-  CHECK(Now() < deadline);  // each of them would wait until then
-}
-
-TEST_CASE("a classic node's limit is asked once per node process for all workers, and only if the value is large") {
-  MemcachedProcess server;
-  FaultProxy proxy(server.port());
-  NodeHealth health{};
-  TestNode one(Engine::kClassic, TcpAddress(proxy.port()), kLong, {}, &health);
-  TestNode other(Engine::kClassic, TcpAddress(proxy.port()), kLong, {}, &health);
-  const std::string large(100'000, 'l');
-  REQUIRE(one.Write("a", std::string(60'000, 's')).status == NodeStatus::kStored);
-  CHECK(Count(proxy.requests(), "stats settings") == 0);
-  REQUIRE(one.Write("b", large).status == NodeStatus::kStored);
-  REQUIRE(one.Write("c", large).status == NodeStatus::kStored);
-  REQUIRE(other.Write("d", large).status == NodeStatus::kStored);
-  CHECK(Count(proxy.requests(), "stats settings") == 1);
-  CHECK(health.item_size_max.load() == 1 << 20);
-  CHECK(one.counters.node_waits.Get() == 2);
-
-  const size_t sent = proxy.requests().size();
-  CHECK(one.Write("e", std::string(2 << 20, 't')).status == NodeStatus::kTooLarge);
-  CHECK(proxy.requests().size() == sent);  // nothing at all was sent
-}
-
-TEST_CASE("a classic node that does not tell its settings is written to as if it had no limit, and asked once") {
-  MemcachedProcess server;
-  FaultProxy proxy(server.port());
-  TestNode client(Engine::kClassic, TcpAddress(proxy.port()));
-  ProxyFaults faults;
-  faults.close_on_text = "stats settings";
-  SECTION("on a fresh connection") {}
-  SECTION("on a used connection") { REQUIRE(client.Read("k").status == NodeStatus::kMiss); }
-  proxy.Set(faults);
-  CHECK(client.Write("k", std::string(100'000, 'v')).status == NodeStatus::kStored);
-  CHECK(client.Write("l", std::string(100'000, 'v')).status == NodeStatus::kStored);
-  CHECK(Count(proxy.requests(), "stats settings") == 1);
-  const NodeReply refused = client.Write("m", std::string(3 << 20, 'v'));
-  CHECK(refused.status == NodeStatus::kRefused);
-  CHECK(refused.value.empty());
+  CHECK(Now() < deadline);
+  CHECK(Entries("/proc/self/task") == threads + clients.size());  // all are under way
+  CHECK(WaitUntil([&] { return !silent.requests().empty(); }));
+  CHECK(Now() < deadline);
 }
 
 TEST_CASE("an operation of a classic node that is given up leaves neither thread nor descriptor behind") {

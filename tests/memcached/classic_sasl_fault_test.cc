@@ -16,16 +16,14 @@
 namespace clustered_session {
 namespace {
 
-const NodeCredentials kUser{"web", "s3cret:word", Authentication::kSasl};
-
 TEST_CASE("with SASL, whatever a node does, an operation ends at its deadline, and late answers are nobody's") {
-  MemcachedProcess server(Asking(kUser));
+  MemcachedProcess server(Asking(kSaslUser));
   const std::string large(200'000, 'l');
   REQUIRE(server.Set("k", "value of k"));
   REQUIRE(server.Set("large", large));
   REQUIRE(server.Set("other", "value of other"));
   FaultProxy proxy(server.port());
-  TestNode client(TcpAddress(proxy.port()), kUser);
+  TestNode client(TcpAddress(proxy.port()), kSaslUser);
   ProxyFaults faults;
   bool within_value = false;  // of a large item: other answers are whole
   const bool fresh = GENERATE(true, false);
@@ -63,24 +61,11 @@ TEST_CASE("with SASL, whatever a node does, an operation ends at its deadline, a
   }
 }
 
-TEST_CASE("with SASL an answer in pieces is waited for") {
-  MemcachedProcess server(Asking(kUser));
-  FaultProxy proxy(server.port());
-  ProxyFaults drip;
-  drip.drip = milliseconds(1);
-  proxy.Set(drip);
-  TestNode client(TcpAddress(proxy.port()), kUser);
-  const NodeReply stored = client.Write("k", "v");
-  INFO(stored.error);
-  CHECK(stored.status == NodeStatus::kStored);
-  CHECK(client.Read("k").value == "v");
-}
-
 TEST_CASE("with SASL a forked child opens a connection of its own and leaves the parent's alone") {
-  MemcachedProcess server(Asking(kUser));
+  MemcachedProcess server(Asking(kSaslUser));
   REQUIRE(server.Set("k", "v"));
   FaultProxy proxy(server.port());
-  auto client = std::make_unique<TestNode>(TcpAddress(proxy.port()), kUser);
+  auto client = std::make_unique<TestNode>(TcpAddress(proxy.port()), kSaslUser);
   REQUIRE(client->Read("k").status == NodeStatus::kHit);
   ChildProcess child([&] {
     if (client->Read("k").status != NodeStatus::kHit) return 1;
@@ -98,10 +83,10 @@ TEST_CASE("with SASL no descriptor is left open") {
     for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) ++count;
     return count;
   };
-  MemcachedProcess server(Asking(kUser));
+  MemcachedProcess server(Asking(kSaslUser));
   const auto run = [&] {
     FaultProxy proxy(server.port());
-    TestNode client(TcpAddress(proxy.port()), kUser);
+    TestNode client(TcpAddress(proxy.port()), kSaslUser);
     TestNode nobody(TcpAddress(proxy.port()), NodeCredentials{"web", "no", Authentication::kSasl});
     for (int round = 0; round < 3; ++round) {
       (void)client.Read("k");
@@ -138,7 +123,7 @@ TEST_CASE("threads with SASL and without do not meet, on one unix socket and on 
       bool all = true;
       for (int round = 0; round < 20; ++round) {
         TestNode client(Engine::kClassic, i % 2 == 0 ? tcp : local, {seconds(5), seconds(5)},
-                        i % 2 == 0 && i % 3 != 0 ? kUser : NodeCredentials{});
+                        i % 2 == 0 && i % 3 != 0 ? kSaslUser : NodeCredentials{});
         const std::string value = key + " " + std::to_string(round);
         const NodeToken token = client.Read(key).token;
         all = all && client.Write(key, value, token).status == NodeStatus::kStored && client.Read(key).value == value;

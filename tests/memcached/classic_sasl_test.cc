@@ -178,7 +178,7 @@ TEST_CASE("with SASL a value that is too large, or for which there is no memory,
     MemcachedProcess server(Asking(kUser));
     Counters counters;
     const std::unique_ptr<Node> node =
-        MakeClassicNode(TcpAddress(server.port()), {seconds(5), seconds(5)}, nullptr, &counters, kUser);
+        MakeClassicNode({TcpAddress(server.port()), {seconds(5), seconds(5)}, kUser}, nullptr, &counters);
     node->StartWrite("k", "old", seconds(1000), {}, Now() + seconds(10));
     const NodeReply old = node->FinishWrite();
     REQUIRE(old.status == NodeStatus::kStored);

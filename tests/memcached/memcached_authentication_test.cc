@@ -11,12 +11,10 @@
 namespace clustered_session {
 namespace {
 
-const NodeCredentials kUser{"web", "s3cret:word"};
-
 TEST_CASE("who has the user name and the password works with a node that asks for them, at no extra wait") {
-  MemcachedProcess server(Asking(kUser));
+  MemcachedProcess server(Asking(kTextUser));
   FaultProxy proxy(server.port());
-  TestNode client(TcpAddress(proxy.port()), kUser);
+  TestNode client(TcpAddress(proxy.port()), kTextUser);
   NodeToken token;
   SECTION("the first operation is a read") {
     CHECK(client.Read("k").status == NodeStatus::kMiss);
@@ -48,26 +46,29 @@ TEST_CASE("who has the user name and the password works with a node that asks fo
   CHECK(client.counters.node_errors.Get() == 0);
 }
 
-TEST_CASE("an acknowledgement that comes in pieces is waited for") {
-  MemcachedProcess server(Asking(kUser));
+TEST_CASE("an acknowledgement that comes in pieces is waited for, of SASL as well") {
+  const NodeCredentials user = GENERATE(kTextUser, kSaslUser);
+  INFO("SASL " << (user.method == Authentication::kSasl));
+  MemcachedProcess server(Asking(user));
   FaultProxy proxy(server.port());
   ProxyFaults drip;
   drip.drip = milliseconds(1);
   proxy.Set(drip);
-  TestNode client(TcpAddress(proxy.port()), kUser);
+  TestNode client(TcpAddress(proxy.port()), user);
   const NodeReply stored = client.Write("k", "v");
   INFO(stored.error);
   CHECK(stored.status == NodeStatus::kStored);
+  CHECK(client.Read("k").value == "v");
 }
 
 TEST_CASE("a wrong user name or password, or none, is an error that says so and gives nothing away") {
-  MemcachedProcess server(Asking(kUser));
+  MemcachedProcess server(Asking(kTextUser));
   NodeCredentials credentials;
   std::string told = "asks for a user name and a password (clustered_session.username is not set)";
   SECTION("none") {}
   SECTION("wrong password") { credentials = {"web", "other-word"}; }
   SECTION("no password") { credentials = {"web", ""}; }
-  SECTION("wrong user name") { credentials = {"other", kUser.password}; }
+  SECTION("wrong user name") { credentials = {"other", kTextUser.password}; }
   if (!credentials.username.empty()) told = "refused the user name or password (clustered_session.username)";
   TestNode client(TcpAddress(server.port()), credentials);
   for (const bool write : {false, true, false}) {
@@ -83,7 +84,7 @@ TEST_CASE("a wrong user name or password, or none, is an error that says so and 
 }
 
 TEST_CASE("a node that refuses the password is left alone by this worker, fails for no other, and is told of once") {
-  MemcachedProcess server(Asking(kUser));
+  MemcachedProcess server(Asking(kTextUser));
   NodeHealth health{};
   Counters counters;
   const SystemClock clock;
@@ -105,7 +106,7 @@ TEST_CASE("a node that refuses the password is left alone by this worker, fails 
 TEST_CASE("a node that asks for no password is used all the same, and keeps none") {
   MemcachedProcess server;
   FaultProxy proxy(server.port());
-  TestNode client(TcpAddress(proxy.port()), kUser);
+  TestNode client(TcpAddress(proxy.port()), kTextUser);
   const NodeReply stored = client.Write("k", "v");
   INFO(stored.error);
   REQUIRE(stored.status == NodeStatus::kStored);
@@ -113,7 +114,7 @@ TEST_CASE("a node that asks for no password is used all the same, and keeps none
   CHECK(client.Write("k", "w", stored.token).status == NodeStatus::kStored);
   CHECK(server.Get("cs:credentials").empty());
   const std::string sent = proxy.requests();
-  REQUIRE(sent.find(kUser.password) != std::string::npos);
+  REQUIRE(sent.find(kTextUser.password) != std::string::npos);
   CHECK(sent.find("set cs:credentials ") == 0);
 }
 

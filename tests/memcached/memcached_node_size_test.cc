@@ -2,7 +2,9 @@
 // src/memcached/memcached_node.h.
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <cstdio>
 #include <string>
+#include <tuple>
 
 #include "tests/memcached/node_fixture.h"
 #include "tests/support/fault_proxy.h"
@@ -11,15 +13,23 @@
 namespace clustered_session {
 namespace {
 
-size_t Count(const std::string& text, const std::string& part) {
-  size_t count = 0;
-  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
-  return count;
+constexpr NodeTimeouts kLong = {seconds(5), seconds(5)};
+
+// Since 1.6.24 memcached takes slab_chunk_max in kilobytes, before in bytes.
+bool TakesKilobytes() {
+  int major = 0, minor = 0, patch = 0;
+  FILE* const version = popen("memcached --version", "r");
+  REQUIRE(version != nullptr);
+  const int parts = fscanf(version, "memcached %d.%d.%d", &major, &minor, &patch);
+  pclose(version);
+  REQUIRE(parts == 3);
+  return std::tuple(major, minor, patch) >= std::tuple(1, 6, 24);
 }
 
 MemcachedProcess::Options WithSizeMax(uint64_t bytes) {
   MemcachedProcess::Options options;
-  const uint64_t chunk = std::min<uint64_t>(bytes, 512 << 10);  // must divide the limit and memcached's pages of 1 MB
+  uint64_t chunk = std::min<uint64_t>(bytes, 512 << 10);  // must divide the limit and memcached's pages of 1 MB
+  if (TakesKilobytes()) chunk >>= 10;
   options.arguments = {"-I", std::to_string(bytes), "-m", "128", "-o", "slab_chunk_max=" + std::to_string(chunk)};
   return options;
 }
@@ -50,12 +60,13 @@ TEST_CASE("the largest value that is sent is stored, one byte more is too large,
 }
 
 TEST_CASE("the limit is asked once per node process for all workers, and only if the value is large") {
+  const Engine engine = GENERATE(Engine::kMeta, Engine::kClassic);
+  INFO("classic " << (engine == Engine::kClassic));
   MemcachedProcess server;
   FaultProxy proxy(server.port());
   NodeHealth health{};
-  const NodeTimeouts timeouts{seconds(5), seconds(5)};
-  TestNode one(TcpAddress(proxy.port()), timeouts, &health);
-  TestNode other(TcpAddress(proxy.port()), timeouts, &health);
+  TestNode one(engine, TcpAddress(proxy.port()), kLong, {}, &health);
+  TestNode other(engine, TcpAddress(proxy.port()), kLong, {}, &health);
   const std::string large(100'000, 'l');
   REQUIRE(one.Write("a", std::string(60'000, 's')).status == NodeStatus::kStored);
   CHECK(Count(proxy.requests(), "stats settings") == 0);
@@ -64,6 +75,7 @@ TEST_CASE("the limit is asked once per node process for all workers, and only if
   REQUIRE(other.Write("d", large).status == NodeStatus::kStored);
   CHECK(Count(proxy.requests(), "stats settings") == 1);
   CHECK(health.item_size_max.load() == 1 << 20);
+  if (engine == Engine::kClassic) CHECK(one.counters.node_waits.Get() == 2);  // libmemcached asks for the version first
 
   const size_t sent = proxy.requests().size();
   CHECK(one.Write("e", std::string(2 << 20, 't')).status == NodeStatus::kTooLarge);
@@ -83,9 +95,11 @@ TEST_CASE("the limit of a node process that is gone is not used for its successo
 }
 
 TEST_CASE("a node that does not tell its settings is written to as if it had no limit, and asked once") {
+  const Engine engine = GENERATE(Engine::kMeta, Engine::kClassic);
+  INFO("classic " << (engine == Engine::kClassic));
   MemcachedProcess server;
   FaultProxy proxy(server.port());
-  TestNode client(TcpAddress(proxy.port()));
+  TestNode client(engine, TcpAddress(proxy.port()));
   ProxyFaults faults;
   SECTION("it closes the connection") { faults.close_on_text = "stats settings"; }
   SECTION("it closes the connection that was used before") {

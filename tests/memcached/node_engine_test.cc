@@ -10,12 +10,6 @@
 namespace clustered_session {
 namespace {
 
-size_t Count(const std::string& text, const std::string& part) {
-  size_t count = 0;
-  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
-  return count;
-}
-
 TEST_CASE("a node that knows no meta commands is served by libmemcached, from the operation that finds it out") {
   MemcachedProcess server;
   FaultProxy proxy(server.port());

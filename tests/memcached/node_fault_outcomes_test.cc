@@ -58,9 +58,7 @@ TEST_CASE("whatever the node, a connection that is not accepted is an error of i
 }
 
 TEST_CASE("whatever the node, it may hang or drip, an operation ends, and a late answer is nobody's") {
-  const PeerKind kind = GENERATE(from_range(PeerKinds()));
-  INFO(kind.name);
-  Peer peer(kind);
+  EachPeer peer;
   const std::string value(2000, 'v');
   REQUIRE(peer.server.Set("first", value));
   REQUIRE(peer.server.Set("second", "value of second"));
@@ -96,9 +94,7 @@ TEST_CASE("whatever the node, it may hang or drip, an operation ends, and a late
 }
 
 TEST_CASE("whatever the node, an answer that is slow but in time is taken, whole or in pieces") {
-  const PeerKind kind = GENERATE(from_range(PeerKinds()));
-  INFO(kind.name);
-  Peer peer(kind);
+  EachPeer peer;
   const auto client = peer.NewNode({seconds(20), seconds(20)});
   ProxyFaults faults;
   SECTION("late") { faults.delay = milliseconds(200); }
@@ -141,9 +137,7 @@ TEST_CASE("whatever the node, one that hangs takes no answer from another that h
 }
 
 TEST_CASE("whatever the node, a connection that was closed while it was idle costs nothing but a new one") {
-  const PeerKind kind = GENERATE(from_range(PeerKinds()));
-  INFO(kind.name);
-  Peer peer(kind);
+  EachPeer peer;
   REQUIRE(peer.server.Set("k", "v"));
   const auto client = peer.NewNode();
   for (int i = 0; i < 3; ++i) {
@@ -160,9 +154,7 @@ TEST_CASE("whatever the node, a connection that was closed while it was idle cos
 TEST_CASE(
     "whatever the node, a connection that is closed at the request is tried once more, and within an answer is an "
     "error") {
-  const PeerKind kind = GENERATE(from_range(PeerKinds()));
-  INFO(kind.name);
-  Peer peer(kind);
+  EachPeer peer;
   const auto client = peer.NewNode();
   const NodeReply stored = client->Write("k", "0123456789");
   REQUIRE(stored.status == NodeStatus::kStored);
@@ -197,9 +189,7 @@ TEST_CASE(
 
 TEST_CASE(
     "whatever the node, a write that was stored before its connection was lost is acknowledged by the second try") {
-  const PeerKind kind = GENERATE(from_range(PeerKinds()));
-  INFO(kind.name);
-  Peer peer(kind);
+  EachPeer peer;
   const auto client = peer.NewNode();
   const NodeReply first = client->Write("k", "v");
   REQUIRE(first.status == NodeStatus::kStored);

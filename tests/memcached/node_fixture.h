@@ -35,6 +35,16 @@ inline NodeAddress UnixAddress(const std::string& path) {
   return address;
 }
 
+// How often `part` is in `text`.
+inline size_t Count(const std::string& text, const std::string& part) {
+  size_t count = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+inline const NodeCredentials kTextUser{"web", "s3cret:word"};
+inline const NodeCredentials kSaslUser{"web", "s3cret:word", Authentication::kSasl};
+
 // A memcached that asks for these, in the way that they are for.
 inline MemcachedProcess::Options Asking(const NodeCredentials& credentials, std::vector<std::string> arguments = {}) {
   MemcachedProcess::Options options;
@@ -50,7 +60,7 @@ enum class Engine { kMeta, kClassic };
 
 inline std::unique_ptr<Node> MakeNode(Engine engine, const NodeAddress& address, const NodeTimeouts& timeouts,
                                       NodeHealth* health, Counters* counters, const NodeCredentials& credentials = {}) {
-  return engine == Engine::kClassic ? MakeClassicNode(address, timeouts, health, counters, credentials)
+  return engine == Engine::kClassic ? MakeClassicNode({address, timeouts, credentials}, health, counters)
                                     : MakeMemcachedNode(address, timeouts, health, counters, credentials);
 }
 

@@ -10,9 +10,7 @@ namespace clustered_session {
 namespace {
 
 TEST_CASE("whatever the node, an item is missed, stored, read, and replaced by who knows its token") {
-  const PeerKind kind = GENERATE(from_range(PeerKinds()));
-  INFO(kind.name);
-  Peer peer(kind);
+  EachPeer peer;
   const auto client = peer.NewNode();
   const auto other = peer.NewNode();
   CHECK(client->Read("k").status == NodeStatus::kMiss);
@@ -37,16 +35,14 @@ TEST_CASE("whatever the node, an item is missed, stored, read, and replaced by w
   }
   CHECK(client->counters.node_errors.Get() == 0);
   CHECK(other->counters.node_connects.Get() == 1);
-  if (kind.engine == Engine::kClassic) {
+  if (peer.kind.engine == Engine::kClassic) {
     CHECK(peer.proxy.requests().find("mg ") == std::string::npos);
     CHECK(peer.proxy.requests().find("mn\r\n") == std::string::npos);
   }
 }
 
 TEST_CASE("whatever the node, a write never replaces what it does not know, and tells what is there") {
-  const PeerKind kind = GENERATE(from_range(PeerKinds()));
-  INFO(kind.name);
-  Peer peer(kind);
+  EachPeer peer;
   const auto client = peer.NewNode();
   const NodeReply first = client->Write("k", "first");
   REQUIRE(first.status == NodeStatus::kStored);
@@ -64,9 +60,7 @@ TEST_CASE("whatever the node, a write never replaces what it does not know, and 
 }
 
 TEST_CASE("whatever the node, a write with the token of an item that is gone stores nothing and says so") {
-  const PeerKind kind = GENERATE(from_range(PeerKinds()));
-  INFO(kind.name);
-  Peer peer(kind);
+  EachPeer peer;
   const auto client = peer.NewNode();
   const NodeReply stored = client->Write("k", "v");
   REQUIRE(stored.status == NodeStatus::kStored);
@@ -81,9 +75,7 @@ TEST_CASE("whatever the node, a write with the token of an item that is gone sto
 
 TEST_CASE(
     "whatever the node, a token holds for every client of the node process that gave it, and for no other process") {
-  const PeerKind kind = GENERATE(from_range(PeerKinds()));
-  INFO(kind.name);
-  Peer peer(kind);
+  EachPeer peer;
   const auto client = peer.NewNode();
   const auto other = peer.NewNode();
   const NodeReply first = client->Write("k", "v");
@@ -101,7 +93,7 @@ TEST_CASE(
   NodeToken stale = second.token;
   stale.cas = theirs.token.cas;  // as it happens: each process counts from the same number
   // A proxy's connection to us outlives the node: there it is the first answer that tells.
-  if (kind.proxied) (void)UntilNoError([&] { return other->Read("x"); });
+  if (peer.kind.proxied) (void)UntilNoError([&] { return other->Read("x"); });
   const NodeReply reply = UntilNoError([&] { return other->Write("k", "mine again", stale); });
   CHECK(reply.status == NodeStatus::kConflict);
   CHECK(reply.value == "theirs");
@@ -109,9 +101,7 @@ TEST_CASE(
 }
 
 TEST_CASE("whatever the node, a lock is claimed with a read, and released by its holder alone") {
-  const PeerKind kind = GENERATE(from_range(PeerKinds()));
-  INFO(kind.name);
-  Peer peer(kind);
+  EachPeer peer;
   REQUIRE(peer.server.Set("k", "v"));
   const auto one = peer.NewNode();
   const auto other = peer.NewNode();
@@ -143,9 +133,7 @@ TEST_CASE("whatever the node, a lock is claimed with a read, and released by its
 }
 
 TEST_CASE("whatever the node, a value that is too large is refused, and the old value stays") {
-  const PeerKind kind = GENERATE(from_range(PeerKinds()));
-  INFO(kind.name);
-  Peer peer(kind);
+  EachPeer peer;
   const auto client = peer.NewNode();
   const NodeReply old = client->Write("k", "old");
   REQUIRE(old.status == NodeStatus::kStored);
@@ -153,9 +141,9 @@ TEST_CASE("whatever the node, a value that is too large is refused, and the old 
     const NodeReply reply = client->Write("k", std::string(1'200'000, 'v'), old.token);
     INFO(reply.error);
     // nutcracker closes at "stats settings", so that the limit stays unknown behind it.
-    CHECK(reply.status == (kind.proxied ? NodeStatus::kRefused : NodeStatus::kTooLarge));
-    if (!kind.proxied) CHECK(reply.size_max == 1 << 20);
-    if (kind.proxied) CHECK(reply.token == old.token);
+    CHECK(reply.status == (peer.kind.proxied ? NodeStatus::kRefused : NodeStatus::kTooLarge));
+    if (!peer.kind.proxied) CHECK(reply.size_max == 1 << 20);
+    if (peer.kind.proxied) CHECK(reply.token == old.token);
     CHECK(peer.server.Get("k") == "old");
     CHECK(client->Write("new", std::string(1'200'000, 'v')).status == reply.status);
     CHECK(peer.server.Get("new").empty());
@@ -185,9 +173,7 @@ TEST_CASE("whatever the node, without memory it refuses, and the old value stays
 }
 
 TEST_CASE("whatever the node, keys that memcached does not take are refused before anything is sent") {
-  const PeerKind kind = GENERATE(from_range(PeerKinds()));
-  INFO(kind.name);
-  Peer peer(kind);
+  EachPeer peer;
   const auto client = peer.NewNode();
   for (const std::string& key :
        {std::string(), std::string(251, 'k'), std::string("a b"), std::string("a\r\nb"), std::string("a\0b", 3)}) {

@@ -3,6 +3,7 @@
 #ifndef CLUSTERED_SESSION_TESTS_MEMCACHED_NODE_PEERS_H_
 #define CLUSTERED_SESSION_TESTS_MEMCACHED_NODE_PEERS_H_
 
+#include <catch2/catch.hpp>
 #include <functional>
 #include <memory>
 #include <string>
@@ -24,9 +25,6 @@ struct PeerKind {
 
   bool sasl() const { return credentials.method == Authentication::kSasl; }
 };
-
-inline const NodeCredentials kTextUser{"web", "s3cret:word"};
-inline const NodeCredentials kSaslUser{"web", "s3cret:word", Authentication::kSasl};
 
 // Those that can be had on this machine.
 inline std::vector<PeerKind> PeerKinds() {
@@ -57,6 +55,14 @@ struct Peer {
   MemcachedProcess server;
   std::unique_ptr<NutcrackerProcess> nutcracker;
   FaultProxy proxy;
+};
+
+// One of the kind that it is this run's turn to be: a test with this runs once for each kind, and what fails names it.
+struct EachPeer : Peer {
+  EachPeer() : Peer(GENERATE(from_range(PeerKinds()))) {}
+
+  const Catch::ScopedMessage named{Catch::MessageBuilder("INFO", CATCH_INTERNAL_LINEINFO, Catch::ResultWas::Info)
+                                   << kind.name};
 };
 
 // Once more while it is an error, as nutcracker has to find out by errors that its server has changed. 20 seconds at

@@ -96,7 +96,7 @@ TEST_CASE_METHOD(ClusterFixture, "A server that has lost its copy and adopts an 
   first->set_down(true);
   Serve(&a, "n|i:1;o|i:1;", "n|i:1;o|i:1;p|i:1;");
   // A forgets it, and only the node that missed it can be asked.
-  a.store().Erase(a.context().InSpace(HashSessionId({}, "cs:", browser.session_id)));
+  a.store().Erase(a.context().InSpace(Hash128({}, "cs:", browser.session_id)));
   for (FakeMemcached* node : nodes) node->set_down(node != first);
   clock.Advance(std::chrono::seconds(3));
   browser.affinity.reset();

@@ -107,9 +107,11 @@ TEST_CASE_METHOD(Clocks, "A destroyed session stays so under any clock", "[sessi
     browser = before;
     View(server, "");
   }
-  // The tombstone is there for as long as a copy may be.
-  clock.Advance(seconds(kLifetime + kLifetime / 2));
+  // The tombstone is there for as long as a record that was written two minutes later, and no longer.
+  clock.Advance(seconds(kLifetime + kLifetime / 10 + 110));
   CHECK(HeldBy(NodeInId(), browser.session_id) == "destroyed");
+  clock.Advance(seconds(20));
+  CHECK(HeldBy(NodeInId(), browser.session_id) == "nothing");
 }
 
 TEST_CASE_METHOD(Clocks, "A session lives its lifetime from its last use, wherever that was", "[session]") {

@@ -50,7 +50,7 @@ struct ClusterFixture {
   // All nodes in the order in which they are written to for this session.
   std::vector<FakeMemcached*> Placed(const std::string& id) const {
     std::vector<FakeMemcached*> placed;
-    const SessionKey key = HashSessionId({}, "cs:", id);
+    const SessionKey key = Hash128({}, "cs:", id);
     const std::vector<NodeAddress>& addresses = a.context().nodes->addresses();
     for (uint32_t node : PlaceSession(addresses, key, NodeNamedBy(addresses, id))) {
       placed.push_back(nodes[node]);
@@ -59,7 +59,7 @@ struct ClusterFixture {
   }
   // What a node holds under this ID: a payload, "destroyed" or "nothing".
   static std::string HeldBy(FakeMemcached* node, const std::string& id) {
-    const std::string key = StorageKey("cs:", HashSessionId({}, "cs:", id));
+    const std::string key = StorageKey("cs:", Hash128({}, "cs:", id));
     const FakeMemcached::Item* item = node->Find(key);
     if (item == nullptr) return "nothing";
     const Result<Record> record = DecodeRecord(item->value, key);

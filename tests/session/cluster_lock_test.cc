@@ -124,7 +124,7 @@ CLUSTER_LOCK_TEST("A pool with another save_path respects the lock of its own se
   // Their local locks do not know of each other.
   Request first(&a, &browser);
   REQUIRE(first.Start().ok());
-  a.context().space = HashSessionId({}, "local", "m2,m1,m3");
+  a.context().space = Hash128({}, "local", "m2,m1,m3");
   a.context().settings.lock_wait = 1s;
   Request second(&a, &tab);
   CHECK_FALSE(second.Start().ok());
@@ -236,7 +236,7 @@ TEST_CASE("A lock's item says who holds it, and nothing else passes for it", "[s
 }
 
 TEST_CASE("A lock's key is no session's, and fits", "[session]") {
-  const std::string key = LockKey(StorageKey(std::string(64, 'p'), HashSessionId({}, "cs:", "id")));
+  const std::string key = LockKey(StorageKey(std::string(64, 'p'), Hash128({}, "cs:", "id")));
   CHECK(key.size() <= 250);
   CHECK(key.substr(key.size() - 22).find(':') != std::string::npos);  // a session's has no colon there
 }

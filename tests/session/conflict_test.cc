@@ -153,6 +153,22 @@ TEST_CASE_METHOD(ClusterFixture, "A late write does not revive a destroyed sessi
   View(&b, "");
 }
 
+// As a user's handler around this one may write twice.
+TEST_CASE_METHOD(ClusterFixture, "An empty write after a late one shows nothing of the destroyed session",
+                 "[session]") {
+  Serve(&a, "", "secret|i:1;");
+  const std::string id = browser.session_id;
+  {
+    Session slow(a.context());
+    REQUIRE(slow.Read(id, 1440).ok());
+    Browser visitor = browser;
+    REQUIRE(Logout(&b, &visitor).ok());
+    REQUIRE(slow.Write(id, "secret|i:2;", 1440).ok());
+    REQUIRE(slow.Write(id, "", 1440).ok());
+  }
+  View(&a, "");
+}
+
 TEST_CASE_METHOD(ClusterFixture, "A node that missed the destruction cannot revive the session", "[session]") {
   Serve(&a, "", "n|i:1;");
   FakeMemcached* node = NodeInId();

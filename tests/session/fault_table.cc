@@ -151,7 +151,7 @@ void FaultTable::Serve(int rounds, size_t filler) {
 
 std::string FaultTable::Bytes(size_t node, size_t session) const {
   const std::string& id = visitors_[session].browser.session_id;
-  return nodes_[node]->Get(StorageKey(settings_.prefix, HashSessionId({}, settings_.prefix, id)));
+  return nodes_[node]->Get(StorageKey(settings_.prefix, Hash128({}, settings_.prefix, id)));
 }
 
 void FaultTable::BeginFault(const std::vector<size_t>& answering) {
@@ -183,7 +183,7 @@ int FaultTable::SlowMax() const {
 
 bool FaultTable::Safe(size_t session) const {
   const std::string& id = visitors_[session].browser.session_id;
-  const std::string key = StorageKey(settings_.prefix, HashSessionId({}, settings_.prefix, id));
+  const std::string key = StorageKey(settings_.prefix, Hash128({}, settings_.prefix, id));
   const auto holders = std::count_if(answering_.begin(), answering_.end(), [&](size_t node) {
     const std::string bytes = Bytes(node, session);
     const Result<Record> record = DecodeRecord(bytes, key);
@@ -196,7 +196,7 @@ bool FaultTable::Safe(size_t session) const {
 // in for one of them, may hold an older one.
 bool FaultTable::Whole(size_t session) const {
   const std::string& id = visitors_[session].browser.session_id;
-  const SessionKey key = HashSessionId({}, settings_.prefix, id);
+  const SessionKey key = Hash128({}, settings_.prefix, id);
   const std::string storage_key = StorageKey(settings_.prefix, key);
   const std::vector<NodeAddress> addresses = ParseSavePath(save_path_).value();
   const std::vector<uint32_t> placement = PlaceSession(addresses, key, NodeNamedBy(addresses, id));
@@ -207,7 +207,7 @@ bool FaultTable::Whole(size_t session) const {
     const std::string bytes = Bytes(node, session);
     if (&node < &placement[kCopies]) return bytes == newest;
     const Result<Record> other = DecodeRecord(bytes, storage_key);
-    return bytes.empty() || (other.ok() && LineageOf(*other, AncestryOf(*record)) == Lineage::kAncestor);
+    return bytes.empty() || (other.ok() && LineageOf(other->ancestry, record->ancestry) == Lineage::kAncestor);
   });
 }
 

@@ -100,10 +100,10 @@ class HurryingClock final : public Clock {
 class PoorStore final : public LocalStore {
  public:
   PoorStore(LocalStore* store, int failures) : store_(store), failures_(failures) {}
-  bool Lookup(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) override {
+  LookupResult Lookup(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) override {
     return store_->Lookup(key, now, entry, payload);
   }
-  bool LookupOver(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) override {
+  LookupResult LookupOver(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) override {
     return store_->LookupOver(key, now, entry, payload);
   }
   Status Put(const SessionKey& key, const Entry& entry, std::string_view payload, TimePoint now) override {

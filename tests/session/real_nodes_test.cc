@@ -108,7 +108,7 @@ struct Server {
   SessionContext context;
 };
 
-std::string KeyOnNodes() { return StorageKey("cs:", HashSessionId({}, "cs:", kId)); }
+std::string KeyOnNodes() { return StorageKey("cs:", Hash128({}, "cs:", kId)); }
 
 // The payload that a node holds; nothing but a whole record counts.
 std::string HeldBy(const MemcachedProcess& node) {

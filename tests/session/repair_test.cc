@@ -129,7 +129,7 @@ TEST_CASE_METHOD(ClusterFixture, "Where a node has lost a session, the nodes beh
   const std::string& id = browser.session_id;
   std::vector<FakeMemcached*> placed;
   const std::vector<NodeAddress>& addresses = c.context().nodes->addresses();
-  for (const uint32_t node : PlaceSession(addresses, HashSessionId({}, "cs:", id), NodeNamedBy(addresses, id))) {
+  for (const uint32_t node : PlaceSession(addresses, Hash128({}, "cs:", id), NodeNamedBy(addresses, id))) {
     placed.push_back(four[node]);
   }
   // While two nodes are down, the next write goes to the first and the last.

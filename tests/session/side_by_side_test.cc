@@ -14,7 +14,7 @@ bool Holds(const std::string& payload, std::string_view part) { return payload.f
 struct SideBySideFixture : ClusterFixture {
   SideBySideFixture() { a.context().settings.lock = LockMode::kNone; }
 
-  SessionKey Key() const { return HashSessionId({}, "cs:", browser.session_id); }
+  SessionKey Key() const { return Hash128({}, "cs:", browser.session_id); }
   // What a request of `client` on `server` is shown; it changes nothing.
   std::string Shown(WebServer* server, Browser* client) {
     Request request(server, client);

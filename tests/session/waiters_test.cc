@@ -15,7 +15,7 @@ struct Waiters : ClusterFixture {
   Waiters() { a.context().settings.lock_waiters_max = 2; }
 
   static SessionKey KeyOf(const SessionContext& context, const std::string& id) {
-    return context.InSpace(HashSessionId({}, context.settings.prefix, id));
+    return context.InSpace(Hash128({}, context.settings.prefix, id));
   }
   SessionLocks& locks() { return a.store().locks(); }
 

@@ -42,6 +42,11 @@ WebServer::WebServer(std::string server_id, const std::vector<FakeMemcached*>& n
 
 void WebServer::Restart() { Build(); }
 
+void WebServer::Restart(const std::vector<FakeMemcached*>& nodes) {
+  servers_ = nodes;
+  Build();
+}
+
 void WebServer::Build() {
   Result<std::unique_ptr<LocalStore>> made =
       LocalStore::Create(local_memory_, sizeof(SharedState), seeded ? NextNumber() : 0);
@@ -95,8 +100,12 @@ void WebServer::Partition(size_t node, bool cut) {
   renewing_connection(node).set_partitioned(cut);
 }
 
-Request::Request(WebServer* server, Browser* browser, bool strict)
-    : server_(server), browser_(browser), strict_(strict), waits_before_(server->counters().node_waits.Get()) {
+Request::Request(WebServer* server, Browser* browser, bool strict, uint32_t lifetime_s)
+    : server_(server),
+      browser_(browser),
+      strict_(strict),
+      lifetime_s_(lifetime_s),
+      waits_before_(server->counters().node_waits.Get()) {
   session_.emplace(server->context());
   session_->SetClaim(browser->affinity);
 }
@@ -105,10 +114,10 @@ Result<std::string> Request::Start() {
   if (browser_->session_id.empty()) {
     browser_->session_id = session_->CreateId(RandomPart(), 7);
   } else if (strict_) {
-    Result<bool> valid = session_->Validate(browser_->session_id, kLifetime);
+    Result<bool> valid = session_->Validate(browser_->session_id, lifetime_s_);
     if (valid.ok() && !*valid) browser_->session_id = session_->CreateId(RandomPart(), 7);
   }
-  Result<std::string_view> read = session_->Read(browser_->session_id, kLifetime);
+  Result<std::string_view> read = session_->Read(browser_->session_id, lifetime_s_);
   CollectNotices();
   if (!read.ok()) return read.error();
   if (std::optional<AffinityCookie> cookie = session_->Affinity()) browser_->affinity = cookie;
@@ -119,15 +128,41 @@ Result<std::string> Request::Start() {
 Status Request::Finish(std::string_view payload) {
   const std::string copy(payload);
   Status status = !payload_.empty() && copy == payload_
-                      ? session_->UpdateTimestamp(browser_->session_id, copy, kLifetime)
-                      : session_->Write(browser_->session_id, copy, kLifetime);
+                      ? session_->UpdateTimestamp(browser_->session_id, copy, lifetime_s_)
+                      : session_->Write(browser_->session_id, copy, lifetime_s_);
   End();
   return status;
 }
 
 Status Request::Destroy() {
-  Status status = session_->Destroy(browser_->session_id, kLifetime);
+  Status status = session_->Destroy(browser_->session_id, lifetime_s_);
   End();
+  return status;
+}
+
+// The steps are PHP's: the old session is destroyed or written, and closed; another open makes the ID and reads it.
+Status Request::Regenerate(bool destroy, std::string_view payload, const std::function<void()>& between) {
+  const std::string copy(payload);
+  Status status = Status::Ok();
+  if (destroy) {
+    session_->DestroyLater(browser_->session_id, lifetime_s_);
+  } else if (!payload_.empty() && copy == payload_) {
+    status = session_->UpdateTimestamp(browser_->session_id, copy, lifetime_s_);
+  } else {
+    status = session_->Write(browser_->session_id, copy, lifetime_s_);
+  }
+  session_->Close();
+  std::vector<ReplacedSession> replaced = session_->TakeReplaced();
+  CollectNotices();
+  between();
+  session_.emplace(server_->context());
+  session_->Replace(std::move(replaced));
+  browser_->session_id = session_->CreateId(RandomPart(), 7);
+  Result<std::string_view> read = session_->Read(browser_->session_id, lifetime_s_);
+  CollectNotices();
+  if (!read.ok()) return read.error();
+  if (std::optional<AffinityCookie> cookie = session_->Affinity()) browser_->affinity = cookie;
+  payload_.clear();
   return status;
 }
 

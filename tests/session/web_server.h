@@ -2,6 +2,7 @@
 #ifndef CLUSTERED_SESSION_TESTS_SESSION_WEB_SERVER_H_
 #define CLUSTERED_SESSION_TESTS_SESSION_WEB_SERVER_H_
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <random>
@@ -39,6 +40,8 @@ class WebServer {
   // The server dies and starts anew: its local copies are gone, it is another instance, and reaches every node. Of its
   // requests none may be left: see DieAfter().
   void Restart();
+  // Likewise, and its list of nodes is another one from then on.
+  void Restart(const std::vector<FakeMemcached*>& nodes);
   // What it sends to nodes after so many operations more reaches them no longer; 0: it is dead, and its requests may be
   // ended without anybody noticing.
   void DieAfter(int operations) { operations_left_ = operations; }
@@ -77,7 +80,7 @@ class WebServer {
 // One request of one browser, step by step as PHP's session module would drive it.
 class Request {
  public:
-  Request(WebServer* server, Browser* browser, bool strict = false);
+  Request(WebServer* server, Browser* browser, bool strict = false, uint32_t lifetime_s = kLifetime);
   ~Request() { End(); }
 
   // session_start(): the payload, or the error.
@@ -87,6 +90,10 @@ class Request {
   // The end of a request that leaves the session as it was.
   Status FinishUnchanged() { return Finish(payload_); }
   Status Destroy();
+  // session_regenerate_id(`destroy`): the old session is written with `payload` or left to its successor, which is read
+  // under a new ID and then needs a Finish(). `between`: what others do while neither is open. The status is that of
+  // the old session's write.
+  Status Regenerate(bool destroy, std::string_view payload, const std::function<void()>& between);
   void End();
 
   // Waits for nodes since the request began.
@@ -102,6 +109,7 @@ class Request {
   WebServer* server_;
   Browser* browser_;
   bool strict_;
+  uint32_t lifetime_s_;
   std::optional<Session> session_;
   std::string payload_;
   std::vector<Notice> notices_;

@@ -123,7 +123,7 @@ void History::StartOn(Client* client, int server) {
   visit.process = world_.ProcessOf(server);
   visit.conflicts = web.counters().conflicts.Get();
   visit.began = world_.NowOf(server);
-  visit.may_ask = world_.MayAskSomebody(server);
+  visit.may_ask = world_.MayAskSomebody(server, client->browser.session_id);
   visit.cookie = CookieOf(client->browser);
   const std::string id_before = client->browser.session_id;
   const uint64_t asked = world_.Asked(server);
@@ -265,7 +265,7 @@ void History::Look(int server, bool judged) {
     visit.session = session;
     visit.conflicts = world_.web(server).counters().conflicts.Get();
     visit.began = world_.NowOf(server);
-    visit.may_ask = world_.MayAskSomebody(server);
+    visit.may_ask = world_.MayAskSomebody(server, session);
     const uint64_t asked = world_.Asked(server);
     Request request(&world_.web(server), &client.browser);
     const Result<std::string> read = request.Start();

@@ -17,7 +17,7 @@ std::string Join(const std::vector<std::string>& keys) {
 
 Judge::Facts& Judge::FactsOf(const std::string& session) {
   Facts& facts = sessions_[session];
-  if (facts.storage_key.empty()) facts.storage_key = StorageKey("cs:", HashSessionId({}, "cs:", session));
+  if (facts.storage_key.empty()) facts.storage_key = StorageKey("cs:", Hash128({}, "cs:", session));
   return facts;
 }
 
@@ -138,7 +138,8 @@ std::string Judge::Describe() {
       line += "  " + server.name() + (server.down() ? " (down)" : server.hung() ? " (hung)" : "") + ":";
       if (!record) continue;
       any = true;
-      line += " l" + std::to_string(record->life) + " v" + std::to_string(record->version) + " e" +
+      line += " l" + std::to_string(record->ancestry.lives.size()) + "/" +
+              std::to_string(record->ancestry.ended.size()) + " v" + std::to_string(record->version) + " e" +
               std::to_string(record->epoch) + " i" + std::to_string(record->instance % 1000) +
               (record->tombstone() ? " tombstone" : " " + Join(KeysIn(record->payload)));
     }
@@ -197,20 +198,19 @@ bool Judge::Survivable(int fails) {
   if (plan_.many_faults()) return true;
   for (auto& [id, facts] : sessions_) {
     std::set<std::string> elsewhere;
-    uint32_t life_here = 0;
-    uint32_t life_elsewhere = 0;
+    LifeSet ended_here;
+    LifeSet ended_elsewhere;
     for (int node = 0; node < world_.nodes(); ++node) {
       const std::optional<Record> record = world_.RecordOn(node, facts.storage_key);
       if (!record) continue;
-      const uint32_t life = record->life * 2 + (record->tombstone() ? 1 : 0);
       if (node == fails) {
-        life_here = life;
+        ended_here = record->ancestry.ended;
       } else if (!world_.node(node).down() && !world_.node(node).hung()) {
         for (const std::string& name : KeysIn(record->payload)) elsewhere.insert(name);
-        life_elsewhere = std::max(life_elsewhere, life);
+        ended_elsewhere.Absorb(record->ancestry.ended);
       }
     }
-    if (life_elsewhere < life_here) return false;
+    if (!ended_elsewhere.Includes(ended_here)) return false;
     for (const auto& [name, key] : facts.keys) {
       if (key.acknowledged() && key.life == facts.life && elsewhere.count(name) == 0) return false;
     }

@@ -252,14 +252,14 @@ void Judge::JudgeKept(const Visit& visit, const Change& change, const Facts& fac
 }
 
 // G4 holds as long as one node knows of the end. So all must be told.
-void Judge::JudgeTombstones(const Facts& facts) {
-  int tombstones = 0;
-  for (int node = 0; node < world_.nodes(); ++node) {
+void Judge::JudgeTombstones(const std::string& session, const Facts& facts) {
+  const std::vector<int> placed = world_.Placed(session);
+  const auto tombstones = std::count_if(placed.begin(), placed.end(), [&](int node) {
     const std::optional<Record> record = world_.RecordOn(node, facts.storage_key);
-    tombstones += record && record->tombstone() ? 1 : 0;
-  }
-  if (!world_.WholeForLong() || tombstones == world_.nodes()) return;
-  Violated("G4: " + std::to_string(tombstones) + " of " + std::to_string(world_.nodes()) +
+    return record && record->tombstone();
+  });
+  if (!world_.WholeForLong() || tombstones == std::ssize(placed)) return;
+  Violated("G4: " + std::to_string(tombstones) + " of " + std::to_string(placed.size()) +
            " nodes know of a destruction");
 }
 
@@ -271,7 +271,7 @@ void Judge::Destroyed(const Visit& visit) {
   facts.serving[visit.process].local = false;
   if (visit.life == facts.life && was_there && told) {
     ++destroyed_;
-    JudgeTombstones(facts);
+    JudgeTombstones(visit.session, facts);
     facts.ended[facts.life] = world_.now();
     ++facts.life;
   } else if (visit.life == facts.life) {

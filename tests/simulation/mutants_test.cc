@@ -67,7 +67,7 @@ TEST_CASE("A fault in reading is caught by the simulation", "[mutants]") {
       {"laggards not repaired", ProtocolFault::kLaggardsStay},
       {"a loss that has nobody else asked", ProtocolFault::kLossAsksNobody, nullptr, HasNodesBehind},
       {"branches left out", ProtocolFault::kBranchesLeftOut},
-      {"the usual name after a loss", ProtocolFault::kActorKept},
+      {"forgotten writes claimed", ProtocolFault::kForgottenWritesKnown},
   };
   for (const Mutant& mutant : kMutants) {
     DYNAMIC_SECTION(mutant.name) { MustBeCaught(mutant); }
@@ -77,7 +77,7 @@ TEST_CASE("A fault in reading is caught by the simulation", "[mutants]") {
 TEST_CASE("A fault in writing or destroying is caught by the simulation", "[mutants]") {
   static constexpr Mutant kMutants[] = {
       {"branches overwritten silently", ProtocolFault::kSilentOverwrite},
-      {"versions in place of vectors", ProtocolFault::kVersionsAlone},
+      {"numbers in place of contexts", ProtocolFault::kVersionsAlone},
       {"no answer taken for an acknowledgement", ProtocolFault::kUnansweredCounts},
       {"unreplicated entries forgotten", ProtocolFault::kUnreplicatedForgotten},
       {"a write that met a takeover dropped", ProtocolFault::kLostOwnershipForgets},

@@ -36,6 +36,7 @@ struct Plan {
   Kind kind = Kind::kCalm;
   int servers = 1;
   int nodes = 1;
+  int spare_nodes = 0;  // that are in no server's list to begin with
   int clients = 1;
   int events = 60;
   bool same_server_id = false;  // by mistake

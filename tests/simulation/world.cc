@@ -1,6 +1,7 @@
 #include "tests/simulation/world.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "src/cluster/node_code.h"
@@ -20,22 +21,27 @@ std::vector<std::string> KeysIn(std::string_view payload) {
 
 World::World(uint64_t seed, const Plan& plan, Random* random) : plan_(plan), random_(random) {
   SeedWebServers(seed);
-  std::vector<FakeMemcached*> nodes;
-  for (int i = 0; i < plan.nodes; ++i) {
-    nodes_.push_back(std::make_unique<FakeMemcached>("m" + std::to_string(i + 1), &clock_));
+  std::vector<int> list;
+  std::vector<FakeMemcached*> listed;
+  for (int i = 0; i < plan.nodes + plan.spare_nodes; ++i) {
+    node_clocks_.push_back(std::make_unique<OffsetClock>(&clock_));
+    nodes_.push_back(std::make_unique<FakeMemcached>("m" + std::to_string(i + 1), node_clocks_.back().get()));
     nodes_.back()->set_shows(i % 2 == 0);  // as some speak one protocol and some the other
-    nodes.push_back(nodes_.back().get());
+    if (i >= plan.nodes) continue;
+    list.push_back(i);
+    listed.push_back(nodes_.back().get());
   }
   servers_.reserve(static_cast<size_t>(plan.servers));  // their clocks must not move
   for (int i = 0; i < plan.servers; ++i) {
     Server& server = servers_.emplace_back(&clock_);
     const std::string id(1, static_cast<char>(plan.same_server_id ? 'a' : 'a' + i));
     if (plan.ahead_clocks) server.clock.set_offset(seconds(random->Below(100'000)));
-    server.web = std::make_unique<WebServer>(id, nodes, &server.clock);
+    server.web = std::make_unique<WebServer>(id, listed, &server.clock);
     server.web->context().settings = plan.settings;
     server.web->context().settings.server_id = id;
     server.process = ++last_process_;
-    server.cut.assign(nodes.size(), false);
+    server.cut.assign(nodes_.size(), false);
+    server.list = list;
   }
   whole_since_ = now() - seconds(3600);
 }
@@ -45,27 +51,39 @@ void World::LeapAhead(int server, Duration duration) {
   clock.set_offset(clock.offset() + duration);
 }
 
+void World::NodeLeapsAhead(int index, Duration duration) {
+  OffsetClock& clock = *node_clocks_[static_cast<size_t>(index)];
+  clock.set_offset(clock.offset() + duration);
+}
+
 std::optional<Record> World::RecordOn(int index, const std::string& storage_key) {
   const auto found = node(index).items().find(storage_key);
-  if (found == node(index).items().end() || found->second.expires_at <= now()) return std::nullopt;
+  if (found == node(index).items().end() || found->second.expires_at <= node(index).Now()) return std::nullopt;
   Result<Record> record = DecodeRecord(found->second.value, storage_key);
   if (!record.ok()) return std::nullopt;
   return *record;
 }
 
-std::vector<int> World::Placed(const std::string& session) {
-  const SessionContext& context = web(0).context();
-  const SessionKey key = HashSessionId({}, context.settings.prefix, session);
+std::optional<World::Item> World::ItemOn(int index, const std::string& storage_key) {
+  const auto found = node(index).items().find(storage_key);
+  if (found == node(index).items().end() || found->second.expires_at <= node(index).Now()) return std::nullopt;
+  return Item{found->second.value, ExpiryOn(index, storage_key)};
+}
+
+std::vector<int> World::PlacedBy(int server, const std::string& session) {
+  const SessionContext& context = web(server).context();
+  const SessionKey key = Hash128({}, context.settings.prefix, session);
   std::vector<int> placed;
   for (const uint32_t node :
        PlaceSession(context.nodes->addresses(), key, NodeNamedBy(context.nodes->addresses(), session))) {
-    placed.push_back(static_cast<int>(node));
+    placed.push_back(ListOf(server)[node]);
   }
+  placed.resize(std::min(placed.size(), PlacedNodes(plan_.settings.copies)));
   return placed;
 }
 
 TimePoint World::ExpiryOn(int index, const std::string& storage_key) {
-  return node(index).items().at(storage_key).expires_at;
+  return node(index).items().at(storage_key).expires_at - node_clocks_[static_cast<size_t>(index)]->offset();
 }
 
 bool World::IsAlive(int process) const {
@@ -73,19 +91,30 @@ bool World::IsAlive(int process) const {
                      [process](const Server& server) { return server.process == process; });
 }
 
+void World::RestartServer(int index) { RestartServer(index, ListOf(index)); }
+
 // A machine that starts has another monotonic clock.
-void World::RestartServer(int index) {
+void World::RestartServer(int index, std::vector<int> list) {
   Server& server = servers_[static_cast<size_t>(index)];
   conflicts_of_dead_ += server.web->counters().conflicts.Get();
   if (plan_.ahead_clocks) server.clock.set_offset(seconds(random_->Below(100'000)));
-  server.web->Restart();
+  server.list = std::move(list);
+  std::vector<FakeMemcached*> listed;
+  for (const int node : server.list) listed.push_back(nodes_[static_cast<size_t>(node)].get());
+  server.web->Restart(listed);
   server.process = ++last_process_;
-  for (size_t i = 0; i < server.cut.size(); ++i) server.web->connection(i).set_partitioned(server.cut[i]);
+  for (int node = 0; node < nodes(); ++node) Cut(index, node, IsCut(index, node));
+}
+
+FakeNode* World::ConnectionOf(int server, int node) {
+  const std::vector<int>& list = ListOf(server);
+  const auto found = std::find(list.begin(), list.end(), node);
+  return found == list.end() ? nullptr : &web(server).connection(static_cast<size_t>(found - list.begin()));
 }
 
 void World::Cut(int server, int node, bool cut) {
   servers_[static_cast<size_t>(server)].cut[static_cast<size_t>(node)] = cut;
-  web(server).connection(static_cast<size_t>(node)).set_partitioned(cut);
+  if (FakeNode* connection = ConnectionOf(server, node)) connection->set_partitioned(cut);
 }
 
 bool World::IsCut(int server, int node) const {
@@ -94,21 +123,29 @@ bool World::IsCut(int server, int node) const {
 
 uint64_t World::Asked(int server) {
   uint64_t sum = 0;
-  for (size_t i = 0; i < nodes_.size(); ++i) sum += web(server).connection(i).asked();
+  for (size_t i = 0; i < ListOf(server).size(); ++i) sum += web(server).connection(i).asked();
   return sum;
+}
+
+std::vector<uint64_t> World::AnswersTo(int server) {
+  std::vector<uint64_t> answers(nodes_.size());
+  for (int node = 0; node < nodes(); ++node) {
+    if (FakeNode* connection = ConnectionOf(server, node)) answers[static_cast<size_t>(node)] = connection->answered();
+  }
+  return answers;
 }
 
 uint64_t World::Answered(int server) {
-  uint64_t sum = 0;
-  for (size_t i = 0; i < nodes_.size(); ++i) sum += web(server).connection(i).answered();
-  return sum;
+  const std::vector<uint64_t> answers = AnswersTo(server);
+  return std::accumulate(answers.begin(), answers.end(), uint64_t{0});
 }
 
-bool World::MayAskSomebody(int server) {
-  for (size_t i = 0; i < nodes_.size(); ++i) {
-    if (!web(server).connection(i).failed_last()) return true;
-  }
-  return false;
+bool World::MayAskSomebody(int server, const std::string& session) {
+  const std::vector<int> placed = PlacedBy(server, session);
+  return std::any_of(placed.begin(), placed.end(), [&](int node) {
+    const FakeNode* connection = ConnectionOf(server, node);
+    return connection != nullptr && !connection->failed_last();
+  });
 }
 
 uint64_t World::Conflicts() {
@@ -142,7 +179,7 @@ void World::Heal() {
 std::vector<FakeNode::Stored> World::TakeStored() {
   std::vector<FakeNode::Stored> all;
   for (const Server& server : servers_) {
-    for (size_t i = 0; i < nodes_.size(); ++i) {
+    for (size_t i = 0; i < server.list.size(); ++i) {
       for (FakeNode::Stored& stored : server.web->connection(i).TakeStored()) all.push_back(std::move(stored));
     }
   }

@@ -26,14 +26,22 @@ class World {
   TimePoint now() const { return clock_.Now(); }
   void Advance(Duration duration) { clock_.Advance(duration); }
   void LeapAhead(int server, Duration duration);
+  void NodeLeapsAhead(int node, Duration duration);
 
   int nodes() const { return static_cast<int>(nodes_.size()); }
   FakeMemcached& node(int index) { return *nodes_[static_cast<size_t>(index)]; }
   void Hang(int node, bool hangs) { this->node(node).set_hung(hangs ? &clock_ : nullptr); }
   // The record of a session that the node holds, or would if it were asked.
   std::optional<Record> RecordOn(int node, const std::string& storage_key);
-  // All nodes, in the order in which they are written to for this session.
-  std::vector<int> Placed(const std::string& session);
+  // What it holds under this key, whoever can read that, and until when by the true time.
+  struct Item {
+    std::string bytes;
+    TimePoint until;
+  };
+  std::optional<Item> ItemOn(int node, const std::string& storage_key);
+  // The nodes that may hold something of this session, in the order in which they are written to.
+  std::vector<int> Placed(const std::string& session) { return PlacedBy(0, session); }
+  std::vector<int> PlacedBy(int server, const std::string& session);
   // When it expires.
   TimePoint ExpiryOn(int node, const std::string& storage_key);
 
@@ -46,14 +54,21 @@ class World {
   bool IsAlive(int process) const;
   // Its requests must be gone.
   void RestartServer(int server);
+  // Likewise, and its list of nodes is another one.
+  void RestartServer(int server, std::vector<int> list);
+  const std::vector<int>& ListOf(int server) const { return servers_[static_cast<size_t>(server)].list; }
+  // The server's connection to the node; null if the node is not in its list.
+  FakeNode* ConnectionOf(int server, int node);
   void Cut(int server, int node, bool cut);
   bool IsCut(int server, int node) const;
 
   // Operations that the server has asked of nodes, and those that were answered.
   uint64_t Asked(int server);
   uint64_t Answered(int server);
-  // Whether the server has no reason to take every node for failing.
-  bool MayAskSomebody(int server);
+  // By node, how often each has answered this server.
+  std::vector<uint64_t> AnswersTo(int server);
+  // Whether the server has no reason to take every node of the session for failing.
+  bool MayAskSomebody(int server, const std::string& session);
   // Conflicts that all servers have counted, those that are dead included.
   uint64_t Conflicts();
 
@@ -74,12 +89,14 @@ class World {
     OffsetClock clock;
     std::unique_ptr<WebServer> web;
     int process = 0;
-    std::vector<bool> cut;
+    std::vector<bool> cut;  // by node
+    std::vector<int> list;  // of nodes, as its save_path has them
   };
 
   const Plan& plan_;
   Random* random_;
   FakeClock clock_;
+  std::vector<std::unique_ptr<OffsetClock>> node_clocks_;
   std::vector<std::unique_ptr<FakeMemcached>> nodes_;
   std::vector<Server> servers_;
   int last_process_ = 0;

@@ -68,6 +68,8 @@ class FakeMemcached {
   TimePoint Now() const { return clock_->Now(); }
   std::map<std::string, Item>& items() { return items_; }
   Item* Find(const std::string& key);
+  // A test has changed the item's value: whoever held its token holds it no longer.
+  void NewToken(Item* item) { item->cas = ++last_cas_; }
 
   NodeReply Read(const std::string& key, const LockClaim* claim = nullptr);
   void Release(const std::string& key, const NodeToken& held);

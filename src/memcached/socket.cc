@@ -1,5 +1,5 @@
-// Sockets to nodes, see socket_transport.h. Layer: memcached.
-#include "src/memcached/socket_transport.h"
+// Sockets to nodes, see socket.h. Layer: memcached.
+#include "src/memcached/socket.h"
 
 #include <fcntl.h>
 #include <netdb.h>
@@ -31,6 +31,8 @@ void SetOption(int descriptor, int level, int name, const T& value) {
   (void)setsockopt(descriptor, level, name, &value, sizeof value);  // without it, the connection works as well
 }
 
+Io Fail(int error) { return {Io::State::kClosed, 0, error}; }
+
 }  // namespace
 
 Result<SocketAddress> ParseSocketAddress(const NodeAddress& node, const std::string& host) {
@@ -61,14 +63,12 @@ Result<SocketAddress> ParseSocketAddress(const NodeAddress& node, const std::str
   return parsed;
 }
 
-Io SocketTransport::Wait(short events) {
+Io Socket::Wait(short events) {
   events_ = events;
   return {Io::State::kWait, 0, 0};
 }
 
-Io SocketTransport::Fail(int error) { return {Io::State::kClosed, 0, error}; }
-
-bool SocketTransport::Make(sa_family_t family) {
+bool Socket::Make(sa_family_t family) {
   descriptor_ = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (descriptor_ < 0) return false;
   connecting_ = false;
@@ -84,7 +84,7 @@ bool SocketTransport::Make(sa_family_t family) {
   return true;
 }
 
-Io SocketTransport::Connect(const SocketAddress& address) {
+Io Socket::Connect(const SocketAddress& address) {
   if (descriptor_ < 0 && !Make(address.storage.ss_family)) return Fail(errno);
   const bool is_unix = address.storage.ss_family == AF_UNIX;
   int error = 0;
@@ -110,7 +110,7 @@ Io SocketTransport::Connect(const SocketAddress& address) {
   return Fail(error);
 }
 
-Io SocketTransport::Send(std::span<const iovec> parts) {
+Io Socket::Send(std::span<const iovec> parts) {
   events_ = POLLIN;
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(parts.data());
@@ -123,30 +123,23 @@ Io SocketTransport::Send(std::span<const iovec> parts) {
   }
 }
 
-Io SocketTransport::Read(char* data, size_t size, int flags) {
-  for (;;) {
-    const ssize_t read = recv(descriptor_, data, size, flags);
-    if (read > 0) return {Io::State::kDone, static_cast<size_t>(read), 0};
-    if (read == 0) return Fail(0);
-    if (errno == EAGAIN || errno == EWOULDBLOCK) return Wait(POLLIN);
-    if (errno != EINTR) return Fail(errno);
-    flags = MSG_DONTWAIT;  // a signal has ended the moment
-  }
-}
-
-Io SocketTransport::Receive(char* data, size_t size) { return Read(data, size, MSG_DONTWAIT); }
-
-Io SocketTransport::ReceiveSoon(char* data, size_t size) {
-  if (!blocks_) {
+Io Socket::Receive(char* data, size_t size, bool soon) {
+  if (soon && !blocks_) {
     const int flags = fcntl(descriptor_, F_GETFL);
     SetOption(descriptor_, SOL_SOCKET, SO_RCVTIMEO, kMoment);
     blocks_ = flags >= 0 && fcntl(descriptor_, F_SETFL, flags & ~O_NONBLOCK) == 0;
   }
-  return Read(data, size, 0);
+  for (;;) {
+    const ssize_t received = recv(descriptor_, data, size, soon ? 0 : MSG_DONTWAIT);
+    if (received > 0) return {Io::State::kDone, static_cast<size_t>(received), 0};
+    if (received == 0) return Fail(0);
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return Wait(POLLIN);
+    if (errno != EINTR) return Fail(errno);
+    soon = false;  // a signal has ended the moment
+  }
 }
 
-// In a forked child this leaves the parent's connection alone.
-void SocketTransport::Close() {
+void Socket::Close() {
   if (descriptor_ >= 0) close(descriptor_);
   descriptor_ = -1;
 }

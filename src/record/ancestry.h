@@ -1,0 +1,37 @@
+// Ancestry: where a record, or a server's copy, comes from, and how two of them stand to each other. Layer: record.
+// Pure; value type.
+#ifndef CLUSTERED_SESSION_RECORD_ANCESTRY_H_
+#define CLUSTERED_SESSION_RECORD_ANCESTRY_H_
+
+#include <cstdint>
+
+#include "src/record/causal_context.h"
+#include "src/record/life_set.h"
+
+namespace clustered_session {
+
+struct Ancestry {
+  Dot dot;                      // the write that made it; none: nothing was ever written, or it is a tombstone
+  CausalContext context;        // the writes that it was made from, its own included
+  LifeSet lives;                // to which it belongs: one, or several that were merged; none in a tombstone
+  LifeSet ended;                // lives of this ID that were destroyed
+  uint32_t lifetime_max_s = 0;  // the longest lifetime with which any of this was written
+  uint64_t fingerprint = 0;     // of the record that is exactly this; 0 = there is none
+  bool tombstone = false;
+
+  // Takes over all that `other` knows. `other` and this are branches, or `other` is past. False: there was no room to
+  // keep all, so that some record of the past will look like a branch.
+  bool Absorb(const Ancestry& other);
+
+  // A tombstone that ends what this is, and whatever this knows to have ended.
+  Ancestry End() const;
+};
+
+// How a record stands to what is known: the same, part of its past, made from it, or neither. Of two branches the
+// payloads are to be merged; of a tombstone that is a branch only its `ended` is.
+enum class Lineage : uint8_t { kSame, kAncestor, kDescendant, kBranch };
+Lineage LineageOf(const Ancestry& record, const Ancestry& known);
+
+}  // namespace clustered_session
+
+#endif  // CLUSTERED_SESSION_RECORD_ANCESTRY_H_

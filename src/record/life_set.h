@@ -1,0 +1,79 @@
+// LifeSet: a few lives of one session ID. Layer: record. Pure; value type.
+// A life goes from an ID's first write to its destruction. Its name is a random number, so that a life that began where
+// the end of another could not be seen is not mistaken for it.
+#ifndef CLUSTERED_SESSION_RECORD_LIFE_SET_H_
+#define CLUSTERED_SESSION_RECORD_LIFE_SET_H_
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "src/base/bytes.h"
+
+namespace clustered_session {
+
+class LifeSet {
+ public:
+  static constexpr size_t kMax = 8;
+  static constexpr size_t kLifeBytes = 4;
+
+  LifeSet() = default;
+  explicit LifeSet(uint32_t life) { Add(life); }
+
+  // `life` is not 0. False: the oldest one had to go.
+  bool Add(uint32_t life) {
+    if (Contains(life)) return true;
+    const bool fits = size_ < kMax;
+    if (!fits) std::move(lives_.begin() + 1, lives_.end(), lives_.begin());
+    size_ = fits ? size_ + 1 : kMax;
+    lives_[size_ - 1] = life;
+    return fits;
+  }
+  bool Absorb(const LifeSet& other) {
+    bool all = true;
+    for (size_t i = 0; i < other.size_; ++i) all &= Add(other.lives_[i]);
+    return all;
+  }
+
+  bool Contains(uint32_t life) const { return std::find(begin(), end(), life) != end(); }
+  bool Includes(const LifeSet& other) const {
+    return std::all_of(other.begin(), other.end(), [this](uint32_t life) { return Contains(life); });
+  }
+  bool Meets(const LifeSet& other) const {
+    return std::any_of(other.begin(), other.end(), [this](uint32_t life) { return Contains(life); });
+  }
+
+  size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  size_t stored_size() const { return size_ * kLifeBytes; }
+  void Store(char* to) const {
+    for (size_t i = 0; i < size_; ++i) StoreLittleEndian<uint32_t>(to + i * kLifeBytes, lives_[i]);
+  }
+  // False if these are no lives. `from` has count * kLifeBytes bytes.
+  bool Load(const char* from, size_t count) {
+    if (count > kMax) return false;
+    size_ = 0;
+    for (size_t i = 0; i < count; ++i) {
+      const auto life = LoadLittleEndian<uint32_t>(from + i * kLifeBytes);
+      if (life == 0 || Contains(life)) return false;
+      lives_[size_++] = life;
+    }
+    return true;
+  }
+
+  friend bool operator==(const LifeSet& a, const LifeSet& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end());
+  }
+
+ private:
+  const uint32_t* begin() const { return lives_.data(); }
+  const uint32_t* end() const { return lives_.data() + size_; }
+
+  std::array<uint32_t, kMax> lives_{};  // the oldest first
+  size_t size_ = 0;
+};
+
+}  // namespace clustered_session
+
+#endif  // CLUSTERED_SESSION_RECORD_LIFE_SET_H_

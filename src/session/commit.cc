@@ -1,0 +1,254 @@
+// A payload becomes the session's next record, see commit.h. Layer: session.
+#include "src/session/commit.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "src/base/protocol_fault.h"
+#include "src/session/conflict.h"
+#include "src/session/entry_path.h"
+#include "src/session/lifetime.h"
+#include "src/session/succession.h"
+
+namespace clustered_session {
+
+// Writes the payload to the nodes, then here. Without a session lock, the commits of this server's requests still take
+// turns, and each starts from what the one before has left: they merge here, before a node is asked.
+Status Committer::Commit(std::string_view payload) {
+  open_.locks.NoteLoss();
+  if (context_.settings.lock != LockMode::kNone) return CommitInTurn(payload);
+  const TimePoint deadline = NodeDeadline(context_, open_.Now());
+  Result<SessionLock> turn = context_.store->locks().Acquire(loaded_.address().local_key(), deadline);
+  if (!turn.ok()) loaded_.image.SetSince(SinceNow(context_));  // out of turn: a branch that the nodes will show
+  std::string merged;
+  Status status;
+  if (!turn.ok() || CatchUp(&payload, &merged)) status = CommitInTurn(payload);
+  if (turn.ok()) context_.store->locks().Release(&*turn);
+  return status;
+}
+
+// Takes in what another request of this server has committed since this one read. False: it was destroyed.
+bool Committer::CatchUp(std::string_view* payload, std::string* merged) {
+  if (HasFault(ProtocolFault::kNoTurns)) return true;
+  Entry current;
+  Image image;
+  const SessionKey& key = loaded_.address().local_key();
+  if (!context_.store->Lookup(key, open_.Now(), &current, image.buffer()) || !image.Valid()) {
+    // What was committed since is not known here any more, nor whether a takeover was.
+    if (!open_.created.Has(loaded_.address().id())) {
+      loaded_.image.SetSince(SinceNow(context_));
+      BeginGrace(context_, open_.Now(), &loaded_.entry);
+    }
+    return true;
+  }
+  const Ancestry read = loaded_.Known();
+  Ancestry here = image.ancestry();
+  here.tombstone = (current.flags & kEntryTombstone) != 0;
+  if (here.ended.Meets(read.lives)) {
+    open_.counters().conflicts.Add();
+    loaded_.must_write = false;
+    return false;
+  }
+  if (here.dot == read.dot && here.tombstone == read.tombstone) {
+    loaded_.image.SetSince(image.since());  // others may have written, and been forgotten here
+    return true;
+  }
+  if (here.tombstone) {  // of a life that this request knows nothing of
+    Ancestry told = read;
+    told.ended.Absorb(here.ended);
+    loaded_.image.SetAncestry(told);
+    return true;
+  }
+  if (LineageOf(here, read) == Lineage::kAncestor) {  // this request has read more, from the nodes
+    loaded_.image.SetSince(SinceNow(context_));
+    return true;
+  }
+  TakeIn(current, std::move(image), payload, merged);
+  return true;
+}
+
+// Makes *payload the merge of itself and of what is here now, and that what it was made from. *merged keeps it.
+void Committer::TakeIn(const Entry& current, Image image, std::string_view* payload, std::string* merged) {
+  open_.counters().conflicts.Add();
+  const Ancestry read = loaded_.Known();
+  const bool from_base = image.ancestry().context.Contains(read.dot);
+  std::optional<std::string> resolved =
+      ResolveConflict(context_, from_base ? loaded_.image.payload() : std::string_view(), *payload, image.payload());
+  // Mine, where that stands, may be a view of what is replaced below.
+  *merged = resolved ? std::move(*resolved) : std::string(*payload);
+  *payload = *merged;
+  // Else it was read anew since, from the nodes: what this request had read is a branch of it.
+  if (!from_base) AbsorbBranch(context_, read, &image);
+  loaded_.image = std::move(image);
+  const Entry before = std::exchange(loaded_.entry, current);
+  if (before.epoch > current.epoch) {  // what is here now is of before this request's takeover
+    loaded_.entry.epoch = before.epoch;
+    loaded_.entry.grace_until_ns = before.grace_until_ns;
+    loaded_.entry.flags |= before.flags & kEntryTakeoverPending;
+  }
+  loaded_.entry.version = std::max(current.version, before.version);
+  loaded_.ForgetTokens();  // which the entry has newer
+}
+
+Status Committer::CommitInTurn(std::string_view payload) {
+  if (open_.SingleServer()) return CommitHere(payload);
+  if (MayWriteBehind(payload) && CommitBehind(payload)) return Status::Ok();
+  return CommitToNodes(payload);
+}
+
+Status Committer::CommitToNodes(std::string_view payload) {
+  if (payload.size() > kRecordPayloadMax) return Error(ErrorCode::kTooLarge, "a session must be smaller than 2 GB");
+  Record record;
+  record.version = loaded_.version() + 1;
+  record.epoch = loaded_.epoch();
+  record.instance = context_.store->instance();
+  record.lifetime_s = loaded_.lifetime_s;
+  record.home_node = loaded_.address().HomeNode();
+  record.payload = payload;
+  record.ancestry = SuccessorOf(context_, loaded_);
+  const WriteBase base{loaded_.image.ancestry().dot, loaded_.image.payload(), loaded_.image.since()};
+  Replicator replicator(context_, &loaded_.items(), &open_.notices);
+  WriteOutcome outcome = replicator.Write(record, base, context_.settings.copies, NodeDeadline(context_, open_.Now()));
+  if (outcome.destroyed) {  // by another request: this one must not bring it back
+    context_.store->Erase(loaded_.address().local_key());
+    loaded_.NoteDestroyedMeanwhile();
+    return Status::Ok();
+  }
+  if (outcome.acks == 0 && outcome.too_large) return RefuseForSize(outcome, payload.size());
+  if (outcome.acks == 0 && outcome.later_format) {
+    loaded_.must_write = false;
+    return Error(ErrorCode::kUnavailable,
+                 "a node holds this session in the format of a later clustered_session: upgrade this server; the "
+                 "changes of this request were not saved");
+  }
+  return FinishCommit(std::move(outcome), payload);
+}
+
+Status Committer::RefuseForSize(const WriteOutcome& outcome, size_t payload_size) {
+  open_.counters().too_large.Add();
+  loaded_.entry.flags &= ~uint32_t{kEntryTakeoverPending};  // nothing more to try in this request
+  loaded_.must_write = false;
+  return Error(ErrorCode::kTooLarge, "a session of " + std::to_string(payload_size) + " bytes is too large for node " +
+                                         outcome.size_max_node + " (item_size_max " + std::to_string(outcome.size_max) +
+                                         " bytes; memcached -I raises it): it was not saved, the one before stays");
+}
+
+// write=behind: what only this server can know of may wait in its memory. What others must see at once may not: a
+// takeover, a merge of branches, a laggard's repair, a session that is started anew; nor anything where the next
+// request may be another server's, which holds the lock then and must see it.
+bool Committer::MayWriteBehind(std::string_view payload) const {
+  if (context_.settings.write != WriteMode::kBehind || context_.shared == nullptr || context_.pool == 0) return false;
+  if (context_.settings.lock == LockMode::kCluster) return false;
+  if (loaded_.must_write || loaded_.Is(kEntryTakeoverPending) || loaded_.Is(kEntryTombstone)) return false;
+  // A session that no node takes is an error for its request, not for a thread that nobody sees.
+  if (payload.size() + kRecordHeaderMax >= context_.nodes->SmallestItemMax()) return false;
+  return context_.store->UnreplicatedCount() < context_.settings.behind_max;
+}
+
+// False: there is no room here, or the pool has lost its number.
+bool Committer::CommitBehind(std::string_view payload) {
+  const TimePoint now = open_.Now();
+  const SessionAddress& address = loaded_.address();
+  Entry entry = loaded_.entry;
+  entry.version = loaded_.version() + 1;
+  entry.epoch = loaded_.epoch();
+  entry.flags = kEntryUnreplicated;
+  entry.lifetime_s = loaded_.lifetime_s;
+  entry.expires_at_ns = SecondsAfter(now, loaded_.lifetime_s);
+  entry.pool = context_.pool;
+  entry.home_node = address.HomeNode();
+  Image image;
+  image.SetSince(loaded_.image.since());
+  image.SetAncestry(SuccessorOf(context_, loaded_));
+  image.SetPayload(payload);
+  if (!context_.store->Put(address.local_key(), entry, image.bytes(), now).ok()) return false;
+  // Nobody could write it for this pool any more: the nodes are told now.
+  if (!PoolIsKept(context_, entry.pool)) return false;
+  open_.created.Forget(address.id());
+  loaded_.image = std::move(image);
+  loaded_.NoteWritten(entry);
+  open_.counters().deferred_writes.Add();
+  NoteUnreplicated(context_, entry.pool);
+  return true;
+}
+
+Status Committer::FinishCommit(WriteOutcome outcome, std::string_view payload) {
+  open_.created.Forget(loaded_.address().id());
+  const TimePoint now = open_.Now();
+  loaded_.NoteWritten(NextEntry(outcome, now));
+  if (outcome.payload_changed) payload = outcome.payload;
+  if (payload.data() != loaded_.image.payload().data()) loaded_.image.SetPayload(payload);
+  loaded_.image.SetAncestry(outcome.ancestry);
+  // The other server's now: the next request of this session here asks the nodes.
+  if (outcome.ownership_lost && (outcome.acks > 0 || HasFault(ProtocolFault::kLostOwnershipForgets))) {
+    context_.store->Erase(loaded_.address().local_key());
+    return Status::Ok();
+  }
+  const Status stored = PutEntry(context_, &loaded_, now);
+  if (outcome.acks > 0) return Status::Ok();
+  if (!stored.ok()) {
+    return Error(stored.error().code(),
+                 "no node took the session, and clustered_session.local_memory has no room for it (" +
+                     stored.error().message() + "): this request's changes are lost");
+  }
+  NoteUnreplicated(context_, loaded_.entry.pool);
+  return Status::Ok();
+}
+
+// The entry of what was written.
+Entry Committer::NextEntry(const WriteOutcome& outcome, TimePoint now) {
+  const auto wanted = std::min<uint32_t>(context_.settings.copies, static_cast<uint32_t>(context_.nodes->size()));
+  Entry entry = loaded_.entry;
+  entry.version = outcome.version;
+  entry.epoch = outcome.epoch;
+  entry.lifetime_s = loaded_.lifetime_s;
+  entry.expires_at_ns = SecondsAfter(now, loaded_.lifetime_s);
+  entry.flags = 0;
+  if (outcome.acks == 0) {
+    entry.flags = HasFault(ProtocolFault::kUnreplicatedForgotten) ? kEntryUnderReplicated : kEntryUnreplicated;
+    open_.counters().unreplicated.Add();
+    if (outcome.ownership_lost) {  // but only this server has what both have written: it takes the session back
+      ++entry.epoch;
+      BeginGrace(context_, now, &entry);
+      open_.counters().takeovers.Add();
+    }
+    return entry;
+  }
+  if (outcome.acks < wanted) {
+    entry.flags = kEntryUnderReplicated;
+    open_.counters().under_replicated.Add();
+  }
+  entry.confirmed_at_ns = ToNanos(now);
+  entry.nodes_expire_at_ns = ToNanos(now + RecordTimeToLive(loaded_.lifetime_s));
+  return entry;
+}
+
+// Single-server mode: the local copy is the only one.
+Status Committer::CommitHere(std::string_view payload) {
+  if (payload.size() + Image::kHeaderSizeMax > context_.store->PayloadMax()) {
+    open_.counters().too_large.Add();
+    return Error(ErrorCode::kTooLarge,
+                 "a session of " + std::to_string(payload.size()) +
+                     " bytes is too large for clustered_session.local_memory (at most " +
+                     std::to_string(context_.store->PayloadMax() - Image::kHeaderSizeMax) +
+                     " bytes), and there is no node to hold it: it was not saved, the one before stays");
+  }
+  const TimePoint now = open_.Now();
+  const Ancestry next = SuccessorOf(context_, loaded_);
+  Entry entry;
+  entry.version = loaded_.version() + 1;
+  entry.epoch = loaded_.epoch();
+  entry.lifetime_s = loaded_.lifetime_s;
+  entry.expires_at_ns = SecondsAfter(now, loaded_.lifetime_s);
+  loaded_.NoteWritten(entry);
+  if (payload.data() != loaded_.image.payload().data()) loaded_.image.SetPayload(payload);
+  loaded_.image.SetAncestry(next);
+  if (Status status = PutEntry(context_, &loaded_, now); !status.ok()) {
+    return Error(status.error().code(), "clustered_session.local_memory has no room for the session (" +
+                                            status.error().message() + "), and there is no node to hold it");
+  }
+  return Status::Ok();
+}
+
+}  // namespace clustered_session

@@ -1,0 +1,101 @@
+// Nodes are asked, and their answers are kept, see survey.h. Layer: session.
+#include "src/session/survey.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "src/base/protocol_fault.h"
+
+namespace clustered_session {
+
+void Survey::Ask(const std::vector<uint32_t>& nodes) {
+  if (nodes.empty() || !TimeToAsk(open_->context, deadline_)) return;
+  ClusterSessionLock* lock = open_->locks.cluster();
+  std::vector<NodeSet::Read> reads = lock != nullptr ? lock->Read(nodes, *items_, deadline_)
+                                                     : open_->context.nodes->ReadAll(nodes, items_->key, deadline_);
+  for (NodeSet::Read& read : reads) {
+    if (clustered_session::Answered(read.reply)) Add(std::move(read));
+  }
+  // The strings have moved for the last time.
+  for (Answer& answer : answers_) {
+    if (answer.found) answer.record.ViewInto(answer.bytes);
+  }
+}
+
+void Survey::Add(NodeSet::Read read) {
+  items_->tokens[read.node] = read.reply.token;
+  Answer answer;
+  answer.node = read.node;
+  if (read.reply.status == NodeStatus::kHit) {
+    Result<Record> record = DecodeRecord(read.reply.value, items_->key);
+    if (record.ok()) {
+      answer.found = true;
+      answer.record = *record;
+      answer.bytes = std::move(read.reply.value);
+    } else if (record.error().code() == ErrorCode::kUnsupported) {
+      later_format_ = read.node;
+      return;
+    } else {  // somebody else's bytes under our key: a miss, and the next write replaces them
+      open_->counters().corrupt_records.Add();
+      open_->notices.push_back({false, open_->context.nodes->Label(read.node) +
+                                           ": an item under our key is unreadable (" + record.error().message() +
+                                           ") and counts as missing; check that no other program uses this prefix"});
+    }
+  }
+  answers_.push_back(std::move(answer));
+}
+
+// Also such nodes as are known to fail, as often as health allows that where no other is left. (With a cluster lock
+// that is done before its claim: nothing is read without it.)
+void Survey::AskRest() {
+  std::vector<uint32_t> nodes;
+  for (const uint32_t node : items_->placement) {
+    if (!Answered(node)) nodes.push_back(node);
+  }
+  if (!TimeToAsk(open_->context, deadline_)) return;
+  if (open_->context.settings.lock != LockMode::kCluster) (void)open_->context.nodes->GrantLastTries(nodes);
+  Ask(nodes);
+}
+
+bool Survey::Answered(uint32_t node) const {
+  return std::any_of(answers_.begin(), answers_.end(), [node](const Answer& answer) { return answer.node == node; });
+}
+
+bool Survey::FoundAny() const {
+  return std::any_of(answers_.begin(), answers_.end(), [](const Answer& answer) { return answer.found; });
+}
+
+bool Survey::Conclusive() const {
+  const std::vector<uint32_t>& placement = items_->placement;
+  const auto holders = static_cast<ptrdiff_t>(std::min<size_t>(open_->context.settings.copies, placement.size()));
+  return FoundAny() ||
+         std::any_of(placement.begin(), placement.begin() + holders, [this](uint32_t node) { return Answered(node); });
+}
+
+bool Survey::HasLaggard(const std::vector<uint32_t>& holders, const Ancestry& known) const {
+  if (HasFault(ProtocolFault::kLaggardsStay)) return false;
+  return std::any_of(answers_.begin(), answers_.end(), [&](const Answer& answer) {
+    if (std::find(holders.begin(), holders.end(), answer.node) == holders.end()) return false;
+    return !answer.found || LineageOf(answer.record.ancestry, known) == Lineage::kAncestor;
+  });
+}
+
+std::vector<const Survey::Answer*> Survey::Heads(const Ancestry& known) const {
+  std::vector<const Answer*> heads;
+  for (const Answer& answer : answers_) {
+    if (!answer.found) continue;
+    const Lineage to_known = LineageOf(answer.record.ancestry, known);
+    if (to_known == Lineage::kSame || to_known == Lineage::kAncestor) continue;
+    const bool surpassed = std::any_of(answers_.begin(), answers_.end(), [&](const Answer& other) {
+      if (&other == &answer || !other.found) return false;
+      const Lineage lineage = LineageOf(answer.record.ancestry, other.record.ancestry);
+      return lineage == Lineage::kAncestor || (lineage == Lineage::kSame && &other < &answer);
+    });
+    if (!surpassed) heads.push_back(&answer);
+  }
+  std::sort(heads.begin(), heads.end(),
+            [](const Answer* a, const Answer* b) { return a->record.order() < b->record.order(); });
+  return heads;
+}
+
+}  // namespace clustered_session

@@ -1,0 +1,176 @@
+// What becomes of the items of nodes: by requests, by faults, by time.
+#include <algorithm>
+#include <utility>
+
+#include "tests/simulation/witness.h"
+
+namespace clustered_session {
+namespace {
+
+constexpr size_t kFormatAt = 4;  // in a record
+constexpr char kLater = '\x80';  // a bit of the format that no release has set yet
+
+}  // namespace
+
+// Takes in what nodes have acknowledged since the last event.
+void Witness::NoteStored() {
+  for (const FakeNode::Stored& stored : world_.TakeStored()) {
+    Result<Record> record = DecodeRecord(stored.value, stored.key);
+    if (!record.ok()) continue;
+    if (record->tombstone()) tombstoned_.insert(stored.key);
+    for (auto& [id, account] : accounts_) {
+      if (account.storage_key != stored.key) continue;
+      for (const std::string& name : KeysIn(record->payload)) {
+        const auto found = account.keys.find(name);
+        if (found != account.keys.end()) found->second.stored = true;
+      }
+    }
+  }
+}
+
+// The last generation that is over for whoever has read this: understated where that is not sure.
+int Witness::KnownBy(const Account& account, const Held& held, const Held& before, const Turn* turn) {
+  int knows = -1;
+  for (const std::string& name : held.keys) {
+    const auto found = account.keys.find(name);
+    if (found == account.keys.end() || found->second.undecided || found->second.blind) continue;
+    knows = std::max(knows, found->second.generation - 1);
+  }
+  if (!held.keys.empty()) return knows;
+  if (before.present && before.bytes == held.bytes) return before.knows;
+  return turn != nullptr && !turn->unsure && !turn->shown.empty() ? turn->generation - 1 : -1;
+}
+
+Witness::Held Witness::LookAt(int node, const std::string& session, const Cause& cause) {
+  Account& account = accounts_.at(session);
+  Held held;
+  const std::optional<World::Item> item = world_.ItemOn(node, account.storage_key);
+  if (!item) return held;
+  held.present = true;
+  held.bytes = item->bytes;
+  held.until = item->until;
+  std::string readable = item->bytes;
+  if (readable.size() > kFormatAt && (readable[kFormatAt] & kLater) != 0) {
+    held.later = true;
+    readable[kFormatAt] = static_cast<char>(readable[kFormatAt] ^ kLater);
+  }
+  const Result<Record> record = DecodeRecord(readable, account.storage_key);
+  if (!record.ok()) return held;
+  held.tombstone = record->tombstone();
+  if (held.tombstone) {
+    // Who tells an end again tells that of the first generation, for all that is known here.
+    const int ends = cause.ended == session ? account.generation : 0;
+    held.knows = account.tombstones.emplace(readable, ends).first->second;
+    return held;
+  }
+  for (const std::string& name : KeysIn(record->payload)) held.keys.insert(name);
+  const Turn* turn = cause.turn != nullptr && cause.turn->session == session ? cause.turn : nullptr;
+  held.knows = KnownBy(account, held, account.nodes[static_cast<size_t>(node)], turn);
+  return held;
+}
+
+void Witness::Observe(const Cause& cause) {
+  NoteStored();
+  world_.NoteState();
+  for (auto& [id, account] : accounts_) {
+    ForgetExpired(&account);
+    std::vector<Held> after;
+    for (int node = 0; node < world_.nodes(); ++node) {
+      after.push_back(LookAt(node, id, cause));
+      if (cause.lossy_node == node) {
+        if (cause.all_lost) NoteForgotten(node, after.back(), &account);
+        continue;
+      }
+      JudgeNode(node, account, after.back(), cause);
+      if (cause.ended != id) JudgeLostKeys(node, account, after.back(), cause);
+    }
+    account.nodes = std::move(after);
+    ForgetKeys(&account, cause);
+    ForgetEnds(&account, cause);
+  }
+  tombstoned_.clear();
+  Say(Describe());
+}
+
+// What only one server has ends with its copy there.
+void Witness::ForgetExpired(Account* account) {
+  for (int server = 0; server < world_.servers(); ++server) {
+    if (!OverAt(*account, server)) continue;
+    for (auto& [name, key] : account->keys) {
+      key.undecided |= !key.stored && key.local_to == world_.ProcessOf(server);
+    }
+  }
+}
+
+void Witness::NoteForgotten(int node, const Held& after, Account* account) {
+  for (const std::string& name : account->nodes[static_cast<size_t>(node)].keys) {
+    const auto found = account->keys.find(name);
+    if (after.keys.count(name) == 0 && found != account->keys.end()) found->second.forgotten_by.insert(node);
+  }
+}
+
+// What no fault has done, the protocol has.
+void Witness::JudgeNode(int node, const Account& account, const Held& after, const Cause& cause) {
+  const Held& before = account.nodes[static_cast<size_t>(node)];
+  if (!before.present || before.until <= world_.now() || after.bytes == before.bytes) return;
+  const std::string name = world_.node(node).name();
+  if (before.later) Violated("G3: " + cause.what + " has replaced a record of a later format on " + name);
+  if (before.tombstone && !after.present) Violated("G4: " + cause.what + " has removed a tombstone from " + name);
+  for (const std::string& key : after.keys) {
+    const auto found = account.keys.find(key);
+    if (found == account.keys.end() || found->second.undecided || found->second.generation > before.knows) continue;
+    Violated("G4: " + cause.what + " has put " + key + " of a destroyed session on " + name +
+             ", which knew of its end");
+  }
+}
+
+// G3: where an acknowledged key was, it stays, unless one side has to lose and that is counted.
+void Witness::JudgeLostKeys(int node, const Account& account, const Held& after, const Cause& cause) {
+  const Held& before = account.nodes[static_cast<size_t>(node)];
+  if (before.until <= world_.now()) return;
+  for (const std::string& name : before.keys) {
+    const auto found = account.keys.find(name);
+    if (after.keys.count(name) > 0 || found == account.keys.end()) continue;
+    if (!Current(account, found->second) || MayLose(found->second)) continue;
+    Violated("G3: " + cause.what + " has silently removed " + name + " from " + world_.node(node).name());
+  }
+}
+
+// G1: what no node holds any more is excused, as only faults get here; but not what has expired while it was in use.
+void Witness::ForgetKeys(Account* account, const Cause& cause) {
+  for (auto& [name, key] : account->keys) {
+    if (!Current(*account, key)) continue;
+    const bool held = std::any_of(account->nodes.begin(), account->nodes.end(),
+                                  [&, key_name = name](const Held& held) { return held.keys.count(key_name) > 0; });
+    if (held) continue;
+    if (cause.what == "time" && leaped_.empty() && account->kept_until && world_.now() < *account->kept_until) {
+      Violated("G1: " + name + " has expired on the last node while its session was in use");
+    }
+    key.undecided = true;
+  }
+}
+
+// G4 holds while one node knows of the end. It is excused if faults have taken that from all; not if time has, while
+// another node still holds what was destroyed.
+void Witness::ForgetEnds(Account* account, const Cause& cause) {
+  const bool by_fault = cause.lossy_node >= 0 || !leaped_.empty();
+  for (int ended = 0; ended < account->generation; ++ended) {
+    if (account->forgotten_ends.count(ended) > 0) continue;
+    const bool known = std::any_of(account->nodes.begin(), account->nodes.end(),
+                                   [ended](const Held& held) { return held.knows >= ended; });
+    if (known) continue;
+    if (by_fault) account->forgotten_ends.insert(ended);
+    for (auto& [name, key] : account->keys) {
+      if (key.generation > ended) continue;
+      const bool held = std::any_of(account->nodes.begin(), account->nodes.end(),
+                                    [&, key_name = name](const Held& held) { return held.keys.count(key_name) > 0; });
+      if (by_fault || !held) key.undecided = true;
+    }
+  }
+}
+
+bool Witness::KnowsEnd(const Account& account, int node, int generation) const {
+  return account.nodes[static_cast<size_t>(node)].knows >= generation;
+}
+
+}  // namespace clustered_session

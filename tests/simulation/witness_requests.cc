@@ -1,0 +1,312 @@
+// What requests are shown and told.
+#include <algorithm>
+
+#include "tests/simulation/witness.h"
+
+namespace clustered_session {
+namespace {
+
+using std::chrono::seconds;
+
+std::string Join(const std::set<std::string>& keys) {
+  std::string text;
+  for (const std::string& key : keys) text += (text.empty() ? "" : " ") + key;
+  return "{" + text + "}";
+}
+
+}  // namespace
+
+void Witness::Started(Turn* turn, const Result<std::string>& read) {
+  turn->looked_at = world_.now();
+  turn->answered = AnsweredSince(turn->server, turn->answers);
+  Account& account = AccountOf(turn->session);
+  Cause cause;
+  cause.what = "a start on " + world_.NameOf(turn->server);
+  if (!read.ok()) {
+    Say("  fails: " + read.error().message());
+    JudgeFailedStart(*turn, read.error().message());
+    Observe(cause);
+    return;
+  }
+  turn->payload = *read;
+  turn->generation = account.generation;
+  int shown_generation = -1;
+  for (std::string& key : KeysIn(*read)) {
+    shown_generation = std::max(shown_generation, account.keys[key].generation);
+    turn->shown.insert(std::move(key));
+  }
+  if (!turn->shown.empty()) turn->generation = shown_generation;
+  // Whoever has looked here last takes it for unused.
+  if (OverAt(account, turn->server) && turn->shown.empty()) {
+    for (auto& [name, key] : account.keys) key.undecided |= key.generation == account.generation;
+  }
+  turn->unsure = turn->shown.empty() && !turn->created && account.generation > 0 &&
+                 std::none_of(turn->answered.begin(), turn->answered.end(),
+                              [&](int node) { return KnowsEnd(account, node, account.generation - 1); });
+  Say("  reads " + Join(turn->shown) + (turn->asked ? "" : ", asks nobody") +
+      (turn->generation < account.generation ? ", of before its end" : "") +
+      (turn->unsure ? ", and knows no end" : ""));
+  if (!turn->asked && !turn->created) JudgeUnasked(*turn, account);
+  JudgeShown(*turn, account);
+  if (turn->shown.empty() && !turn->created && !turn->answered.empty()) JudgeEmpty(*turn, account);
+  JudgeLocal(*turn, account);
+  Serving& serving = account.serving[turn->process];
+  if (!turn->answered.empty() || turn->created) serving.answered = world_.NowOf(turn->server);
+  Observe(cause);
+}
+
+// A session can be read while nothing is broken, unless it is of a later release.
+void Witness::JudgeFailedStart(const Turn& turn, const std::string& error) {
+  const Account& account = AccountOf(turn.session);
+  if (!world_.WholeForLong()) return;
+  if (std::any_of(account.nodes.begin(), account.nodes.end(), [](const Held& held) { return held.later; })) return;
+  Violated("nothing is broken, and a session cannot be started: " + error);
+}
+
+// G1 and G4: what a node has answered counts. What it holds is shown, and what it knows to be over is not.
+void Witness::JudgeShown(const Turn& turn, const Account& account) {
+  for (const int node : turn.answered) {
+    const Held& held = account.nodes[static_cast<size_t>(node)];
+    const std::string where = world_.NameOf(turn.server) + ", which " + world_.node(node).name() + " has answered, ";
+    for (const std::string& name : held.keys) {
+      const auto found = account.keys.find(name);
+      if (found == account.keys.end() || turn.shown.count(name) > 0 || held.later || held.until <= world_.now())
+        continue;
+      if (!Current(account, found->second) || MayLose(found->second)) continue;
+      Violated("G1: " + where + "does not show acknowledged " + name);
+    }
+    for (const std::string& name : turn.shown) {
+      const Key& key = account.keys.at(name);
+      if (key.undecided || key.generation >= account.generation || held.until <= world_.now()) continue;
+      if (held.knows >= key.generation) Violated("G4: " + where + "shows " + name + " of a destroyed session");
+    }
+  }
+}
+
+// An empty session is not started in place of one that could not be read.
+void Witness::JudgeEmpty(const Turn& turn, const Account& account) {
+  bool readable = false;
+  for (const int node : turn.answered) {
+    const Held& held = account.nodes[static_cast<size_t>(node)];
+    readable |= held.present && !held.later;
+  }
+  for (const int node : turn.answered) {
+    if (!account.nodes[static_cast<size_t>(node)].later || readable) continue;
+    Violated("G3: " + world_.NameOf(turn.server) + " takes a record of a later format on " + world_.node(node).name() +
+             " for a session that does not exist");
+  }
+  if (!plan_.breadth.restarted) return;
+  std::vector<int> misses;  // of nodes that should have it
+  const std::vector<int> placed = world_.PlacedBy(turn.server, turn.session);
+  const auto copies = std::min<size_t>(plan_.settings.copies, placed.size());
+  for (size_t i = 0; i < copies; ++i) {
+    if (turn.answered.count(placed[i]) > 0) misses.push_back(placed[i]);
+  }
+  if (misses.empty()) return;
+  for (const auto& [name, key] : account.keys) {
+    if (!Current(account, key) || MayLose(key)) continue;
+    const auto& forgotten = key.forgotten_by;
+    if (!std::all_of(misses.begin(), misses.end(), [&](int node) { return forgotten.count(node) > 0; })) continue;
+    Violated("G1: " + world_.NameOf(turn.server) + " takes the miss of " + world_.node(misses[0]).name() +
+             ", which has restarted, for absence, while another node that does not answer holds " + name);
+  }
+}
+
+// G2: without asking only for local_trust after a node has answered.
+void Witness::JudgeUnasked(const Turn& turn, const Account& account) {
+  if (!turn.may_ask || turn.shown.empty()) return;
+  const auto serving = account.serving.find(turn.process);
+  const bool trusted = serving != account.serving.end() && serving->second.answered &&
+                       turn.began - *serving->second.answered < plan_.settings.local_trust;
+  if (!trusted) {
+    Violated("G2: " + world_.NameOf(turn.server) +
+             " shows its copy unasked although no node has answered within local_trust");
+  }
+}
+
+// G5: a server shows what it alone has.
+void Witness::JudgeLocal(const Turn& turn, const Account& account) {
+  for (const auto& [name, key] : account.keys) {
+    if (!key.told || key.stored || key.removed || key.undecided || key.local_to != turn.process) continue;
+    if (key.generation < account.generation || !plan_.merges() || plan_.breadth.too_large) continue;
+    if (turn.shown.count(name) > 0 || OverAt(account, turn.server)) continue;
+    Violated("G5: " + world_.NameOf(turn.server) + " does not show " + name + ", which only it has");
+  }
+}
+
+void Witness::Attempts(Turn* turn, const Deed& deed) {
+  Account& account = AccountOf(turn->session);
+  if (!deed.removes.empty()) account.keys[deed.removes].removed = true;
+  const bool ended_since = turn->shown.empty() && turn->generation != account.generation;
+  if (ended_since) turn->generation = account.generation;
+  bool undecided = ended_since || (turn->unsure && !plan_.breadth.unseen_ends);
+  bool blind = turn->unsure;
+  for (const std::string& name : turn->shown) {
+    undecided |= account.keys[name].undecided;
+    blind |= account.keys[name].blind;
+  }
+  for (const std::string& name : deed.adds) {
+    Key& key = account.keys[name];
+    key.generation = turn->generation;
+    key.conflicts = world_.Conflicts();
+    key.undecided = undecided;
+    key.blind = blind;
+  }
+}
+
+void Witness::Finished(const Turn& turn, const Deed& deed, const Status& status, const Turn* replaces) {
+  Account& account = AccountOf(turn.session);
+  NoteStored();
+  const std::set<int> answered = AnsweredSince(turn.server, turn.answers);
+  Serving& serving = account.serving[turn.process];
+  if (!answered.empty()) serving.answered = world_.NowOf(turn.server);
+  if (deed.is_use) serving.used = world_.NowOf(turn.server);
+  // Who does not use it may shorten its life, not prolong it.
+  serving.lifetime_s =
+      deed.is_use || serving.lifetime_s == 0 ? turn.lifetime_s : std::min(serving.lifetime_s, turn.lifetime_s);
+  if (!status.ok()) {
+    Say("  fails: " + status.error().message());
+    if (status.error().code() != ErrorCode::kTooLarge || !plan_.breadth.too_large) {
+      Violated("G5: a request's changes are not kept: " + status.error().message());
+    }
+  }
+  for (const std::string& name : deed.adds) {
+    Key& key = account.keys[name];
+    key.told = status.ok();
+    if (!key.stored) key.local_to = turn.process;
+    if (Current(account, key)) ++acknowledged_;
+  }
+  const bool whole = world_.WholeForLong() && !plan_.behind();
+  const bool lives = turn.generation == account.generation;
+  const TimePoint until = world_.now() + seconds(turn.lifetime_s) - seconds(2);
+  if (whole && lives && deed.is_use && !turn.shown.empty() && status.ok()) {
+    account.kept_until = until;
+  } else if (account.kept_until) {
+    account.kept_until = std::min(*account.kept_until, until);
+  }
+  Cause cause;
+  cause.what = "a request on " + world_.NameOf(turn.server);
+  cause.turn = &turn;
+  if (replaces != nullptr) {
+    cause.ended = replaces->session;
+    JudgeSuccessor(*replaces, turn);
+    Account& before = AccountOf(replaces->session);
+    const bool certain = replaces->generation == before.generation && Certain(*replaces, before) && status.ok();
+    End(&before, cause, certain, answered);
+  } else {
+    Observe(cause);
+  }
+  if (whole && lives && status.ok()) JudgeKept(turn, account);
+}
+
+// G1: one that has looked at the nodes leaves what it used on as many as should have it, by any server's list of nodes.
+void Witness::JudgeKept(const Turn& turn, const Account& account) {
+  if (!turn.asked || !world_.WholeSince(turn.looked_at - seconds(3)) || plan_.breadth.too_large) return;
+  for (const auto& [name, key] : account.keys) {
+    if (!Current(account, key) || turn.shown.count(name) == 0) continue;
+    for (int server = 0; server < world_.servers(); ++server) {
+      const std::vector<int>& list = world_.ListOf(server);
+      const auto wanted = std::min<int>(static_cast<int>(plan_.settings.copies), static_cast<int>(list.size()));
+      const auto holders = std::count_if(list.begin(), list.end(), [&, key_name = name](int node) {
+        return account.nodes[static_cast<size_t>(node)].keys.count(key_name) > 0;
+      });
+      if (holders == 0 && list == world_.ListOf(turn.server)) continue;  // a request beside it has removed it
+      if (holders >= wanted) continue;
+      Violated("G1: a request leaves " + name + " on " + std::to_string(holders) + " nodes of those that " +
+               world_.NameOf(server) + " knows, in place of " + std::to_string(wanted));
+    }
+  }
+  if (plan_.breadth.leftovers) JudgeLeftovers(turn, account);
+}
+
+// G1: what is older stays on no node that has answered: else it is what is shown once the proper holders have lost the
+// newer.
+void Witness::JudgeLeftovers(const Turn& turn, const Account& account) {
+  std::set<int> answered = AnsweredSince(turn.server, turn.answers);
+  answered.insert(turn.answered.begin(), turn.answered.end());
+  for (const int node : answered) {
+    const Held& held = account.nodes[static_cast<size_t>(node)];
+    if (!held.present || held.tombstone || held.later) continue;
+    for (const std::string& name : turn.shown) {
+      if (!Current(account, account.keys.at(name)) || held.keys.count(name) > 0 || MayLose(account.keys.at(name)))
+        continue;
+      Violated("G1: a request leaves an older record on " + world_.node(node).name() + ", without " + name);
+    }
+  }
+}
+
+// G1: what a session that was replaced had on the nodes, its successor has.
+void Witness::JudgeSuccessor(const Turn& before, const Turn& after) {
+  const Account& old = AccountOf(before.session);
+  const Account& successor = AccountOf(after.session);
+  if (tombstoned_.count(old.storage_key) == 0) return;
+  for (const std::string& name : before.shown) {
+    const auto found = successor.keys.find(name);
+    if (found == successor.keys.end() || found->second.stored || !Current(old, old.keys.at(name))) continue;
+    Violated("G1: the session that was replaced is destroyed on the nodes, and " + name +
+             " of its successor is on none");
+  }
+}
+
+// Whether it is sure which session a request was shown, if any.
+bool Witness::Certain(const Turn& turn, const Account& account) {
+  return !turn.shown.empty() && std::none_of(turn.shown.begin(), turn.shown.end(), [&](const std::string& name) {
+    return account.keys.at(name).undecided || account.keys.at(name).blind;
+  });
+}
+
+void Witness::Destroyed(const Turn& turn) {
+  Account& account = AccountOf(turn.session);
+  NoteStored();
+  Cause cause;
+  cause.what = "a destruction on " + world_.NameOf(turn.server);
+  cause.turn = &turn;
+  cause.ended = turn.session;
+  const bool certain = turn.generation == account.generation && Certain(turn, account);
+  End(&account, cause, certain, AnsweredSince(turn.server, turn.answers));
+}
+
+void Witness::DestroyedUnread(int server, const std::string& session, const std::set<int>& answered) {
+  Account& account = AccountOf(session);
+  NoteStored();
+  Cause cause;
+  cause.what = "a destruction on " + world_.NameOf(server);
+  cause.ended = session;
+  End(&account, cause, true, answered);
+}
+
+// A destruction that no node was told of holds where it was made, and comes to the nodes when that server reaches them,
+// or never. So nothing is promised of the session any more, nor if somebody destroys what he has not seen.
+void Witness::End(Account* account, const Cause& cause, bool certain, const std::set<int>& answered) {
+  const bool told = tombstoned_.count(account->storage_key) > 0;
+  const bool any = std::any_of(account->keys.begin(), account->keys.end(),
+                               [&](const auto& each) { return each.second.generation == account->generation; });
+  Observe(cause);
+  if (!any && !told) return;
+  if (certain) JudgeGone(*account, answered);
+  if (certain && told) {
+    ++destroyed_;
+  } else {
+    for (auto& [name, key] : account->keys) key.undecided |= key.generation == account->generation;
+    account->forgotten_ends.insert(account->generation);
+  }
+  ++account->generation;
+}
+
+// G4: a destruction that was told to a client is true of every node that has answered; unless another one hung, which
+// leaves no time to ask a second time.
+void Witness::JudgeGone(const Account& account, const std::set<int>& answered) {
+  for (int node = 0; node < world_.nodes(); ++node) {
+    if (world_.node(node).hung()) return;
+  }
+  for (const int node : answered) {
+    for (const std::string& name : account.nodes[static_cast<size_t>(node)].keys) {
+      const auto found = account.keys.find(name);
+      if (found == account.keys.end() || found->second.undecided) continue;
+      Violated("G4: a session was destroyed, and " + world_.node(node).name() + ", which has answered, still holds " +
+               name);
+    }
+  }
+}
+
+}  // namespace clustered_session
