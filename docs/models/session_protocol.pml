@@ -19,6 +19,8 @@
 // with the session as it was at first.
 //
 // What it abstracts:
+// - Causal contexts are version vectors, and a server that may not know its last writes is another actor from then on.
+//   Lives are counted.
 // - A payload is a set of keys, none is ever removed: a merge of any kind is a union.
 // - A record is a number, so two of the same bytes are the same.
 // - Time: trust may end at any moment. The grace ends with a node's confirmation in a request that began when no

@@ -6,8 +6,9 @@
 // of here.
 declare(strict_types=1);
 
-const VECTOR = 'version_vector';
+const CONTEXT = 'causal_context';
 const LOCKS = 'lock_table';
+const LIVES = 'life_set';
 const EMPTY_ENTRY = 'entry_head:EntryHead + payload:kHeaderBytes + image:kFixedSize';
 
 const DOC_NUMBERS = [
@@ -26,13 +27,15 @@ const DOC_NUMBERS = [
     ['docs/limits.md', '/nodes in one save_path \| (\d+) /', 'save_path:kNodesMax'],
     ['docs/limits.md', '/shared by all workers \| (\d+) per/', 'health_table:kSlots'],
     ['docs/limits.md', '/session ID \| (\d+) characters/', 'session_id:kSessionIdLengthMax'],
-    ['docs/limits.md', '/More than (\d+) writers of one session/', VECTOR . ':kSlots'],
+    ['docs/limits.md', '/has room for (\d+) writers/', CONTEXT . ':kIntervalsMax'],
 
     // deployment.md and CHANGELOG.md
     ['CHANGELOG.md', '/Record format (\d+)\./', 'record:kFormat'],
     ['docs/deployment.md', '/\+ (\d+) bytes of history/', 'image:kFixedSize'],
-    ['docs/deployment.md', '/history \+ (\d+) for a writer/', VECTOR . ':kSlotBytes'],
-    ['docs/deployment.md', '/the session, a header of (\d+)/', 'record:kRecordHeaderSize'],
+    ['docs/deployment.md', '/history \+ (\d+) for a life and a writer/', LIVES . ':kLifeBytes + ' . CONTEXT . ':kIntervalBytes'],
+    ['docs/deployment.md', '/the session, a header of (\d+)/', 'record:kRecordHeaderMin'],
+    ['docs/deployment.md', '/further server that wrote the session adds (\d+)/', CONTEXT . ':kIntervalBytes'],
+    ['docs/deployment.md', '/mark of (\d+) bytes/', 'record:kTombstoneSizeMin'],
 
     // operations.md
     ['docs/operations.md', "/'capacity' => (\\d+)\\],\n  'flush'/", 'health_table:kSlots'],
@@ -40,8 +43,10 @@ const DOC_NUMBERS = [
     ['docs/operations.md', '/one lock per 2 KB, from 512 to (\d+)/', LOCKS . ':kLockNodesMax'],
     ['docs/operations.md', '/At most (\d+) different combinations/', 'pool_table:kSlots'],
     ['docs/operations.md', '/(\d+) bytes of history/', 'image:kFixedSize'],
-    ['docs/operations.md', '/(\d+) bytes for each server that wrote/', VECTOR . ':kSlotBytes'],
-    ['docs/operations.md', '/a header of (\d+) bytes/', 'record:kRecordHeaderSize'],
+    ['docs/operations.md', '/bytes of history, (\d+) bytes for each life/', LIVES . ':kLifeBytes'],
+    ['docs/operations.md', '/(\d+) bytes for each server that wrote/', CONTEXT . ':kIntervalBytes'],
+    ['docs/operations.md', '/a header of (\d+) bytes/', 'record:kRecordHeaderMin'],
+    ['docs/operations.md', '/header of \d+ bytes \((\d+) at most\)/', 'record:kRecordHeaderMax'],
     ['docs/operations.md', '/rounding to (\d+) bytes/', 'arena:kUnitBytes'],
     ['docs/nodes.md', '/and (\d+) ms for an answer that is being read/', 'classic_node:kClassicAllowance'],
     ['docs/nodes.md', '/of more than (\d+) KB/', 'node_item:kAskSizeMaxBefore / 1024'],
@@ -54,17 +59,29 @@ const DOC_NUMBERS = [
     ['docs/operations.md', '/up to (\d+) lines wait for the next one/', 'event_log:kLines'],
 
     // protocol.md
-    ['docs/protocol.md', '/for each of up to (\d+) actors/', VECTOR . ':kSlots'],
-    ['docs/protocol.md', '/A vector has (\d+) slots/', VECTOR . ':kSlots'],
-    ['docs/protocol.md', '/Bloom filter of (\d+) bits/', VECTOR . ':kDroppedBytes * 8'],
-    ['docs/protocol.md', '/version vector: (\d+) slots/', VECTOR . ':kSlots'],
-    ['docs/protocol.md', '/header size: (\d+)/', 'record:kRecordHeaderSize'],
-    ['docs/protocol.md', '/^\| (\d+)\.\. \| payload; none/m', 'record:kRecordHeaderSize'],
-    ['docs/protocol.md', '/^\| (\d+)\.\. \| these slots/m', 'image:kFixedSize'],
-    ['docs/protocol.md', '/these slots, (\d+) bytes each/', VECTOR . ':kSlotBytes'],
-    ['docs/protocol.md', '/entry takes (\d+) bytes and 8 for each writer/', 'entry_head:EntryHead + image:kFixedSize'],
-    ['docs/protocol.md', '/price is (\d+) bytes more per record/', VECTOR . ':kBytes + ' . VECTOR . ':kDroppedBytes'],
-    ['docs/protocol.md', '/record, and (\d+) per entry/', 'image:kFixedSize'],
+    ['docs/protocol.md', '/as up to (\d+) intervals/', CONTEXT . ':kIntervalsMax'],
+    ['docs/protocol.md', '/context has (\d+) intervals/', CONTEXT . ':kIntervalsMax'],
+    ['docs/protocol.md', '/from a context \((\d+) intervals\)/', CONTEXT . ':kIntervalsMax'],
+    ['docs/protocol.md', '/of (\d+) bytes each, at most \d+: actor/', CONTEXT . ':kIntervalBytes'],
+    ['docs/protocol.md', '/bytes each, at most (\d+): actor/', CONTEXT . ':kIntervalsMax'],
+    ['docs/protocol.md', '/and intervals, (\d+) bytes each, as in/', CONTEXT . ':kIntervalBytes'],
+    ['docs/protocol.md', '/for each life, (\d+) for each interval/', CONTEXT . ':kIntervalBytes'],
+    ['docs/protocol.md', '/and (\d+) for each interval\./', CONTEXT . ':kIntervalBytes'],
+    ['docs/protocol.md', '/destroyed before, up to (\d+)/', LIVES . ':kMax'],
+    ['docs/protocol.md', '/more than (\d+) times, a record of the oldest lives/', LIVES . ':kMax'],
+    ['docs/protocol.md', '/lives, \d+ bytes each, (?:at least one, )?at most (\d+)/', LIVES . ':kMax'],
+    ['docs/protocol.md', '/lives, (\d+) bytes each/', LIVES . ':kLifeBytes'],
+    ['docs/protocol.md', '/bytes beside the payload, (\d+) for each life/', LIVES . ':kLifeBytes'],
+    ['docs/protocol.md', '/^\| 4 \| format: (\d+)/m', 'record:kFormat'],
+    ['docs/protocol.md', '/^\| (\d+)\.\. \| lives, /m', 'record:kSessionFixedSize'],
+    ['docs/protocol.md', '/^\| (\d+)\.\. \| ended lives/m', 'record:kTombstoneFixedSize'],
+    ['docs/protocol.md', '/header of a session takes (\d+) bytes/', 'record:kRecordHeaderMin'],
+    ['docs/protocol.md', '/wrote it, and (\d+) more for each further/', CONTEXT . ':kIntervalBytes'],
+    ['docs/protocol.md', '/further interval, up to (\d+)\./', 'record:kRecordHeaderMax'],
+    ['docs/protocol.md', '/tombstone takes (\d+) bytes if it names one/', 'record:kTombstoneSizeMin'],
+    ['docs/protocol.md', '/^\| (\d+)\.\. \| lives and ended lives/m', 'image:kFixedSize'],
+    ['docs/protocol.md', '/entry takes (\d+) bytes beside/', 'entry_head:EntryHead + image:kFixedSize'],
+    ['docs/protocol.md', '/first life under an ID has the name (\d+)/', 'succession:kFirstLife'],
     ['docs/protocol.md', '/node: (\d+) hexadecimal digits/', 'node_code:kNodeCodeLength'],
     ['docs/protocol.md', '/session ID is 1 to (\d+) of/', 'session_id:kSessionIdLengthMax'],
 
@@ -75,10 +92,7 @@ const DOC_NUMBERS = [
     ['docs/protocol.md', '/after (\d+) seconds without work/', 'background_flusher:kIdle'],
     ['docs/protocol.md', '/entries, (\d+) at a time/', 'background_flusher:kStepEntries'],
     ['docs/protocol.md', '/looks every (\d+) ms whether/', 'background_flusher:kRetry'],
-    ['docs/protocol.md', '/Its (\d+) slots are/', VECTOR . ':kSlots'],
     ['docs/protocol.md', '/up to (\d+) ms, each shortened/', 'cluster_lock:kPauseMax'],
-
-    ['docs/protocol.md', '/format: (\d+) \|/', 'record:kFormat'],
 
     // security.md
     ['docs/security.md', '/(\d+) bytes of shared memory, the/', EMPTY_ENTRY . ' + 16 - (' . EMPTY_ENTRY . ') % 16'],
