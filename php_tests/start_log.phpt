@@ -58,7 +58,7 @@ clustered_session: clustered_session.password: invalid value: must be at most 10
 php-cgi, a bad value without display: page
 clustered_session: clustered_session.lock: invalid value "both": must be none, local or cluster; using local
 php-cgi, no memory: page
-clustered_session: no shared memory for local copies: local_memory of 8589934592000000 bytes cannot be mapped: %s; lower clustered_session.local_memory
+clustered_session: no shared memory for local copies: local_memory must be at most 17592186044416 bytes, is 8589934592000000; lower clustered_session.local_memory
 php, an old library: page
 clustered_session: needs libmemcached 1.1.4 or later, this is 1.0.9: older ones can return another key's value after a timeout; the save handler is not registered
 php-cgi, an old library: page
