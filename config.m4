@@ -197,6 +197,7 @@ struct Value {
     src/session/conflict.cc
     src/session/destroy_path.cc
     src/session/entry_path.cc
+    src/session/event_log.cc
     src/session/flush_path.cc
     src/session/flush_seat.cc
     src/session/flusher.cc
@@ -204,6 +205,7 @@ struct Value {
     src/session/loaded_session.cc
     src/session/lock_keeper.cc
     src/session/lock_leases.cc
+    src/session/node_list.cc
     src/session/notice.cc
     src/session/pool_table.cc
     src/session/read_path.cc
@@ -211,6 +213,7 @@ struct Value {
     src/session/replicator.cc
     src/session/session.cc
     src/session/session_address.cc
+    src/session/setup_watch.cc
     src/session/shared_state.cc
     src/session/succession.cc
     src/session/survey.cc

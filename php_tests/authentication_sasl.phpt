@@ -44,18 +44,18 @@ echo run_php('', [], ['clustered_session.authentication' => 'plain']), logged();
 {"n":1}
 bool(true)
 password: failed
-clustered_session: no node of session.save_path can be asked: what sessions change stays on this server only until one can, and no session starts of which there is no local copy
+clustered_session: no node of session.save_path can be asked: changes exist only on this server until a node answers again, and sessions without a local copy do not start
 clustered_session: node m1 (ADDRESS): refused the user name or password (clustered_session.username)
 clustered_session: node m2 (ADDRESS): refused the user name or password (clustered_session.username)
 authentication: failed
-clustered_session: no node of session.save_path can be asked: what sessions change stays on this server only until one can, and no session starts of which there is no local copy
+clustered_session: no node of session.save_path can be asked: changes exist only on this server until a node answers again, and sessions without a local copy do not start
 clustered_session: node m1 (ADDRESS): %s
 clustered_session: node m2 (ADDRESS): %s
-Warning: session_start(): clustered_session.authentication is sasl, which takes clustered_session.username, and that is not set in Command line code on line 1
+Warning: session_start(): clustered_session.authentication = sasl needs clustered_session.username, which is not set in Command line code on line 1
 
 Warning: session_start(): Failed to initialize storage module: clustered (path: %s) in Command line code on line 1
 clustered_session.authentication => sasl => sasl
 clustered_session.password => ******** => ********
 clustered_session.username => web => web
 bool(false)
-clustered_session: clustered_session.authentication must be text or sasl, "plain" does not do
+clustered_session: clustered_session.authentication: invalid value "plain": must be text or sasl; using text

@@ -35,7 +35,7 @@ foreach ($cuts as $how => $cut) {
   $id = run_php($make, [], ['session.save_path' => $path]);
   $output = run_php(sprintf($class, $cut) . $read, [$id], ['session.save_path' => $path]);
   echo "$how: ", str_contains($output, 'went on') ? 'went on' : 'cut',
-    str_contains($output, 'Session kept') ? ', kept' : '';
+    str_contains($output, 'session kept') ? ', kept' : '';
   $seen = run_php("$whole session_id(\$argv[1]); session_start(); echo json_encode(\$_SESSION);", [$id],
     ['session.save_path' => $path]);
   echo ": $seen\n";

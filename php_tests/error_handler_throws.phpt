@@ -40,10 +40,10 @@ $id = session('', function (&$data) { $data['n'] = 1; });
 session($id, function ($data) { echo json_encode($data), "\n"; });
 ?>
 --EXPECT--
-open: session_start(): save_path: node 1 ("no/path"): its host must be a name of 
-read: session_start(): session ID "no..." is not one: only A-Z, a-z, 0-9, "-" and
-write: session_write_close(): a session of 600016 bytes is more than clustered_ses
+open: session_start(): save_path: node 1 ("no/path"): the host must be a name of 
+read: session_start(): invalid session ID "no...": must be 1 to 256 of A-Z, a-z, 
+write: session_write_close(): a session of 600016 bytes is too large for clustered
 reset: reset
-regenerate: session_regenerate_id(): a session of 600016 bytes is more than clustered_s
-setting: clustered_session.lock must be none, local or cluster, "x" does not do
+regenerate: session_regenerate_id(): a session of 600016 bytes is too large for cluster
+setting: clustered_session.lock: invalid value "x": must be none, local or cluster; 
 {"n":1}

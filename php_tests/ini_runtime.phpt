@@ -50,24 +50,24 @@ foreach (['local_trust' => '0', 'takeover_grace' => '24h', 'lock' => 'cluster', 
 session(null, function (&$data) { $data['n'] = 1; });
 ?>
 --EXPECT--
-clustered_session.local_trust needs a number with a unit, such as 250ms, 10s or 5m, "10" does not do
-clustered_session.local_trust needs a number with a unit, such as 250ms, 10s or 5m, "-1s" does not do
-clustered_session.local_trust needs a number with a unit, such as 250ms, 10s or 5m, "ten" does not do
-clustered_session.local_trust needs a number with a unit, such as 250ms, 10s or 5m, "" does not do
-clustered_session.local_trust needs a number with a unit, such as 250ms, 10s or 5m, "1d" does not do
-clustered_session.local_trust must be at most 24h, "25h" does not do
-clustered_session.local_trust needs a number with a unit, such as 250ms, 10s or 5m, "10 s" does not do
-clustered_session.local_trust needs a number with a unit, such as 250ms, 10s or 5m, "1.5s" does not do
-clustered_session.local_trust needs a number with a unit, such as 250ms, 10s or 5m, "99999999999999999999s" does not do
-clustered_session.takeover_grace needs a number with a unit, such as 250ms, 10s or 5m, "x" does not do
-clustered_session.lock_wait needs a number with a unit, such as 250ms, 10s or 5m, "30" does not do
-clustered_session.lock must be none, local or cluster, "Cluster" does not do
-clustered_session.lock must be none, local or cluster, "Local" does not do
-clustered_session.lock must be none, local or cluster, "no" does not do
-clustered_session.on_conflict must be merge, mine or theirs, "ours" does not do
-clustered_session.on_conflict must be merge, mine or theirs, "" does not do
-clustered_session.lock_waiters_max must be a number from 0 to 4096, "-1" does not do
-clustered_session.lock_waiters_max must be a number from 0 to 4096, "4097" does not do
-clustered_session.lock_waiters_max must be a number from 0 to 4096, "many" does not do
+clustered_session.local_trust: invalid value "10": must be a number and a unit, such as 250ms, 10s or 5m; using 10s
+clustered_session.local_trust: invalid value "-1s": must be a number and a unit, such as 250ms, 10s or 5m; using 10s
+clustered_session.local_trust: invalid value "ten": must be a number and a unit, such as 250ms, 10s or 5m; using 10s
+clustered_session.local_trust: invalid value "": must be a number and a unit, such as 250ms, 10s or 5m; using 10s
+clustered_session.local_trust: invalid value "1d": must be a number and a unit, such as 250ms, 10s or 5m; using 10s
+clustered_session.local_trust: invalid value "25h": must be at most 24h; using 10s
+clustered_session.local_trust: invalid value "10 s": must be a number and a unit, such as 250ms, 10s or 5m; using 10s
+clustered_session.local_trust: invalid value "1.5s": must be a number and a unit, such as 250ms, 10s or 5m; using 10s
+clustered_session.local_trust: invalid value "99999999999999999999s": must be a number and a unit, such as 250ms, 10s or 5m; using 10s
+clustered_session.takeover_grace: invalid value "x": must be a number and a unit, such as 250ms, 10s or 5m; using 60s
+clustered_session.lock_wait: invalid value "30": must be a number and a unit, such as 250ms, 10s or 5m; using 30s
+clustered_session.lock: invalid value "Cluster": must be none, local or cluster; using local
+clustered_session.lock: invalid value "Local": must be none, local or cluster; using local
+clustered_session.lock: invalid value "no": must be none, local or cluster; using local
+clustered_session.on_conflict: invalid value "ours": must be merge, mine or theirs; using merge
+clustered_session.on_conflict: invalid value "": must be merge, mine or theirs; using merge
+clustered_session.lock_waiters_max: invalid value "-1": must be 0 to 4096; using 32
+clustered_session.lock_waiters_max: invalid value "4097": must be 0 to 4096; using 32
+clustered_session.lock_waiters_max: invalid value "many": must be 0 to 4096; using 32
 short
 bool(false)

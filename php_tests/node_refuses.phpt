@@ -19,7 +19,7 @@ $said = function (string $log) {
   // A connection that was open when the node died may say so itself.
   $causes = '/(cannot connect: Connection refused|closed the connection(: Connection reset by peer)?)/';
   // The first one to fail has still seen the other one stand in for it, if they do not fail at once.
-  $stands_in = '/; for workers without a connection to it other nodes stand in until it takes a new one/';
+  $stands_in = '/; other nodes stand in for workers without a connection until it takes new ones/';
   // What the background has seen while no request came says its own time.
   $time = '/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ: /';
   $lines = explode("\n", preg_replace(['/127.0.0.1:\d+/', '/ after \d+ ms/', $causes, $stands_in, $time],
@@ -61,7 +61,7 @@ untried untried
 up up
 {"new":1}
 down down true
-clustered_session: no node of session.save_path can be asked: what sessions change stays on this server only until one can, and no session starts of which there is no local copy
+clustered_session: no node of session.save_path can be asked: changes exist only on this server until a node answers again, and sessions without a local copy do not start
 clustered_session: node m1 (ADDRESS): CAUSE
 clustered_session: node m2 (ADDRESS): CAUSE
 int(2)
@@ -71,6 +71,6 @@ bool(true)
 {"n":6}
 {"new":1}
 up up
-clustered_session: a node of session.save_path can be asked again: what has stayed on this server is written to the nodes now
+clustered_session: a node of session.save_path answers again: changes that exist only on this server are written to the nodes now
 clustered_session: node m1 (ADDRESS): answers again
 clustered_session: node m2 (ADDRESS): answers again

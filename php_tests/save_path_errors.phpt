@@ -12,7 +12,7 @@ $paths = [
   'm1=127.0.0.1:11211,,m2=127.0.0.1:11212', ',', 'a:1,', ' ', 'redis://127.0.0.1:6379', 'tcp://127.0.0.1:11211',
   'm1=127.0.0.1:11211,m1=127.0.0.1:11212', '127.0.0.1:11211,127.0.0.1:11211', 'a_b=127.0.0.1', '=127.0.0.1', 'm1=',
   '::1:11211', '[::1', 'unix:relative', "bad\x01byte", str_repeat('x', 10000), str_repeat('n:1,', 2500),
-  'PERSISTENT=x 127.0.0.1:11211',
+  'PERSISTENT=x 127.0.0.1:11211', '127.0.0.1:1;127.0.0.1:2', 'm1:127.0.0.1:11211', '/tmp', '2;0600;/tmp',
 ];
 set_error_handler(function ($level, $message) {
   echo '  ', strlen($message) > 400 ? substr($message, 0, 100) . '...' : $message, "\n";
@@ -59,25 +59,25 @@ a:1,
   session_start(): save_path: node 1 (""): is empty
   session_start(): Failed to initialize storage module: clustered (path:  )
 redis://127.0.0.1:6379
-  session_start(): save_path: node 1 ("redis://127.0.0.1:6379"): unknown scheme "redis"; the only one is unix: - write host:port, [IPv6]:port or unix:/path
+  session_start(): save_path: node 1 ("redis://127.0.0.1:6379"): unknown scheme "redis"; write host:port, [IPv6]:port or unix:/path
   session_start(): Failed to initialize storage module: clustered (path: redis://127.0.0.1:6379)
 tcp://127.0.0.1:11211
-  session_start(): save_path: node 1 ("tcp://127.0.0.1:11211"): unknown scheme "tcp"; the only one is unix: - write host:port, [IPv6]:port or unix:/path
+  session_start(): save_path: node 1 ("tcp://127.0.0.1:11211"): unknown scheme "tcp"; write host:port, [IPv6]:port or unix:/path
   session_start(): Failed to initialize storage module: clustered (path: tcp://127.0.0.1:11211)
 m1=127.0.0.1:11211,m1=127.0.0.1:11212
-  session_start(): save_path: node 2 ("m1=127.0.0.1:11212"): its name is already node 1's
+  session_start(): save_path: node 2 ("m1=127.0.0.1:11212"): node 1 has the same name
   session_start(): Failed to initialize storage module: clustered (path: m1=127.0.0.1:11211,m1=127.0.0.1:11212)
 127.0.0.1:11211,127.0.0.1:11211
-  session_start(): save_path: node 2 ("127.0.0.1:11211"): its address is already node 1's
+  session_start(): save_path: node 2 ("127.0.0.1:11211"): node 1 has the same address
   session_start(): Failed to initialize storage module: clustered (path: 127.0.0.1:11211,127.0.0.1:11211)
 a_b=127.0.0.1
-  session_start(): save_path: node 1 ("a_b=127.0.0.1"): its name must be 1 to 16 of A-Z a-z 0-9
+  session_start(): save_path: node 1 ("a_b=127.0.0.1"): the name must be 1 to 16 of A-Z a-z 0-9
   session_start(): Failed to initialize storage module: clustered (path: a_b=127.0.0.1)
 =127.0.0.1
-  session_start(): save_path: node 1 ("=127.0.0.1"): its name must be 1 to 16 of A-Z a-z 0-9
+  session_start(): save_path: node 1 ("=127.0.0.1"): the name must be 1 to 16 of A-Z a-z 0-9
   session_start(): Failed to initialize storage module: clustered (path: =127.0.0.1)
 m1=
-  session_start(): save_path: node 1 ("m1="): has no address; write host:port, [IPv6]:port or unix:/path
+  session_start(): save_path: node 1 ("m1="): the address is missing; write host:port, [IPv6]:port or unix:/path
   session_start(): Failed to initialize storage module: clustered (path: m1=)
 ::1:11211
   session_start(): save_path: node 1 ("::1:11211"): an IPv6 address needs brackets, such as [::1]:11211
@@ -92,14 +92,26 @@ bad\001byte
   session_start(): save_path: node 1 ("bad\x01byte"): control characters are not allowed
   session_start(): Failed to initialize storage module: clustered (path: badbyte)
 xxxxxxxxxxxxxxxxxxxx...
-  session_start(): save_path: is 10000 bytes long, at most 8192 are allowed
+  session_start(): save_path: must be at most 8192 bytes long, has 10000
   session_start(): Failed to initialize storage module: clustered (path: xxxxxxxxxxxxxxxxxxxxxxxxxxxxx...
 n:1,n:1,n:1,n:1,n:1,...
-  session_start(): save_path: is 10000 bytes long, at most 8192 are allowed
+  session_start(): save_path: must be at most 8192 bytes long, has 10000
   session_start(): Failed to initialize storage module: clustered (path: n:1,n:1,n:1,n:1,n:1,n:1,n:1,n...
 PERSISTENT=x 127.0.0.1:11211
-  session_start(): save_path: node 1 ("PERSISTENT=x 127.0.0.1:11211"): php-memcached's PERSISTENT= prefix is not known; connections are kept anyway, leave it out
+  session_start(): save_path: node 1 ("PERSISTENT=x 127.0.0.1:11211"): leave out php-memcached's PERSISTENT=: connections are always kept
   session_start(): Failed to initialize storage module: clustered (path: PERSISTENT=x 127.0.0.1:11211)
+127.0.0.1:1;127.0.0.1:2
+  session_start(): save_path: node 1 ("127.0.0.1:1;127.0.0.1:2"): separate nodes by ","
+  session_start(): Failed to initialize storage module: clustered (path: 127.0.0.1:1;127.0.0.1:2)
+m1:127.0.0.1:11211
+  session_start(): save_path: node 1 ("m1:127.0.0.1:11211"): a name ends with "="; write m1=host:port
+  session_start(): Failed to initialize storage module: clustered (path: m1:127.0.0.1:11211)
+/tmp
+  session_start(): save_path: node 1 ("/tmp"): a path is no node; write unix:/path for a socket, or leave session.save_path empty for a single server
+  session_start(): Failed to initialize storage module: clustered (path: /tmp)
+2;0600;/tmp
+  session_start(): save_path: node 1 ("2;0600;/tmp"): a path is no node; write unix:/path for a socket, or leave session.save_path empty for a single server
+  session_start(): Failed to initialize storage module: clustered (path: 2;0600;/tmp)
 bool(true)
 string(13) "single-server"
 bool(false)

@@ -35,16 +35,16 @@ session($longest, function ($data) { echo json_encode($data), "\n"; });
 var_dump(clustered_session_status()['memory']['entries']);
 ?>
 --EXPECT--
-NUL: refused, session_start(): session ID "abcd..." is not one: only A-Z, a-z, 0-9, "-" and "," are allowed, at most 256 of them
+NUL: refused, session_start(): invalid session ID "abcd...": must be 1 to 256 of A-Z, a-z, 0-9, "-" and ","
 NUL first: started, no message
-slashes: refused, session_start(): session ID "../...." is not one: only A-Z, a-z, 0-9, "-" and "," are allowed, at most 256 of them
-long: refused, session_start(): session ID "abcd..." is not one: only A-Z, a-z, 0-9, "-" and "," are allowed, at most 256 of them
-257: refused, session_start(): session ID "aaaa..." is not one: only A-Z, a-z, 0-9, "-" and "," are allowed, at most 256 of them
+slashes: refused, session_start(): invalid session ID "../....": must be 1 to 256 of A-Z, a-z, 0-9, "-" and ","
+long: refused, session_start(): invalid session ID "abcd...": must be 1 to 256 of A-Z, a-z, 0-9, "-" and ","
+257: refused, session_start(): invalid session ID "aaaa...": must be 1 to 256 of A-Z, a-z, 0-9, "-" and ","
 newline: started, no message
 space: started, no message
-utf8: refused, session_start(): session ID "abcd..." is not one: only A-Z, a-z, 0-9, "-" and "," are allowed, at most 256 of them
-one: refused, session_start(): session ID "..." is not one: only A-Z, a-z, 0-9, "-" and "," are allowed, at most 256 of them
-four: refused, session_start(): session ID "/..." is not one: only A-Z, a-z, 0-9, "-" and "," are allowed, at most 256 of them
+utf8: refused, session_start(): invalid session ID "abcd...": must be 1 to 256 of A-Z, a-z, 0-9, "-" and ","
+one: refused, session_start(): invalid session ID "...": must be 1 to 256 of A-Z, a-z, 0-9, "-" and ","
+four: refused, session_start(): invalid session ID "/...": must be 1 to 256 of A-Z, a-z, 0-9, "-" and ","
 bool(true)
 {"n":1}
 int(1)

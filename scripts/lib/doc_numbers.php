@@ -52,7 +52,11 @@ const DOC_NUMBERS = [
     ['docs/nodes.md', '/of more than (\d+) KB/', 'node_item:kAskSizeMaxBefore / 1024'],
     ['docs/operations.md', '/(?:lock ends within|longer than) (\d+) seconds/', 'cluster_lock:kLockLease'],
     ['docs/operations.md', '/Of each entry (\d+) bytes are metadata/', 'entry_head:EntryHead'],
-    ['docs/operations.md', '/at most (\d+) of them`/', 'session_id:kSessionIdLengthMax'],
+    ['docs/operations.md', '/must be 1 to (\d+) of A-Z, a-z, 0-9, "-" and/', 'session_id:kSessionIdLengthMax'],
+    ['docs/operations.md', '/(\d+) sessions in a row were taken over/', 'setup_watch:kTakeovers'],
+    ['docs/operations.md', '/(\d+) sessions in a row of other servers/', 'setup_watch:kUnknown'],
+    ['docs/operations.md', '/compare their lists every (\d+) minutes/', 'setup_watch:kCheckInterval'],
+    ['docs/operations.md', '/up to (\d+) lines wait for the next one/', 'event_log:kLines'],
 
     // protocol.md
     ['docs/protocol.md', '/as up to (\d+) intervals/', CONTEXT . ':kIntervalsMax'],

@@ -20,6 +20,8 @@ constexpr size_t kHostLengthMax = 253;                                    // byt
 constexpr size_t kUnixPathLengthMax = sizeof(sockaddr_un::sun_path) - 1;  // bytes; the rest is for the NUL
 constexpr size_t kDerivedNameLength = 6;                                  // characters of 5 bits
 constexpr char kForms[] = "write host:port, [IPv6]:port or unix:/path";
+constexpr char kNoPath[] =
+    "a path is no node; write unix:/path for a socket, or leave session.save_path empty for a single server";
 
 bool IsAlnum(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
@@ -58,6 +60,27 @@ std::string DeriveName(const NodeAddress& node) {
   return name;
 }
 
+// What the files handler takes: "5;/path", "5;0600;/path".
+bool OfFilesHandler(std::string_view text) {
+  for (int parts = 0; parts < 2; ++parts) {
+    const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+    if (digits == 0 || text.substr(digits, 1) != ";") return false;
+    text.remove_prefix(digits + 1);
+    if (text.starts_with('/')) return true;
+  }
+  return false;
+}
+
+// Whether "host:port" stands behind a name and the wrong sign, as in "m1:host:port".
+bool NamedByColon(std::string_view text) {
+  const size_t colon = text.find(':');
+  const std::string_view name = text.substr(0, colon);
+  if (name.empty() || name.size() > kNodeNameLengthMax || !std::all_of(name.begin(), name.end(), IsAlnum)) return false;
+  const std::string_view host = text.substr(colon + 1, text.find(':', colon + 1) - colon - 1);
+  const bool has_port = colon + 1 + host.size() < text.size();
+  return has_port && !host.empty() && host.find_first_not_of("0123456789abcdefABCDEF") != std::string_view::npos;
+}
+
 // Parses one node; what it says about a mistake is put behind the node's position by the caller.
 class NodeParser {
  public:
@@ -84,11 +107,10 @@ class NodeParser {
       if (byte < 0x20 || byte == 0x7f) return Invalid("control characters are not allowed");
     }
     if (rest_.starts_with("PERSISTENT=")) {
-      return Invalid("php-memcached's PERSISTENT= prefix is not known; connections are kept anyway, leave it out");
+      return Invalid("leave out php-memcached's PERSISTENT=: connections are always kept");
     }
-    if (rest_.find(' ') != std::string_view::npos) {
-      return Invalid("spaces inside a node are not allowed; nodes are separated by ','");
-    }
+    if (OfFilesHandler(rest_)) return Invalid(kNoPath);
+    if (rest_.find_first_of(" ;") != std::string_view::npos) return Invalid("separate nodes by \",\"");
     return {};
   }
 
@@ -99,14 +121,14 @@ class NodeParser {
     const std::string_view name = rest_.substr(0, equals);
     rest_.remove_prefix(equals + 1);
     if (name.empty() || name.size() > kNodeNameLengthMax || !std::all_of(name.begin(), name.end(), IsAlnum)) {
-      return Invalid("its name must be 1 to " + std::to_string(kNodeNameLengthMax) + " of A-Z a-z 0-9");
+      return Invalid("the name must be 1 to " + std::to_string(kNodeNameLengthMax) + " of A-Z a-z 0-9");
     }
     node_.name = name;
     return {};
   }
 
   Status TakeAddress() {
-    if (rest_.empty()) return Invalid(std::string("has no address; ") + kForms);
+    if (rest_.empty()) return Invalid(std::string("the address is missing; ") + kForms);
     if (rest_.starts_with("unix:")) {
       rest_.remove_prefix(5);
       return TakeUnix();
@@ -114,8 +136,7 @@ class NodeParser {
     if (rest_[0] == '/') {
       // A folder of the files handler, such as Debian's default, is no node; php-memcached's sockets end with ":0".
       if (rest_.find(':') == std::string_view::npos) {
-        return Invalid(
-            "a path is no node; write unix:/path for a socket, or leave session.save_path empty for a single server");
+        return Invalid(kNoPath);
       }
       return TakeUnix();
     }
@@ -135,7 +156,7 @@ class NodeParser {
     const bool foreign = std::find(std::begin(kForeign), std::end(kForeign), scheme) != std::end(kForeign) &&
                          !behind.empty() && !IsDigit(behind[0]);
     if (!foreign && !behind.starts_with('/')) return {};
-    return Invalid("unknown scheme " + Quote(scheme) + "; the only one is unix: - " + kForms);
+    return Invalid("unknown scheme " + Quote(scheme) + "; " + kForms);
   }
 
   Status TakeUnix() {
@@ -147,7 +168,7 @@ class NodeParser {
     while (path.starts_with("//")) path.remove_prefix(1);
     if (path.size() < 2 || path[0] != '/') return Invalid("a unix socket needs an absolute path");
     if (path.size() > kUnixPathLengthMax) {
-      return Invalid("the path of a unix socket has at most " + std::to_string(kUnixPathLengthMax) + " bytes");
+      return Invalid("the path of a unix socket must be at most " + std::to_string(kUnixPathLengthMax) + " bytes long");
     }
     node_.unix_path = path;
     if (behind.empty()) return {};
@@ -158,7 +179,7 @@ class NodeParser {
     const size_t close = rest_.find(']');
     if (close == std::string_view::npos) return Invalid("the ']' of the IPv6 address is missing");
     std::optional<std::string> host = CanonicalIpv6(rest_.substr(1, close - 1));
-    if (!host) return Invalid("what is in brackets must be an IPv6 address without a zone");
+    if (!host) return Invalid("brackets take an IPv6 address without a zone");
     node_.host = std::move(*host);
     return TakePortAndWeight(rest_.substr(close + 1));
   }
@@ -167,17 +188,20 @@ class NodeParser {
     const size_t colon = rest_.find(':');
     const std::string_view host = rest_.substr(0, colon);
     const std::string_view behind = colon == std::string_view::npos ? std::string_view() : rest_.substr(colon);
+    if (node_.name.empty() && NamedByColon(rest_)) {
+      return Invalid("a name ends with \"=\"; write " + std::string(host) + "=host:port");
+    }
     if (std::count(rest_.begin(), rest_.end(), ':') > 2 || CanonicalIpv6(rest_)) {
       return Invalid("an IPv6 address needs brackets, such as [::1]:11211");
     }
-    if (host.empty()) return Invalid(std::string("its host is missing; ") + kForms);
+    if (host.empty()) return Invalid(std::string("the host is missing; ") + kForms);
     if (host.size() > kHostLengthMax) {
-      return Invalid("its host name has at most " + std::to_string(kHostLengthMax) + " bytes");
+      return Invalid("the host name must be at most " + std::to_string(kHostLengthMax) + " bytes long");
     }
     const auto allowed = [](char c) { return IsAlnum(c) || c == '.' || c == '-' || c == '_'; };
     if (!std::all_of(host.begin(), host.end(), allowed) || host[0] == '-' || host[0] == '.' ||
         host.find("..") != std::string_view::npos) {
-      return Invalid("its host must be a name of A-Z a-z 0-9 . - _ or an IP address");
+      return Invalid("the host must be a name of A-Z a-z 0-9 . - _ or an IP address");
     }
     std::transform(host.begin(), host.end(), std::back_inserter(node_.host), LowerCase);
     // Its address would be written as unix:11211, which is the start of a path.
@@ -219,12 +243,11 @@ class NodeParser {
 Status CheckUnique(const std::vector<NodeAddress>& nodes, const std::vector<bool>& derived) {
   const NodeAddress& last = nodes.back();
   for (size_t i = 0; i + 1 < nodes.size(); i++) {
-    const std::string other = "node " + std::to_string(i + 1) + "'s";
-    if (nodes[i].ToString() == last.ToString()) return Invalid("its address is already " + other);
+    const std::string other = "node " + std::to_string(i + 1);
+    if (nodes[i].ToString() == last.ToString()) return Invalid(other + " has the same address");
     if (nodes[i].name != last.name) continue;
-    if (!derived[i] && !derived.back()) return Invalid("its name is already " + other);
-    return Invalid("its derived name " + Quote(last.name) + " is already " + other +
-                   "; name the nodes, such as m1=host:port");
+    if (!derived[i] && !derived.back()) return Invalid(other + " has the same name");
+    return Invalid(other + " has the same derived name " + Quote(last.name) + "; name the nodes, such as m1=host:port");
   }
   return {};
 }
@@ -243,13 +266,18 @@ std::string NodeAddress::ToString() const {
   return (ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
+bool MayBeCutAtEquals(std::string_view save_path) {
+  const std::string_view text = TrimSpaces(save_path);
+  return !text.empty() && text.size() <= kNodeNameLengthMax && std::all_of(text.begin(), text.end(), IsAlnum);
+}
+
 Result<std::vector<NodeAddress>> ParseSavePath(std::string_view save_path) {
   std::vector<NodeAddress> nodes;
   std::vector<bool> derived;
   if (save_path.empty()) return nodes;
   if (save_path.size() > kSavePathLengthMax) {
-    return Invalid("save_path: is " + std::to_string(save_path.size()) + " bytes long, at most " +
-                   std::to_string(kSavePathLengthMax) + " are allowed");
+    return Invalid("save_path: must be at most " + std::to_string(kSavePathLengthMax) + " bytes long, has " +
+                   std::to_string(save_path.size()));
   }
   for (bool more = true; more;) {
     const size_t comma = save_path.find(',');
@@ -258,7 +286,8 @@ Result<std::vector<NodeAddress>> ParseSavePath(std::string_view save_path) {
     if (more) save_path.remove_prefix(comma + 1);
 
     const std::string where = "save_path: node " + std::to_string(nodes.size() + 1) + " (" + Quote(part) + "): ";
-    if (nodes.size() == kNodesMax) return Invalid(where + "at most " + std::to_string(kNodesMax) + " are allowed");
+    if (nodes.size() == kNodesMax)
+      return Invalid(where + "at most " + std::to_string(kNodesMax) + " nodes are allowed");
     NodeParser parser(part);
     Result<NodeAddress> node = parser.Parse();
     if (!node.ok()) return Invalid(where + node.error().message());

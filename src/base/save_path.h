@@ -38,6 +38,9 @@ struct NodeAddress {
 // Errors: kInvalidArgument, whose message names the part by its position and says what is wrong with it.
 Result<std::vector<NodeAddress>> ParseSavePath(std::string_view save_path);
 
+// Whether this may be what php.ini's parser leaves of a list without quotes: it stops at the first "=", behind a name.
+bool MayBeCutAtEquals(std::string_view save_path);
+
 }  // namespace clustered_session
 
 #endif  // CLUSTERED_SESSION_BASE_SAVE_PATH_H_

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "src/base/clock.h"
@@ -79,9 +80,11 @@ class NodeSet {
   // Gives a lock back, if it is still the one that `held` names; no wait.
   void Release(uint32_t node, std::string_view key, const NodeToken& held, TimePoint deadline);
 
-  // One line per change of state that came through this worker since the last call: for the log.
-  std::vector<NodeEvent> TakeEvents() { return watch_.TakeEvents(); }
-  bool HasEvents() const { return watch_.HasEvents(); }
+  // Who hears of each change of state that this set notices, one line each: the log. Nobody, until this is called.
+  void TellTo(NodeEventSink sink) { watch_.TellTo(std::move(sink)); }
+
+  // What that line says behind the name of a node that does not resolve.
+  void SetResolveHint(std::string hint) { watch_.SetResolveHint(std::move(hint)); }
 
  private:
   void ShowContested(const std::vector<WriteTarget>& targets, std::string_view key, std::string_view value,

@@ -8,10 +8,10 @@ namespace clustered_session {
 namespace {
 
 constexpr std::string_view kAlone =
-    "no node of session.save_path can be asked: what sessions change stays on this server only until one can, and no "
-    "session starts of which there is no local copy";
+    "no node of session.save_path can be asked: changes exist only on this server until a node answers again, and "
+    "sessions without a local copy do not start";
 constexpr std::string_view kNotAlone =
-    "a node of session.save_path can be asked again: what has stayed on this server is written to the nodes now";
+    "a node of session.save_path answers again: changes that exist only on this server are written to the nodes now";
 
 }  // namespace
 
@@ -35,7 +35,9 @@ bool NodeWatch::Enter(uint32_t index) {
 void NodeWatch::Leave(uint32_t index, const NodeReply& reply) {
   const GateEvent event = nodes_[index].gate.Leave(clock_->Now(), reply);
   answered_ |= reply.status != NodeStatus::kSkipped && reply.status != NodeStatus::kError;
-  if (event != GateEvent::kNone) changes_.push_back({index, event, reply.error});
+  if (event == GateEvent::kNone) return;
+  const bool unresolved = reply.failure == NodeFailure::kResolve;
+  changes_.push_back({index, event, unresolved ? reply.error + resolve_hint_ : reply.error});
 }
 
 bool NodeWatch::AllGivenUp() const {
@@ -50,12 +52,16 @@ void NodeWatch::EndFlight() {
   const bool answered = std::exchange(answered_, false);
   const bool all_given_up = !answered && AllGivenUp();
   NodeHealth* all = all_.Use(now);
-  for (const Change& change : std::exchange(changes_, {})) events_.push_back({Line(change, all_given_up), now});
+  for (const Change& change : std::exchange(changes_, {})) Tell(Line(change, all_given_up), now);
   if (all_given_up && ReportFailure(all, NodeSign::kGone, now)) {
-    events_.push_back({std::string(kAlone), now});
+    Tell(std::string(kAlone), now);
   } else if (answered && Fails(all->answers) && ReportAnswer(all, /*connected=*/true, now)) {
-    events_.push_back({std::string(kNotAlone), now});
+    Tell(std::string(kNotAlone), now);
   }
+}
+
+void NodeWatch::Tell(std::string text, TimePoint at) const {
+  if (sink_) sink_({std::move(text), at});
 }
 
 std::string NodeWatch::Line(const Change& change, bool alone) const {
@@ -66,12 +72,12 @@ std::string NodeWatch::Line(const Change& change, bool alone) const {
     case GateEvent::kAnswersAgain:
       return "node " + node.name() + " (" + node.address() + "): answers again";
     case GateEvent::kFails:
-      return change.error + (alone ? "" : "; other nodes stand in for it until it answers again");
+      return change.error + (alone ? "" : "; other nodes stand in until it answers again");
     case GateEvent::kNoConnection:
       return change.error +
-             (alone ? "" : "; for workers without a connection to it other nodes stand in until it takes a new one");
+             (alone ? "" : "; other nodes stand in for workers without a connection until it takes new ones");
     case GateEvent::kNotForUs:
-      return change.error + (alone ? "" : "; other nodes stand in for it in this worker until it lets it in");
+      return change.error + (alone ? "" : "; other nodes stand in for this worker until the node lets it in");
   }
   return {};
 }

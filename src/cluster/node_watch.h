@@ -4,6 +4,7 @@
 #define CLUSTERED_SESSION_CLUSTER_NODE_WATCH_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,11 +16,13 @@
 
 namespace clustered_session {
 
-// One line for the log, and when it happened: it may be read much later.
+// One line for the log, and when it happened.
 struct NodeEvent {
   std::string text;
   TimePoint at;
 };
+// Told at once, by the thread that has noticed it.
+using NodeEventSink = std::function<void(const NodeEvent&)>;
 
 class NodeWatch {
  public:
@@ -35,14 +38,16 @@ class NodeWatch {
   void Leave(uint32_t index, const NodeReply& reply);
   bool GrantLastTry(uint32_t index);
 
-  // After the last Leave() of a flight: makes lines of what has changed.
+  void TellTo(NodeEventSink sink) { sink_ = std::move(sink); }
+
+  // What to say behind a node's name that does not resolve.
+  void SetResolveHint(std::string hint) { resolve_hint_ = std::move(hint); }
+
+  // After the last Leave() of a flight: tells what has changed, one line each.
   void EndFlight();
 
   // Whether no node answers; `since` receives when that began.
   bool Alone(TimePoint* since) const;
-
-  std::vector<NodeEvent> TakeEvents() { return std::exchange(events_, {}); }
-  bool HasEvents() const { return !events_.empty(); }
 
  private:
   struct Watched {
@@ -57,6 +62,7 @@ class NodeWatch {
 
   bool AllGivenUp() const;
   std::string Line(const Change& change, bool alone) const;
+  void Tell(std::string text, TimePoint at) const;
 
   const Duration retry_interval_;
   const Clock* const clock_;
@@ -64,7 +70,8 @@ class NodeWatch {
   std::vector<Watched> nodes_;
   bool answered_ = false;        // a node has, in this flight
   std::vector<Change> changes_;  // in this flight
-  std::vector<NodeEvent> events_;
+  NodeEventSink sink_;
+  std::string resolve_hint_;
 };
 
 }  // namespace clustered_session

@@ -69,12 +69,13 @@ bool InitMutexes(const Segment& segment) {
 
 Result<Geometry> PlanSegment(size_t memory, size_t shared_extra) {
   if (memory < LocalStore::kMemoryMin) {
-    return Error(ErrorCode::kInvalidArgument, "local_memory is " + std::to_string(memory) + " bytes; at least " +
-                                                  std::to_string(LocalStore::kMemoryMin) + " are needed");
+    return Error(ErrorCode::kInvalidArgument, "local_memory must be at least " +
+                                                  std::to_string(LocalStore::kMemoryMin) + " bytes, is " +
+                                                  std::to_string(memory));
   }
   if (memory > LocalStore::kMemoryMax) {
-    return Error(ErrorCode::kInvalidArgument, "local_memory is " + std::to_string(memory) + " bytes; at most " +
-                                                  std::to_string(LocalStore::kMemoryMax) + " can be used");
+    return Error(ErrorCode::kInvalidArgument, "local_memory must be at most " + std::to_string(LocalStore::kMemoryMax) +
+                                                  " bytes, is " + std::to_string(memory));
   }
   Geometry plan;
   plan.memory = memory / kAlign * kAlign;

@@ -118,7 +118,7 @@ Result<SessionLock> SharedSessionLocks::Acquire(const SessionKey& key, TimePoint
     PartitionLock lock(this, place.partition);
     if (!lock.locked()) {
       node->mutex.Unlock();
-      return Error(ErrorCode::kTimeout, "the session locks are held by a worker that does not run");
+      return Error(ErrorCode::kTimeout, "a stopped worker holds the session locks");
     }
     if (!MayWait(place, key, waiters_max)) {
       node->mutex.Unlock();
@@ -139,7 +139,7 @@ Result<SessionLock> SharedSessionLocks::Acquire(const SessionKey& key, TimePoint
       return Error(ErrorCode::kTimeout, "the session is locked by another request");
     }
     if (outcome == WaitOutcome::kFailed) {
-      return Error(ErrorCode::kInternal, "the session lock cannot be had: asked for twice, or its memory is damaged");
+      return Error(ErrorCode::kInternal, "the session lock cannot be taken: asked for twice, or its memory is damaged");
     }
   }
   return SessionLock{place.partition, number, node->ticket.load(std::memory_order_relaxed), true};

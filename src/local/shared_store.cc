@@ -155,7 +155,7 @@ Status SharedStore::Put(const SessionKey& key, const Entry& entry, std::string_v
   if (payload.size() > PayloadMax()) {
     Erase(key);
     return Error(ErrorCode::kTooLarge, "a session of " + std::to_string(payload.size()) +
-                                           " bytes is larger than the local copy may be: " +
+                                           " bytes is too large for a local copy: at most " +
                                            std::to_string(PayloadMax()) + " bytes, a quarter of local_memory");
   }
   PutArguments put{key, hash, entry, payload, PayloadSum(hash, payload), kPieceBytesUsual};
@@ -177,7 +177,7 @@ Status SharedStore::Put(const SessionKey& key, const Entry& entry, std::string_v
     }
     if (step == Step::kDone) return Status::Ok();
     if (step == Step::kFailed) {
-      return Error(ErrorCode::kTimeout, "local memory is held by a worker that does not run");
+      return Error(ErrorCode::kTimeout, "a stopped worker holds local_memory");
     }
     if (step != Step::kNoRoom) continue;
     const bool again = made_room;

@@ -9,7 +9,6 @@
 using clustered_session::BackgroundFlusher;
 using clustered_session::FlushSeat;
 using clustered_session::LocalStore;
-using clustered_session::Notice;
 using clustered_session::SessionSettings;
 using clustered_session::SharedPoolTable;
 using clustered_session::SharedState;
@@ -46,8 +45,10 @@ BackgroundFlusher* FlusherOfThisProcess(LocalStore* store, const SessionSettings
   // stays; its own thread has ended, or does so when it next looks.
   BackgroundFlusher* seen = place->load();
   if (seen != nullptr && seen->Mine() && !seen->IsOf(own)) place->compare_exchange_strong(seen, nullptr);
-  return OfThisProcess(place,
-                       [&] { return std::make_unique<BackgroundFlusher>(store, php_clustered_session_clock(), own); });
+  return OfThisProcess(place, [&] {
+    return std::make_unique<BackgroundFlusher>(store, php_clustered_session_clock(), own,
+                                               php_clustered_session_log_id());
+  });
 }
 
 template <typename Do>
@@ -56,12 +57,6 @@ void ForEachOfThisProcess(const Do& what) {
     BackgroundFlusher* flusher = place.load();
     if (flusher != nullptr && flusher->Mine()) what(flusher);
   }
-}
-
-bool SomethingSaid() {
-  bool said = false;
-  ForEachOfThisProcess([&](BackgroundFlusher* flusher) { said = said || flusher->HasNotices(); });
-  return said;
 }
 
 // Writes what is left within flush_timeout: of all pools whose credentials this process has.
@@ -79,15 +74,17 @@ bool TellRest(LocalStore* store, const SessionSettings& own, TimePoint deadline,
   ForEachOfThisProcess([&](BackgroundFlusher* flusher) { ours = ours || flusher->AnyOfOurs(); });
   if (ours && php_clustered_session_clock()->Now() < deadline) return false;
   if (ours) {
-    snprintf(line, size,
-             "sessions that found no node within clustered_session.flush_timeout (%s), and are lost if this server "
-             "stops now: %zu",
-             clustered_session::FormatDuration(own.flush_timeout).c_str(), left);
+    snprintf(
+        line, size,
+        "unwritten sessions: %zu; no node took them within clustered_session.flush_timeout (%s), and they are lost if "
+        "this server stops now",
+        left, clustered_session::FormatDuration(own.flush_timeout).c_str());
   } else {
-    snprintf(line, size,
-             "sessions of pools with other credentials, which are lost if this server stops before workers of these "
-             "pools write them: %zu",
-             left);
+    snprintf(
+        line, size,
+        "unwritten sessions: %zu; only pools with other credentials can write them, and they are lost if this server "
+        "stops before that",
+        left);
   }
   return true;
 }
@@ -104,7 +101,9 @@ bool Finish(const SessionSettings& own, char* line, size_t size) noexcept {
     return TellRest(store, own, deadline, line, size);
   } catch (const std::exception&) {
     const size_t left = store->UnreplicatedCount();
-    snprintf(line, size, "sessions that are lost if this server stops now, for want of memory: %zu", left);
+    snprintf(line, size,
+             "unwritten sessions: %zu; there is no memory to write them, and they are lost if this server stops now",
+             left);
     return left != 0;
   }
 }
@@ -114,7 +113,10 @@ bool Finish(const SessionSettings& own, char* line, size_t size) noexcept {
 struct AtExit {
   ~AtExit() {
     char line[PHP_CLUSTERED_SESSION_MESSAGE_MAX];
-    if (settings_at_start == nullptr || !Finish(*settings_at_start, line, sizeof line)) return;
+    if (settings_at_start == nullptr) return;
+    const bool said = Finish(*settings_at_start, line, sizeof line);
+    if (php_runs) php_clustered_session_emit_events();
+    if (!said) return;
     if (php_runs) {
       php_clustered_session_log("%s", line);
     } else {
@@ -137,14 +139,11 @@ void php_clustered_session_keep_start_settings() noexcept {
 }
 
 void php_clustered_session_wake_flusher() noexcept {
-  if (!SomethingPending() && !SomethingSaid()) return;
+  if (!SomethingPending()) return;
   try {
     LocalStore* store = php_clustered_session_made_store();
     if (BackgroundFlusher* flusher = FlusherOfThisProcess(store, *CSG(settings)); flusher != nullptr) flusher->Wake();
     if (BackgroundFlusher* flusher = FlusherOfThisProcess(store, WithoutCredentials(*CSG(settings)))) flusher->Wake();
-    ForEachOfThisProcess([](BackgroundFlusher* flusher) {
-      for (Notice& notice : flusher->TakeNotices()) CSG(notices)->push_back(std::move(notice));
-    });
   } catch (const std::exception&) {
     // Out of memory: the next request tries again.
   }
@@ -155,6 +154,7 @@ void php_clustered_session_stop_flusher() noexcept {
   const bool said = Finish(*CSG(settings), line, sizeof line);
   // They are of these settings and this store, and the next start may have others.
   for (std::atomic<BackgroundFlusher*>& place : current) DropObjectOfThisProcess(&place);
+  php_clustered_session_emit_events();
   if (said) php_clustered_session_log("%s", line);
   php_runs = false;
 }

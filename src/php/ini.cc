@@ -1,10 +1,11 @@
 // The settings clustered_session.*: registered with their scopes, checked when they are set, kept parsed. Layer: php.
-// A bad value is refused with a warning that names the setting and the value; the value before stays.
+// A bad value is refused with a line that names the setting, the value and what is used instead: the value before.
 #include <unistd.h>
 
 #include <cctype>
 #include <cstring>
 
+#include "src/base/quote.h"
 #include "src/base/session_id.h"
 #include "src/base/units.h"
 #include "src/php/php_clustered_session.h"
@@ -36,7 +37,7 @@ using Parser = const char* (*)(std::string_view text, SessionSettings* settings)
 template <Duration SessionSettings::*kMember, bool kZeroAllowed>
 const char* ParseDurationSetting(std::string_view text, SessionSettings* settings) {
   Result<Duration> duration = clustered_session::ParseDuration(text);
-  if (!duration.ok()) return "needs a number with a unit, such as 250ms, 10s or 5m";
+  if (!duration.ok()) return "must be a number and a unit, such as 250ms, 10s or 5m";
   if (!kZeroAllowed && *duration < std::chrono::milliseconds(1)) return "must be at least 1ms";
   if (*duration > std::chrono::hours(24)) return "must be at most 24h";
   settings->*kMember = *duration;
@@ -80,8 +81,7 @@ bool ParseCount(std::string_view text, uint32_t min, uint32_t max, uint32_t* cou
 
 const char* ParseCopies(std::string_view text, SessionSettings* settings) {
   static_assert(clustered_session::kNodesMax == 64);
-  return ParseCount(text, 1, clustered_session::kNodesMax, &settings->copies) ? nullptr
-                                                                              : "must be a number from 1 to 64";
+  return ParseCount(text, 1, clustered_session::kNodesMax, &settings->copies) ? nullptr : "must be 1 to 64";
 }
 
 const char* ParseWriteMode(std::string_view text, SessionSettings* settings) {
@@ -91,16 +91,16 @@ const char* ParseWriteMode(std::string_view text, SessionSettings* settings) {
 }
 
 const char* ParseBehindMax(std::string_view text, SessionSettings* settings) {
-  return ParseCount(text, 0, 1000000000, &settings->behind_max) ? nullptr : "must be a number from 0 to 1000000000";
+  return ParseCount(text, 0, 1000000000, &settings->behind_max) ? nullptr : "must be 0 to 1000000000";
 }
 
 const char* ParseLockWaitersMax(std::string_view text, SessionSettings* settings) {
-  return ParseCount(text, 0, 4096, &settings->lock_waiters_max) ? nullptr : "must be a number from 0 to 4096";
+  return ParseCount(text, 0, 4096, &settings->lock_waiters_max) ? nullptr : "must be 0 to 4096";
 }
 
 const char* ParseLocalMemory(std::string_view text, SessionSettings*) {
   Result<size_t> size = clustered_session::ParseSize(text);
-  if (!size.ok()) return "needs a size in bytes, or with K, M or G, such as 64M";
+  if (!size.ok()) return "must be a number of bytes, or of K, M or G, such as 64M";
   if (*size < LocalStore::kMemoryMin) return "must be at least 1M";
   CSG(local_memory) = *size;
   return nullptr;
@@ -192,13 +192,13 @@ constexpr Setting kSettings[] = {
 };
 
 const char* Parse(std::string_view name, std::string_view text) {
-  const char* wrong = "is unknown";
+  const char* wrong = "unknown setting";
   const bool done = Guarded([&] {
     for (const Setting& setting : kSettings) {
       if (name == setting.name) wrong = setting.parse(text, CSG(settings));
     }
   });
-  return done ? wrong : "could not be set: out of memory";
+  return done ? wrong : "out of memory";
 }
 
 }  // namespace
@@ -213,6 +213,24 @@ static void Refuse(int stage, const char* line) {
   }
 }
 
+static std::string_view ValueInUse(const zend_ini_entry* entry);
+
+// What is wrong with a value and which one is used instead, in one line.
+static std::string Refusal(const zend_ini_entry* entry, std::string_view text, const char* wrong) {
+  const std::string_view name(ZSTR_VAL(entry->name), ZSTR_LEN(entry->name));
+  const bool secret = name == kPasswordName;
+  std::string_view used = ValueInUse(entry);
+  if (used.empty()) {
+    used = name == "clustered_session.server_id" ? "the host's name" : "none";
+  } else if (secret) {
+    used = "the one before";
+  }
+  std::string line(name);
+  line.append(": invalid value");
+  if (!secret) line.append(" ").append(clustered_session::Quote(text));
+  return line.append(": ").append(wrong).append("; using ").append(used);
+}
+
 static PHP_INI_MH(OnUpdateSetting) {
   (void)mh_arg1;
   (void)mh_arg2;
@@ -220,23 +238,16 @@ static PHP_INI_MH(OnUpdateSetting) {
   const std::string_view name(ZSTR_VAL(entry->name), ZSTR_LEN(entry->name));
   const std::string_view text =
       new_value == nullptr ? std::string_view() : std::string_view(ZSTR_VAL(new_value), ZSTR_LEN(new_value));
-  if (name == "clustered_session.local_memory" && stage != ZEND_INI_STAGE_STARTUP && stage != ZEND_INI_STAGE_SHUTDOWN) {
-    Refuse(stage, "clustered_session.local_memory can only be set in php.ini: all pools of a server share it");
-    return FAILURE;
-  }
-  const char* wrong = Parse(name, text);
+  const bool late = stage != ZEND_INI_STAGE_STARTUP && stage != ZEND_INI_STAGE_SHUTDOWN;
+  const char* wrong = late && name == "clustered_session.local_memory"
+                          ? "all pools share it, so it can only be set in php.ini"
+                          : Parse(name, text);
   if (wrong == nullptr) {
     ++CSG(settings_generation);
     return SUCCESS;
   }
-  char line[PHP_CLUSTERED_SESSION_MESSAGE_MAX];
-  if (name == kPasswordName) {
-    snprintf(line, sizeof line, "%s %s", ZSTR_VAL(entry->name), wrong);
-  } else {
-    snprintf(line, sizeof line, "%s %s, \"%.64s\" does not do", ZSTR_VAL(entry->name), wrong,
-             text.data() == nullptr ? "" : text.data());
-  }
-  Refuse(stage, line);
+  Guarded([&] { php_clustered_session_keep_message(Refusal(entry, text, wrong)); });
+  Refuse(stage, CSG(message));
   return FAILURE;
 }
 
@@ -275,6 +286,17 @@ SETTING("authentication", "text", PHP_INI_PERDIR)
 SETTING("username", "", PHP_INI_PERDIR)
 SETTING("password", "", PHP_INI_PERDIR)
 PHP_INI_END()
+
+// While PHP starts, an entry has no value yet: then it is the default's turn.
+static std::string_view ValueInUse(const zend_ini_entry* entry) {
+  if (entry->value != nullptr) return {ZSTR_VAL(entry->value), ZSTR_LEN(entry->value)};
+  for (const zend_ini_entry_def* each = ini_entries; each->name != nullptr; ++each) {
+    if (std::string_view(each->name, each->name_length) == std::string_view(ZSTR_VAL(entry->name))) {
+      return {each->value, each->value_length};
+    }
+  }
+  return {};
+}
 
 void php_clustered_session_register_ini(int type, int module_number) {
   (void)type;

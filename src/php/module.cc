@@ -64,7 +64,7 @@ static PHP_MINIT_FUNCTION(clustered_session) {
   // Where dl() loads the module at each request of a process, PHP still knows the handler of the one before.
   if (_php_find_ps_module("clustered") != &ps_mod_clustered &&
       php_session_register_module(&ps_mod_clustered) == FAILURE) {
-    php_clustered_session_log("PHP has no room for one more save handler");
+    php_clustered_session_log("PHP has no room for another save handler: load fewer extensions that register one");
   }
   php_clustered_session_keep_start_settings();
   return SUCCESS;
@@ -87,10 +87,10 @@ static ZEND_MODULE_POST_ZEND_DEACTIVATE_D(clustered_session) {
     CSG(replaced)->clear();
     CSG(shown)->reset();
     *CSG(sent_affinity) = SentAffinity();
-    for (clustered_session::Notice& notice : *CSG(notices)) notice.warning = false;  // no script left to warn
   });
+  php_clustered_session_log_warnings();  // no script is left to warn
   php_clustered_session_wake_flusher();
-  php_clustered_session_emit_notices();
+  php_clustered_session_emit_events();
   return SUCCESS;
 }
 

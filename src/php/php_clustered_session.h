@@ -25,6 +25,7 @@ extern "C" {
 
 #include "src/local/local_store.h"
 #include "src/session/session.h"
+#include "src/session/shared_state.h"
 #include "src/session/worker.h"
 
 #define PHP_CLUSTERED_SESSION_VERSION "0.1.0"
@@ -98,7 +99,12 @@ PHP_MINFO_FUNCTION(clustered_session);
 // notices.cc
 void php_clustered_session_keep_message(const std::string& text) noexcept;
 void php_clustered_session_keep_notices(clustered_session::Session* session) noexcept;
-void php_clustered_session_emit_notices();
+// One line for the log, which *told has seen; in shared memory, so that one worker of a server says it.
+void php_clustered_session_log_once(std::atomic<uint32_t>* told, const char* text) noexcept;
+void php_clustered_session_log_warnings() noexcept;  // what waits for a script goes to the log
+void php_clustered_session_emit_notices();           // all that waits
+void php_clustered_session_emit_events();            // lines for the log, also of other workers and of threads
+uint64_t php_clustered_session_log_id();  // of the log of this process, see event_log.h; calls nothing that fails
 void php_clustered_session_log(const char* format, ...) PHP_ATTRIBUTE_FORMAT(printf, 1, 2);  // a warning in PHP's log
 
 // background.cc

@@ -17,7 +17,8 @@ std::atomic<LockKeeper*> current{nullptr};
 LockLeases* LeasesOfThisProcess() {
   const auto make = [] {
     return std::make_unique<LockKeeper>(php_clustered_session_store(), php_clustered_session_clock(),
-                                        clustered_session::kLockLease);
+                                        clustered_session::kLockLease, LockLeases::NodesOf(),
+                                        php_clustered_session_log_id());
   };
   return OfThisProcess(&current, make)->leases();
 }
@@ -30,7 +31,8 @@ clustered_session::Worker* php_clustered_session_worker() {
   if (CSG(worker) != nullptr && CSG(settings)->lock != clustered_session::LockMode::kCluster) return CSG(worker);
   LockLeases* leases = LeasesOfThisProcess();
   if (CSG(worker) == nullptr) {
-    CSG(worker) = new clustered_session::Worker(php_clustered_session_store(), php_clustered_session_clock());
+    CSG(worker) = new clustered_session::Worker(php_clustered_session_store(), php_clustered_session_clock(),
+                                                php_clustered_session_log_id());
     // Read by the thread that renews: without a lock, as what it sees a moment late costs at most one renewal.
     static_assert(sizeof PS(session_status) == sizeof(int));
     const int* status = reinterpret_cast<const int*>(&PS(session_status));

@@ -230,6 +230,11 @@ PS_READ_FUNC(clustered) {
   HandlerState* state = StateOf(mod_data);
   if (state == nullptr) return FAILURE;
   const uint64_t number = state->number;
+  if (maxlifetime < 1) {
+    auto* shared = static_cast<clustered_session::SharedState*>(php_clustered_session_store()->Extra());
+    php_clustered_session_log_once(&shared->told_no_lifetime,
+                                   "session.gc_maxlifetime is below 1: a session is gone a second after its last use");
+  }
   std::string_view payload;
   ReadOutcome outcome;
   Read(state, View(key), Lifetime(maxlifetime), &payload, &outcome);
@@ -255,7 +260,7 @@ PS_WRITE_FUNC(clustered) {
   if (state == nullptr) return FAILURE;
   if (!MayWrite(*state, View(key))) {
     state->session.KeepReplaced();
-    php_error_docref(nullptr, E_WARNING, "Session not written: reading it did not complete, what is stored stays");
+    php_error_docref(nullptr, E_WARNING, "session not written: it was not read to its end, and what is stored stays");
     return FAILURE;
   }
   const bool empty = NothingInSession();
@@ -289,7 +294,7 @@ PS_DESTROY_FUNC(clustered) {
   if (state == nullptr) return FAILURE;
   if (CutShort()) {
     state->delivered_id.clear();  // first, as the warning's handler may not return
-    php_error_docref(nullptr, E_WARNING, "Session kept: the request was cut short while reading it");
+    php_error_docref(nullptr, E_WARNING, "session kept: the request ended while reading it");
     return SUCCESS;
   }
   const bool later = CalledWithin("session_regenerate_id");

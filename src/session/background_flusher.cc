@@ -2,8 +2,13 @@
 #include "src/session/background_flusher.h"
 
 #include <exception>
+#include <optional>
+#include <string>
 #include <utility>
 
+#include "src/base/quote.h"
+#include "src/base/session_key.h"
+#include "src/session/node_list.h"
 #include "src/session/worker.h"
 
 namespace clustered_session {
@@ -15,7 +20,6 @@ constexpr Duration kIdle = std::chrono::seconds(5);         // without work, aft
 constexpr Duration kRetry = std::chrono::milliseconds(50);  // while nodes fail: health lets few of these through
 constexpr Duration kMemoryRetry = std::chrono::milliseconds(100);
 constexpr Duration kBusyRetry = std::chrono::milliseconds(2);  // while requests have the entries
-constexpr size_t kNoticesMax = 100;
 
 // A seat that was taken, until the end of a scope.
 class SeatHold {
@@ -31,28 +35,28 @@ class SeatHold {
 
 }  // namespace
 
-BackgroundFlusher::BackgroundFlusher(LocalStore* store, const Clock* clock, SessionSettings own)
+BackgroundFlusher::BackgroundFlusher(LocalStore* store, const Clock* clock, SessionSettings own, uint64_t log)
     : store_(store),
       clock_(clock),
       own_(std::move(own)),
       credentials_(SharedPoolTable::CredentialsHash(own_)),
+      log_(log),
       thread_([this] { ServeWhilePending(); },
               [this] {
                 if (FlushSeat* seat = pools().SeatOf(credentials_); seat != nullptr) seat->Wake();
               }) {}
 
-std::unique_ptr<Flusher> BackgroundFlusher::MakeFlusher() const {
-  // Kept by the function: connections live as long as the flusher.
-  auto worker = std::make_shared<Worker>(store_, clock_);
-  return std::make_unique<Flusher>(
-      store_, clock_, [this, worker](uint8_t pool) -> std::shared_ptr<const SessionContext> {
-        SessionSettings settings = own_;
-        std::string save_path;
-        if (!pools().IsOf(pool, credentials_) || !pools().Load(pool, &save_path, &settings)) return nullptr;
-        settings.write = WriteMode::kThrough;
-        auto context = worker->ContextFor(save_path, settings, pool);
-        return context.ok() ? *context : nullptr;
-      });
+Flusher::ContextOf BackgroundFlusher::MakeContextOf() const {
+  // Kept by the function: connections live as long as that.
+  auto worker = std::make_shared<Worker>(store_, clock_, log_);
+  return [this, worker](uint8_t pool) -> std::shared_ptr<const SessionContext> {
+    SessionSettings settings = own_;
+    std::string save_path;
+    if (!pools().IsOf(pool, credentials_) || !pools().Load(pool, &save_path, &settings)) return nullptr;
+    settings.write = WriteMode::kThrough;
+    auto context = worker->ContextFor(save_path, settings, pool);
+    return context.ok() ? *context : nullptr;
+  };
 }
 
 bool BackgroundFlusher::AnyOfOurs() const {
@@ -98,7 +102,7 @@ void BackgroundFlusher::ServeWhilePending() {
 void BackgroundFlusher::Serve(FlushSeat* seat) noexcept {
   while (!thread_.stopping()) {
     try {
-      ServeUntilIdle(seat, MakeFlusher().get());
+      ServeUntilIdle(seat);
       return;
     } catch (const std::exception&) {
       seat->pending.store(FlushSeat::kPending);
@@ -108,7 +112,9 @@ void BackgroundFlusher::Serve(FlushSeat* seat) noexcept {
 }
 
 // Until nothing has come for a while, or the process ends.
-void BackgroundFlusher::ServeUntilIdle(FlushSeat* seat, Flusher* flusher) {
+void BackgroundFlusher::ServeUntilIdle(FlushSeat* seat) {
+  const Flusher::ContextOf context_of = MakeContextOf();
+  Flusher flusher(store_, clock_, context_of);
   TimePoint idle_until = clock_->Now() + kIdle;
   while (!thread_.stopping()) {
     if (seat->pending.load() == FlushSeat::kNothing) {
@@ -118,8 +124,9 @@ void BackgroundFlusher::ServeUntilIdle(FlushSeat* seat, Flusher* flusher) {
       continue;
     }
     seat->pending.store(FlushSeat::kUnderWay);
-    const Flusher::Step step = flusher->Run(kStepEntries, clock_->Now() + kStepTime);
-    KeepNotices(flusher);
+    const Flusher::Step step = flusher.Run(kStepEntries, clock_->Now() + kStepTime);
+    LogNotices(&flusher);
+    CompareNodeLists(context_of);
     const bool left = step.tried() >= kStepEntries || AnyOfOurs();
     uint32_t still = FlushSeat::kUnderWay;  // else there is something new
     seat->pending.compare_exchange_strong(still, left ? FlushSeat::kPending : FlushSeat::kNothing);
@@ -130,6 +137,27 @@ void BackgroundFlusher::ServeUntilIdle(FlushSeat* seat, Flusher* flusher) {
 
 // After a step that brought nothing forward.
 Duration BackgroundFlusher::RetryAfter(const Flusher::Step& step) { return step.no_node > 0 ? kRetry : kBusyRetry; }
+
+// For the pools that are due.
+void BackgroundFlusher::CompareNodeLists(const Flusher::ContextOf& context_of) {
+  for (SetupWatch& watch : shared().watches) {
+    uint32_t number = watch.check_pool.load();
+    const auto pool = static_cast<uint8_t>(number);
+    if (number == 0 || !pools().IsOf(pool, credentials_) || !watch.check_pool.compare_exchange_strong(number, 0)) {
+      continue;
+    }
+    const std::shared_ptr<const SessionContext> context = context_of(pool);
+    if (context == nullptr) continue;
+    std::string own;
+    const std::optional<OtherNodeList> other = clustered_session::CompareNodeLists(*context, &own);
+    if (!other) continue;
+    const uint64_t hash = Hash128({}, "node list", other->names).Hash64();
+    if (watch.told_list.exchange(hash) == hash) continue;  // told already
+    shared().events.Add(log_, clock_->Now(),
+                        "server " + other->server_id + " has the nodes " + Quote(other->names) +
+                            " in session.save_path, and this one has " + Quote(own) + ": all servers need the same");
+  }
+}
 
 // For the thread.
 void BackgroundFlusher::WaitOnSeat(FlushSeat* seat, Duration wait) {
@@ -143,11 +171,11 @@ size_t BackgroundFlusher::FlushAll(TimePoint deadline) {
   if (seat == nullptr) return 0;
   const SeatHold hold(seat);
   seat->pending.store(FlushSeat::kPending);  // until it is known better, also if memory ends
-  const std::unique_ptr<Flusher> flusher = MakeFlusher();
+  Flusher flusher(store_, clock_, MakeContextOf());
   bool left = AnyOfOurs();
   while (left && clock_->Now() < deadline) {
-    const Flusher::Step step = flusher->Run(kStepEntries, deadline);
-    KeepNotices(flusher.get());
+    const Flusher::Step step = flusher.Run(kStepEntries, deadline);
+    LogNotices(&flusher);
     left = step.tried() >= kStepEntries || AnyOfOurs();
     if (step.written == 0 && left) clock_->Pause(RetryAfter(step));
   }
@@ -155,18 +183,10 @@ size_t BackgroundFlusher::FlushAll(TimePoint deadline) {
   return store_->UnreplicatedCount();
 }
 
-void BackgroundFlusher::KeepNotices(Flusher* flusher) {
-  for (Notice& notice : flusher->TakeNotices()) {
-    const std::lock_guard<std::mutex> guard(notices_mutex_);
-    if (notices_.size() < kNoticesMax) notices_.push_back(std::move(notice));
-    has_notices_.store(true);
+void BackgroundFlusher::LogNotices(Flusher* flusher) {
+  for (const Notice& notice : flusher->TakeNotices()) {
+    shared().events.Add(log_, notice.at == TimePoint() ? clock_->Now() : notice.at, notice.text);
   }
-}
-
-std::vector<Notice> BackgroundFlusher::TakeNotices() {
-  const std::lock_guard<std::mutex> guard(notices_mutex_);
-  has_notices_.store(false);
-  return std::exchange(notices_, {});
 }
 
 }  // namespace clustered_session

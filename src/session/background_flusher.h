@@ -7,11 +7,9 @@
 #define CLUSTERED_SESSION_SESSION_BACKGROUND_FLUSHER_H_
 
 #include <atomic>
-#include <functional>
+#include <cstdint>
 #include <memory>
 #include <mutex>
-#include <string>
-#include <vector>
 
 #include "src/base/on_demand_thread.h"
 #include "src/session/context.h"
@@ -24,8 +22,8 @@ class BackgroundFlusher {
  public:
   // `store` with an initialized SharedState; `own` is where credentials come from, which are in no shared memory. It
   // writes for the pools that need these, and for no others; without credentials, for those that need none.
-  // All but `own` must outlive the process's last use of the object.
-  BackgroundFlusher(LocalStore* store, const Clock* clock, SessionSettings own);
+  // All but `own` must outlive the process's last use of the object. `log`: of this process, see event_log.h.
+  BackgroundFlusher(LocalStore* store, const Clock* clock, SessionSettings own, uint64_t log = 0);
   BackgroundFlusher(const BackgroundFlusher&) = delete;
   BackgroundFlusher& operator=(const BackgroundFlusher&) = delete;
 
@@ -39,10 +37,6 @@ class BackgroundFlusher {
   // has taken by then, or 0 if another process is at it.
   size_t FlushAll(TimePoint deadline);
 
-  // What happened since the last call, for the log.
-  std::vector<Notice> TakeNotices();
-  bool HasNotices() const { return has_notices_.load(std::memory_order_relaxed); }
-
   // Whether the calling process is the one that made the object.
   bool Mine() const { return thread_.Mine(); }
 
@@ -55,23 +49,23 @@ class BackgroundFlusher {
   bool AnyOfOurs() const;
 
  private:
-  std::unique_ptr<Flusher> MakeFlusher() const;
+  Flusher::ContextOf MakeContextOf() const;
   void ServeWhilePending();
   void Serve(FlushSeat* seat) noexcept;
-  void ServeUntilIdle(FlushSeat* seat, Flusher* flusher);
+  void ServeUntilIdle(FlushSeat* seat);
+  void CompareNodeLists(const Flusher::ContextOf& context_of);
   static Duration RetryAfter(const Flusher::Step& step);
   void WaitOnSeat(FlushSeat* seat, Duration wait);
   FlushSeat* TakeSeat();
-  void KeepNotices(Flusher* flusher);
-  SharedPoolTable& pools() const { return static_cast<SharedState*>(store_->Extra())->pools; }
+  void LogNotices(Flusher* flusher);
+  SharedState& shared() const { return *static_cast<SharedState*>(store_->Extra()); }
+  SharedPoolTable& pools() const { return shared().pools; }
 
   LocalStore* store_;
   const Clock* clock_;
   const SessionSettings own_;
   const uint64_t credentials_;  // a hash of own_'s
-  std::mutex notices_mutex_;
-  std::vector<Notice> notices_;
-  std::atomic<bool> has_notices_{false};
+  const uint64_t log_;
   OnDemandThread thread_;  // last: it ends before what it uses
 };
 

@@ -115,14 +115,12 @@ std::string ClusterSessionLock::TakeLoss() {
   return why;
 }
 
-std::vector<NodeEvent> ClusterSessionLock::Release() {
+void ClusterSessionLock::Release() {
   state_ = State::kNotClaimed;
   const std::shared_ptr<Lease> lease = std::exchange(lease_, nullptr);
-  if (lease == nullptr) return {};
+  if (lease == nullptr) return;
   const std::optional<NodeToken> token = context_.leases->End(lease);
-  if (!token) return {};
-  context_.nodes->Release(node_, key_, *token, NodeDeadline(context_, context_.clock->Now()));
-  return context_.leases->TakeEvents();
+  if (token) context_.nodes->Release(node_, key_, *token, NodeDeadline(context_, context_.clock->Now()));
 }
 
 }  // namespace clustered_session

@@ -51,8 +51,8 @@ class ClusterSessionLock {
   // Why a held lock was lost, said once; empty: it was not.
   std::string TakeLoss();
 
-  // Gives it back if it is held; waits for nothing. Returns what its renewals have to tell the log.
-  std::vector<NodeEvent> Release();
+  // Gives it back if it is held; waits for nothing.
+  void Release();
 
  private:
   explicit ClusterSessionLock(const SessionContext& context, const LockHolder& self);

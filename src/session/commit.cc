@@ -96,7 +96,7 @@ Status Committer::CommitInTurn(std::string_view payload) {
 }
 
 Status Committer::CommitToNodes(std::string_view payload) {
-  if (payload.size() > kRecordPayloadMax) return Error(ErrorCode::kTooLarge, "session larger than 2 GB");
+  if (payload.size() > kRecordPayloadMax) return Error(ErrorCode::kTooLarge, "a session must be smaller than 2 GB");
   Record record;
   record.version = loaded_.version() + 1;
   record.epoch = loaded_.epoch();
@@ -117,8 +117,8 @@ Status Committer::CommitToNodes(std::string_view payload) {
   if (outcome.acks == 0 && outcome.later_format) {
     loaded_.must_write = false;
     return Error(ErrorCode::kUnavailable,
-                 "a node holds this session in a format of a later version of clustered_session: upgrade this server; "
-                 "this request's changes were not saved");
+                 "a node holds this session in the format of a later clustered_session: upgrade this server; the "
+                 "changes of this request were not saved");
   }
   return FinishCommit(std::move(outcome), payload);
 }
@@ -127,10 +127,9 @@ Status Committer::RefuseForSize(const WriteOutcome& outcome, size_t payload_size
   open_.counters().too_large.Add();
   loaded_.entry.flags &= ~uint32_t{kEntryTakeoverPending};  // nothing more to try in this request
   loaded_.must_write = false;
-  return Error(ErrorCode::kTooLarge, "a session of " + std::to_string(payload_size) + " bytes is more than node " +
-                                         outcome.size_max_node + " takes (item_size_max " +
-                                         std::to_string(outcome.size_max) +
-                                         " bytes; memcached -I raises it): it was not saved, the last one stays");
+  return Error(ErrorCode::kTooLarge, "a session of " + std::to_string(payload_size) + " bytes is too large for node " +
+                                         outcome.size_max_node + " (item_size_max " + std::to_string(outcome.size_max) +
+                                         " bytes; memcached -I raises it): it was not saved, the one before stays");
 }
 
 // write=behind: what only this server can know of may wait in its memory. What others must see at once may not: a
@@ -188,7 +187,7 @@ Status Committer::FinishCommit(WriteOutcome outcome, std::string_view payload) {
   if (outcome.acks > 0) return Status::Ok();
   if (!stored.ok()) {
     return Error(stored.error().code(),
-                 "no node took the session and it found no room in clustered_session.local_memory (" +
+                 "no node took the session, and clustered_session.local_memory has no room for it (" +
                      stored.error().message() + "): this request's changes are lost");
   }
   NoteUnreplicated(context_, loaded_.entry.pool);
@@ -229,9 +228,9 @@ Status Committer::CommitHere(std::string_view payload) {
     open_.counters().too_large.Add();
     return Error(ErrorCode::kTooLarge,
                  "a session of " + std::to_string(payload.size()) +
-                     " bytes is more than clustered_session.local_memory takes (" +
+                     " bytes is too large for clustered_session.local_memory (at most " +
                      std::to_string(context_.store->PayloadMax() - Image::kHeaderSizeMax) +
-                     " bytes), and there is no node to hold it: it was not saved, the last one stays");
+                     " bytes), and there is no node to hold it: it was not saved, the one before stays");
   }
   const TimePoint now = open_.Now();
   const Ancestry next = SuccessorOf(context_, loaded_);
@@ -244,8 +243,8 @@ Status Committer::CommitHere(std::string_view payload) {
   if (payload.data() != loaded_.image.payload().data()) loaded_.image.SetPayload(payload);
   loaded_.image.SetAncestry(next);
   if (Status status = PutEntry(context_, &loaded_, now); !status.ok()) {
-    return Error(status.error().code(), "the session found no room in clustered_session.local_memory (" +
-                                            status.error().message() + ") and there is no node to hold it");
+    return Error(status.error().code(), "clustered_session.local_memory has no room for the session (" +
+                                            status.error().message() + "), and there is no node to hold it");
   }
   return Status::Ok();
 }

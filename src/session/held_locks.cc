@@ -1,8 +1,6 @@
 // The locks of one session that a request holds, see held_locks.h. Layer: session.
 #include "src/session/held_locks.h"
 
-#include <utility>
-
 #include "src/base/units.h"
 
 namespace clustered_session {
@@ -25,9 +23,9 @@ Status HeldLocks::TakeLocal(const SessionKey& local_key, TimePoint give_up_at, b
     case ErrorCode::kTimeout:
       return TimedOut("another request of this session still runs");
     case ErrorCode::kTooMany:
-      return Error(ErrorCode::kTooMany, "session lock not waited for: " + std::to_string(waiters_max) +
-                                            " other requests of this session wait for it, as many as "
-                                            "clustered_session.lock_waiters_max allows");
+      return Error(ErrorCode::kTooMany, "session lock refused: " + std::to_string(waiters_max) +
+                                            " requests of this session wait for it already "
+                                            "(clustered_session.lock_waiters_max)");
     case ErrorCode::kNoMemory:
       if (known_to_nobody) return Status::Ok();
       return lock.error();
@@ -50,17 +48,14 @@ Status HeldLocks::TimedOut(const std::string& why) const {
 void HeldLocks::NoteLoss() {
   const std::string why = cluster_ ? cluster_->TakeLoss() : std::string();
   if (why.empty()) return;
-  notices_->push_back({false, "the cluster lock of a session was lost while its request ran (" + why +
-                                  "): what another server changed meanwhile is resolved by "
-                                  "clustered_session.on_conflict"});
+  notices_->push_back({false, "a running request lost the cluster lock of its session (" + why +
+                                  "): clustered_session.on_conflict decides what becomes of another server's changes"});
 }
 
 void HeldLocks::Release() {
   NoteLoss();
-  if (cluster_) {
-    for (NodeEvent& event : cluster_->Release()) notices_->push_back({false, std::move(event.text), event.at});
-    cluster_.reset();
-  }
+  if (cluster_) cluster_->Release();
+  cluster_.reset();
   if (local_.held) context_.store->locks().Release(&local_);
   session_id_.clear();
 }

@@ -25,6 +25,8 @@ void LoadedSession::Clear() {
   image.Clear();
   read_at_ns = 0;
   must_write = client_stayed = overtaken_by_destruction_ = false;
+  had_entry = taken_over = false;
+  taken_epoch = 0;
   items_.reset();
 }
 

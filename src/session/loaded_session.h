@@ -64,6 +64,9 @@ class LoadedSession {
   int64_t read_at_ns = 0;      // when the entry was true at the latest
   bool must_write = false;     // a node lags behind, or branches were merged: write even if unchanged
   bool client_stayed = false;  // no other server has served its client since the entry was written
+  bool had_entry = false;      // before the nodes were asked
+  bool taken_over = false;     // from the record of another instance
+  uint64_t taken_epoch = 0;    // of that record
 
  private:
   const SessionContext& context_;

@@ -9,15 +9,17 @@
 namespace clustered_session {
 
 // Without a thread, locks that are held for longer than a lease are lost, which is counted and logged.
-LockKeeper::LockKeeper(LocalStore* store, const Clock* clock, Duration lease_length, LockLeases::NodesOf nodes_of)
+LockKeeper::LockKeeper(LocalStore* store, const Clock* clock, Duration lease_length, LockLeases::NodesOf nodes_of,
+                       uint64_t log)
     : store_(store),
       clock_(clock),
       nodes_of_(std::move(nodes_of)),
+      log_(log),
       leases_(clock, &store->counters(), lease_length, [this] { return thread_.Start(); }),
       thread_([this] { Serve(); }) {}
 
 void LockKeeper::Serve() {
-  Worker worker(store_, clock_);  // its connections are opened by the first renewal
+  Worker worker(store_, clock_, log_);  // its connections are opened by the first renewal
   const LockLeases::NodesOf by_worker = [&worker](const Lease& lease) -> NodeSet* {
     const auto context = worker.ContextFor(lease.access->save_path, lease.access->settings, 1);
     return context.ok() ? (*context)->nodes : nullptr;

@@ -5,6 +5,8 @@
 #ifndef CLUSTERED_SESSION_SESSION_LOCK_KEEPER_H_
 #define CLUSTERED_SESSION_SESSION_LOCK_KEEPER_H_
 
+#include <cstdint>
+
 #include "src/base/on_demand_thread.h"
 #include "src/local/local_store.h"
 #include "src/session/lock_leases.h"
@@ -14,8 +16,9 @@ namespace clustered_session {
 class LockKeeper {
  public:
   // All must outlive the process's last use of the object. `nodes_of` is called by the thread; empty: nodes as the
-  // leases' access has them.
-  LockKeeper(LocalStore* store, const Clock* clock, Duration lease_length, LockLeases::NodesOf nodes_of = {});
+  // leases' access has them. `log`: of this process, see event_log.h.
+  LockKeeper(LocalStore* store, const Clock* clock, Duration lease_length, LockLeases::NodesOf nodes_of = {},
+             uint64_t log = 0);
   LockKeeper(const LockKeeper&) = delete;
   LockKeeper& operator=(const LockKeeper&) = delete;
 
@@ -36,6 +39,7 @@ class LockKeeper {
   LocalStore* store_;
   const Clock* clock_;
   const LockLeases::NodesOf nodes_of_;
+  const uint64_t log_;
   LockLeases leases_;
   OnDemandThread thread_;  // last: it ends before what it uses
 };

@@ -11,8 +11,6 @@
 namespace clustered_session {
 namespace {
 
-constexpr size_t kEventsMax = 100;
-
 Duration Third(Duration length) { return length / 3; }
 Duration RetryAfter(Duration length) { return length / 15; }
 
@@ -88,9 +86,6 @@ TimePoint LockLeases::Renew(const NodesOf& nodes_of) {
         release = lease->token;
         Remove(lease.get());
       }
-      for (NodeEvent& event : nodes != nullptr ? nodes->TakeEvents() : std::vector<NodeEvent>()) {
-        if (events_.size() < kEventsMax) events_.push_back(std::move(event));
-      }
     }
     for (uint32_t i = 0; release && nodes != nullptr && i < nodes->size(); ++i) {
       if (nodes->member(i).hash == lease->node_hash) nodes->Release(i, lease->key, *release, clock_->Now() + length_);
@@ -140,7 +135,7 @@ void LockLeases::Settle(Lease* lease, const Renewal& renewal) {
   lease->renewing = false;
   switch (renewal.outcome) {
     case Outcome::kRegained:
-      Lose(lease, "its node had lost it and has given it again");
+      Lose(lease, "its node lost it and gave it again");
       [[fallthrough]];
     case Outcome::kKept:
       counters_->lock_renewals.Add();
@@ -150,7 +145,7 @@ void LockLeases::Settle(Lease* lease, const Renewal& renewal) {
       return;
     case Outcome::kLost: {
       const std::optional<LockHolder> other = LockHolder::Parse(renewal.other);
-      Lose(lease, other ? other->ToString() + " has it now" : "another program has written to it");
+      Lose(lease, other ? other->ToString() + " has it now" : "another program wrote to it");
       lease->token = NodeToken();
       Remove(lease);
       return;
@@ -163,7 +158,7 @@ void LockLeases::Settle(Lease* lease, const Renewal& renewal) {
 }
 
 void LockLeases::CheckEnd(Lease* lease, TimePoint now) {
-  if (now >= lease->renewed_at + length_ - NodeTick(length_)) Lose(lease, "no node has renewed it in time");
+  if (now >= lease->renewed_at + length_ - NodeTick(length_)) Lose(lease, "no node renewed it in time");
 }
 
 void LockLeases::Lose(Lease* lease, std::string why) {
@@ -181,11 +176,6 @@ bool LockLeases::Retire() {
   if (!leases_.empty() || clock_->Now() < last_added_ + length_) return false;
   served_ = false;
   return true;
-}
-
-std::vector<NodeEvent> LockLeases::TakeEvents() {
-  const std::lock_guard<std::mutex> guard(mutex_);
-  return std::exchange(events_, {});
 }
 
 }  // namespace clustered_session

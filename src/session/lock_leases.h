@@ -70,9 +70,6 @@ class LockLeases {
   // Whether nothing has been held for the length of a lease: then nobody renews from now on.
   bool Retire();
 
-  // What the renewals' nodes had to say since the last call: for the log.
-  std::vector<NodeEvent> TakeEvents();
-
  private:
   enum class Outcome : uint8_t {
     kKept,
@@ -101,7 +98,6 @@ class LockLeases {
   const pid_t process_;
   std::mutex mutex_;  // of all below, and of the leases; held for no I/O
   std::vector<std::shared_ptr<Lease>> leases_;
-  std::vector<NodeEvent> events_;
   TimePoint last_added_;
   bool served_ = false;
 };

@@ -25,11 +25,8 @@ struct OpenScope {
   TimePoint Now() const { return context.clock->Now(); }
   Counters& counters() const { return context.store->counters(); }
 
-  // For the log or the user, what the nodes had to say included.
-  std::vector<Notice> TakeNotices() {
-    for (NodeEvent& event : context.nodes->TakeEvents()) notices.push_back({false, std::move(event.text), event.at});
-    return std::exchange(notices, {});
-  }
+  // For the log or the user.
+  std::vector<Notice> TakeNotices() { return std::exchange(notices, {}); }
 
   const std::shared_ptr<const SessionContext> kept_context;
   const SessionContext& context;

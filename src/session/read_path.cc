@@ -41,8 +41,7 @@ Status ReadPath::LoadUnderClusterLock(TimePoint give_up_at) {
     if (*outcome == Outcome::kLoaded) {
       if (lock->held() || !lock->any_answer()) return Status::Ok();
       return Error(ErrorCode::kUnavailable,
-                   "none of the nodes that answer takes the session's lock (out of memory?): no session is started "
-                   "without it");
+                   "no node takes the session's lock (out of memory?): the session does not start without it");
     }
     if (*outcome == Outcome::kLockUnanswered) {
       ++unanswered;
@@ -64,6 +63,7 @@ Result<ReadPath::Outcome> ReadPath::LoadLocked(TimePoint now) {
   const bool have =
       context_.store->Lookup(loaded_.address().local_key(), now, &loaded_.entry, loaded_.image.buffer()) &&
       loaded_.image.Valid();
+  loaded_.had_entry = have;
   if (!have) {
     loaded_.entry = Entry();
     loaded_.image.Clear();
@@ -194,16 +194,16 @@ bool ReadPath::EndedHere(const Survey& survey, TimePoint now) {
 
 Error ReadPath::LaterFormat(uint32_t node) const {
   return {ErrorCode::kUnavailable, context_.nodes->Label(node) +
-                                       " holds this session in a format of a later version of clustered_session: "
-                                       "upgrade this server; the session was left as it is"};
+                                       " holds this session in the format of a later clustered_session: upgrade "
+                                       "this server; the session stays as it is"};
 }
 
 Error ReadPath::NoNodeToAsk() const {
   const std::vector<uint32_t>& placement = loaded_.items().placement;
   const size_t holders = std::min<size_t>(context_.settings.copies, placement.size());
   const NodeSet::Member& first = context_.nodes->member(placement[0]);
-  return {ErrorCode::kUnavailable, "none of the nodes that may hold this session can be asked (" + first.node->name() +
-                                       " at " + first.node->address() +
+  return {ErrorCode::kUnavailable, "no node that may hold this session can be asked (" + first.node->name() + " at " +
+                                       first.node->address() +
                                        (holders > 1 ? " and " + std::to_string(holders - 1) + " more" : std::string()) +
                                        "): check that memcached runs there; no empty session was started in its place"};
 }

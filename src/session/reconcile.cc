@@ -41,6 +41,8 @@ void Adopt(OpenScope* open, LoadedSession* loaded, const Record& record, TimePoi
   if (takeover) {
     if (!HasFault(ProtocolFault::kTakeoverNotWritten)) entry.flags = kEntryTakeoverPending;
     open->counters().takeovers.Add();
+    loaded->taken_over = true;
+    loaded->taken_epoch = record.epoch;
   }
   loaded->image.SetPayload(record.payload);
   loaded->image.SetAncestry(record.ancestry);

@@ -8,6 +8,7 @@
 #include "src/cluster/placement.h"
 #include "src/session/destroy_path.h"
 #include "src/session/read_path.h"
+#include "src/session/setup_watch.h"
 #include "src/session/write_path.h"
 
 namespace clustered_session {
@@ -68,13 +69,16 @@ Result<std::string_view> Session::Read(std::string_view id, uint32_t lifetime_s)
 // Locks, then loads. Called again for a session whose locks are held (session_reset), it reads anew under them.
 Status Session::Load(std::string_view id, uint32_t lifetime_s) {
   if (!ValidSessionId(id)) {
-    return Error(ErrorCode::kInvalidArgument,
-                 "session ID \"" + RedactSessionId(id) +
-                     "\" is not one: only A-Z, a-z, 0-9, \"-\" and \",\" are allowed, at most 256 of them");
+    return Error(ErrorCode::kInvalidArgument, "invalid session ID \"" + RedactSessionId(id) +
+                                                  "\": must be 1 to 256 of A-Z, a-z, 0-9, \"-\" and \",\"");
   }
   AddressTo(id, lifetime_s);
   Status status = ReadPath(&open_, &*loaded_).Load();
-  if (!status.ok()) GiveUpLoaded();
+  if (status.ok()) {
+    WatchSetup(&open_, *loaded_);
+  } else {
+    GiveUpLoaded();
+  }
   return status;
 }
 

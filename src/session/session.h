@@ -99,7 +99,7 @@ class Session {
   std::optional<AffinityCookie> Affinity() const;
 
   std::vector<Notice> TakeNotices() { return open_.TakeNotices(); }
-  bool HasNotices() const { return !open_.notices.empty() || open_.context.nodes->HasEvents(); }
+  bool HasNotices() const { return !open_.notices.empty(); }
 
  private:
   Status Load(std::string_view id, uint32_t lifetime_s);

@@ -8,17 +8,25 @@
 #include <cstdint>
 
 #include "src/cluster/health_table.h"
+#include "src/session/event_log.h"
 #include "src/session/pool_table.h"
+#include "src/session/setup_watch.h"
 
 namespace clustered_session {
 
 struct SharedState {
   HealthTable nodes;
   SharedPoolTable pools;
-  std::atomic<int64_t> longest_lag_ns;  // between an entry's last use and its write by a flusher's thread
+  SharedEventLog events;
+  SetupWatch watches[SharedPoolTable::kSlots];  // by the slots of pools
+  std::atomic<uint32_t> told_no_lifetime;       // that session.gc_maxlifetime is 0
+  std::atomic<int64_t> longest_lag_ns;          // between an entry's last use and its write by a flusher's thread
 
   // REQUIRES: zeroed memory that nobody else sees yet. False: the system has no process-shared mutexes.
   bool Init();
+
+  // The watch of a pool with this number and this hash of its settings; null for number 0.
+  SetupWatch* WatchOf(uint8_t pool, uint64_t pool_hash);
 
   // Says that there are unreplicated entries of this pool, and wakes the thread that writes them, if there is one.
   void NotePending(uint8_t pool);

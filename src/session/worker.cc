@@ -35,7 +35,7 @@ std::string WhoAsks(const SessionSettings& settings) {
 
 }  // namespace
 
-Worker::Worker(LocalStore* store, const Clock* clock) : store_(store), clock_(clock) {}
+Worker::Worker(LocalStore* store, const Clock* clock, uint64_t log) : store_(store), clock_(clock), log_(log) {}
 
 Result<std::shared_ptr<const SessionContext>> Worker::ContextFor(std::string_view save_path,
                                                                  const SessionSettings& settings,
@@ -67,7 +67,16 @@ Result<std::shared_ptr<const SessionContext>> Worker::ContextFor(std::string_vie
     pool.context = MakeContext(&pool, settings);
     pool.settings_generation = settings_generation;
   }
+  WatchNodeList(*pool.context);
   return std::shared_ptr<const SessionContext>(pool.context);
+}
+
+// Now and then the background is to compare the node list with that of the other servers.
+void Worker::WatchNodeList(const SessionContext& context) {
+  SetupWatch* watch = shared()->WatchOf(context.pool, context.pool_hash);
+  if (watch == nullptr || !watch->CheckDue(clock_->Now())) return;
+  watch->check_pool.store(context.pool);
+  shared()->NotePending(context.pool);
 }
 
 // Another pool may have been given this one's number since. Where there was no room, it is not asked for all the time.
@@ -110,9 +119,8 @@ Result<std::shared_ptr<NodeSet>> Worker::MakeNodes(std::string_view save_path, c
   Result<std::vector<NodeAddress>> addresses = ParseSavePath(save_path);
   if (!addresses.ok()) return addresses.error();
   if (!addresses->empty() && settings.authentication == Authentication::kSasl && settings.username.empty()) {
-    return Error(
-        ErrorCode::kInvalidArgument,
-        "clustered_session.authentication is sasl, which takes clustered_session.username, and that is not set");
+    return Error(ErrorCode::kInvalidArgument,
+                 "clustered_session.authentication = sasl needs clustered_session.username, which is not set");
   }
   HealthTable* table = &shared()->nodes;
   const NodeTimeouts timeouts{settings.connect_timeout, settings.operation_timeout};
@@ -135,8 +143,12 @@ Result<std::shared_ptr<NodeSet>> Worker::MakeNodes(std::string_view save_path, c
   if (!all.empty()) together = HealthHandle(table, HealthKey(all, timeouts, root + WhoAsks(settings)), now);
   // Not more than a renewal's deadline leaves, however long an operation may take.
   const Duration connect_time_min = std::min<Duration>(settings.operation_timeout / 2, std::chrono::milliseconds(500));
-  return std::make_shared<NodeSet>(std::move(members), settings.retry_interval, clock_, &store_->counters(),
-                                   connect_time_min, std::move(together));
+  auto nodes = std::make_shared<NodeSet>(std::move(members), settings.retry_interval, clock_, &store_->counters(),
+                                         connect_time_min, std::move(together));
+  nodes->TellTo(
+      [log = log_, events = &shared()->events](const NodeEvent& event) { events->Add(log, event.at, event.text); });
+  if (MayBeCutAtEquals(save_path)) nodes->SetResolveHint("; are the quotes of session.save_path missing?");
+  return nodes;
 }
 
 }  // namespace clustered_session

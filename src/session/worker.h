@@ -3,6 +3,7 @@
 #ifndef CLUSTERED_SESSION_SESSION_WORKER_H_
 #define CLUSTERED_SESSION_SESSION_WORKER_H_
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -18,8 +19,9 @@ namespace clustered_session {
 
 class Worker {
  public:
-  // `store` was made with shared_extra = sizeof(SharedState), which is initialized. Both outlive the worker.
-  Worker(LocalStore* store, const Clock* clock);
+  // `store` was made with shared_extra = sizeof(SharedState), which is initialized. Both outlive the worker. `log`:
+  // where its events are kept for, see event_log.h.
+  Worker(LocalStore* store, const Clock* clock, uint64_t log = 0);
 
   // What the contexts from now on hold cluster locks with; null if they hold none. Outlives the worker.
   void SetLeases(LockLeases* leases) { leases_ = leases; }
@@ -49,10 +51,12 @@ class Worker {
   SharedState* shared() { return static_cast<SharedState*>(store_->Extra()); }
   Result<std::shared_ptr<NodeSet>> MakeNodes(std::string_view save_path, const SessionSettings& settings);
   bool NumberIsDue(const Pool& pool);
+  void WatchNodeList(const SessionContext& context);
   std::shared_ptr<const SessionContext> MakeContext(Pool* pool, const SessionSettings& settings);
 
   LocalStore* store_;
   const Clock* clock_;
+  const uint64_t log_;
   LockLeases* leases_ = nullptr;
   std::function<bool()> session_open_;
   std::vector<std::unique_ptr<Pool>> pools_;  // the last used first

@@ -138,18 +138,18 @@ TEST_CASE("a mistake is refused with the node's position, its text and what is w
       {",a", "node 1 (\"\"): is empty"},
       {",", "node 1 (\"\"): is empty"},
       {"  ", "node 1 (\"\"): is empty"},
-      {"tcp://10.0.0.1:11211", "unknown scheme \"tcp\"; the only one is unix:"},
-      {"redis:host:6379", "unknown scheme \"redis\"; the only one is unix:"},
-      {"memcached://h", "unknown scheme \"memcached\"; the only one is unix:"},
-      {"UNIX:/run/m.sock", "unknown scheme \"UNIX\"; the only one is unix:"},
+      {"tcp://10.0.0.1:11211", "unknown scheme \"tcp\"; write host:port"},
+      {"redis:host:6379", "unknown scheme \"redis\"; write host:port"},
+      {"memcached://h", "unknown scheme \"memcached\"; write host:port"},
+      {"UNIX:/run/m.sock", "unknown scheme \"UNIX\"; write host:port"},
       {"::1", "an IPv6 address needs brackets, such as [::1]:11211"},
       {"fe80::1:11211", "an IPv6 address needs brackets"},
       {"1:2:3:4:5:6:7:8", "an IPv6 address needs brackets"},
       {"[::1", "']' of the IPv6 address is missing"},
-      {"[::g]", "must be an IPv6 address"},
-      {"[10.0.0.1]", "must be an IPv6 address"},
+      {"[::g]", "take an IPv6 address"},
+      {"[10.0.0.1]", "take an IPv6 address"},
       {"[fe80::1%eth0]", "without a zone"},
-      {"[]", "must be an IPv6 address"},
+      {"[]", "take an IPv6 address"},
       {"[::1]5", "only :port may follow"},
       {"[::1]:0", "port must be 1 to 65535"},
       {"10.0.0.256", "an IPv4 address has four numbers"},
@@ -164,33 +164,41 @@ TEST_CASE("a mistake is refused with the node's position, its text and what is w
       {"/:0", "a unix socket needs an absolute path"},
       {"/var/lib/php/sessions", "a path is no node; write unix:/path for a socket, or leave session.save_path empty"},
       {"unix:/" + std::string(107, 'a'), "at most 107 bytes"},
-      {":11211", "its host is missing"},
-      {"m1=:11211", "its host is missing"},
-      {"m1=", "has no address"},
-      {"=a", "its name must be 1 to 16 of A-Z a-z 0-9"},
-      {"m-1=a", "its name must be 1 to 16 of A-Z a-z 0-9"},
-      {"abcdefgh123456789=a", "its name must be 1 to 16 of A-Z a-z 0-9"},
-      {"a=b=c", "its host must be a name"},
-      {"a/b", "its host must be a name"},
-      {"-a", "its host must be a name"},
-      {".a", "its host must be a name"},
-      {"a..b", "its host must be a name"},
-      {"a;b", "its host must be a name"},
-      {std::string(254, 'a'), "its host name has at most 253 bytes"},
-      {"PERSISTENT=pool host:11211", "PERSISTENT= prefix is not known"},
-      {"a:1 b:2", "nodes are separated by ','"},
+      {":11211", "the host is missing"},
+      {"m1=:11211", "the host is missing"},
+      {"m1=", "the address is missing"},
+      {"=a", "the name must be 1 to 16 of A-Z a-z 0-9"},
+      {"m-1=a", "the name must be 1 to 16 of A-Z a-z 0-9"},
+      {"abcdefgh123456789=a", "the name must be 1 to 16 of A-Z a-z 0-9"},
+      {"a=b=c", "the host must be a name"},
+      {"a/b", "the host must be a name"},
+      {"-a", "the host must be a name"},
+      {".a", "the host must be a name"},
+      {"a..b", "the host must be a name"},
+      {"a;b", "separate nodes by \",\""},
+      {"m1=a:1;m2=b:2", "separate nodes by \",\""},
+      {"2;0600;/var/lib/php/sessions", "a path is no node"},
+      {"5;/tmp", "a path is no node"},
+      {"5;6;7;/tmp", "separate nodes by \",\""},
+      {"m1:10.0.0.1:11211", "a name ends with \"=\"; write m1=host:port"},
+      {"m1:memcached:11211:2", "a name ends with \"=\"; write m1=host:port"},
+      {"m1:cafe:11211", "port must be 1 to 65535"},
+      {"m1=h:x.y:1", "port must be 1 to 65535"},
+      {std::string(254, 'a'), "the host name must be at most 253 bytes long"},
+      {"PERSISTENT=pool host:11211", "leave out php-memcached's PERSISTENT="},
+      {"a:1 b:2", "separate nodes by \",\""},
       {"a\tb", "(\"a\\x09b\"): control characters are not allowed"},
       {"a\n", "control characters are not allowed"},
       {std::string("a\0b", 3), "(\"a\\x00b\"): control characters are not allowed"},
       {"unix:/run/\x7f", "control characters are not allowed"},
-      {"h\xc3\xb6st", "(\"h\\xc3\\xb6st\"): its host must be a name"},
-      {"m1=a,m1=b", "node 2 (\"m1=b\"): its name is already node 1's"},
-      {"a:11211,b,A", "node 3 (\"A\"): its address is already node 1's"},
-      {"m1=a,m2=a", "its address is already node 1's"},
-      {"[::1],[0::1]", "its address is already node 1's"},
-      {"/run/s:0,unix:/run/s", "its address is already node 1's"},
-      {"10.0.0.1,ob4vkj=b", "its derived name \"ob4vkj\" is already node 1's; name the nodes"},
-      {"ob4vkj=b,10.0.0.1", "its derived name \"ob4vkj\" is already node 1's; name the nodes"},
+      {"h\xc3\xb6st", "(\"h\\xc3\\xb6st\"): the host must be a name"},
+      {"m1=a,m1=b", "node 2 (\"m1=b\"): node 1 has the same name"},
+      {"a:11211,b,A", "node 3 (\"A\"): node 1 has the same address"},
+      {"m1=a,m2=a", "node 1 has the same address"},
+      {"[::1],[0::1]", "node 1 has the same address"},
+      {"/run/s:0,unix:/run/s", "node 1 has the same address"},
+      {"10.0.0.1,ob4vkj=b", "node 1 has the same derived name \"ob4vkj\"; name the nodes"},
+      {"ob4vkj=b,10.0.0.1", "node 1 has the same derived name \"ob4vkj\"; name the nodes"},
   }));
   CHECK_THAT(ErrorOf(row.text), Contains(row.message));
 }
@@ -201,7 +209,7 @@ TEST_CASE("a path of the longest length a socket takes is accepted") {
 
 TEST_CASE("a save_path of 10,000 characters is refused by its length and is not repeated in the message") {
   const std::string message = ErrorOf(std::string(10000, 'a'));
-  CHECK(message == "save_path: is 10000 bytes long, at most 8192 are allowed");
+  CHECK(message == "save_path: must be at most 8192 bytes long, has 10000");
 }
 
 TEST_CASE("a message shows at most 64 characters of the part it refuses") {
@@ -216,7 +224,7 @@ TEST_CASE("64 nodes are accepted and 65 are not") {
   auto nodes = ParseSavePath(text);
   REQUIRE(nodes.ok());
   CHECK(nodes->size() == 64);
-  CHECK_THAT(ErrorOf(text + ",h65"), Contains("node 65 (\"h65\"): at most 64 are allowed"));
+  CHECK_THAT(ErrorOf(text + ",h65"), Contains("node 65 (\"h65\"): at most 64 nodes are allowed"));
 }
 
 }  // namespace

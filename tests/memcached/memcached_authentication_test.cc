@@ -93,8 +93,9 @@ TEST_CASE("a node that refuses the password is left alone by this worker, fails 
   members[0].health = &health;
   members[0].node = MakeMemcachedNode(members[0].address, {seconds(5), seconds(5)}, &health, &counters, {"web", "no"});
   NodeSet nodes(std::move(members), seconds(3600), &clock, &counters);
+  std::vector<NodeEvent> events;
+  nodes.TellTo([&events](const NodeEvent& event) { events.push_back(event); });
   for (int i = 0; i < 3; ++i) (void)nodes.ReadAll({0}, "k", Now() + seconds(5));
-  const std::vector<NodeEvent> events = nodes.TakeEvents();
   CHECK(std::count_if(events.begin(), events.end(), [](const NodeEvent& event) {
           return event.text.find("refused the user name or password") != std::string::npos;
         }) == 1);

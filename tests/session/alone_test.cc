@@ -28,6 +28,7 @@ struct Worker2 {
     nodes = std::make_unique<NodeSet>(std::move(members), seconds(2), clock, &context.store->counters(),
                                       context.settings.operation_timeout / 2,
                                       HealthHandle(table, HealthKey("all", {}), clock->Now()));
+    nodes->TellTo([this](const NodeEvent& event) { notices.push_back({false, event.text, event.at}); });
     context.nodes = nodes.get();
   }
 
@@ -52,7 +53,7 @@ size_t Said(const std::vector<Notice>& notices, std::string_view text) {
 }
 
 constexpr std::string_view kBegins = "no node of session.save_path can be asked";
-constexpr std::string_view kEnds = "a node of session.save_path can be asked again";
+constexpr std::string_view kEnds = "a node of session.save_path answers again";
 
 struct AloneFixture : ClusterFixture {
   void SetAllDown(bool down) {
@@ -189,7 +190,7 @@ TEST_CASE_METHOD(AloneFixture, "Being alone is told once when it begins and once
   CHECK(first.Read(id).ok());
   CHECK(Said(second.notices, kEnds) == 1);
   CHECK(Said(first.notices, kEnds) == 0);
-  CHECK(Said(second.notices, "answers again") == 3);
+  CHECK(Said(second.notices, "): answers again") == 3);
   CHECK_FALSE(first.nodes->Alone(&since));
 }
 

@@ -3,6 +3,8 @@
 
 #include <catch2/catch.hpp>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "src/session/session.h"
 #include "src/session/worker.h"
@@ -165,7 +167,7 @@ TEST_CASE("At the end of a process all is written, or what is not is known in ti
   flusher.Wake();
   flusher.Stop();
   REQUIRE(flusher.FlushAll(server.clock.Now() + std::chrono::milliseconds(100)) == 10);
-  REQUIRE_FALSE(flusher.TakeNotices().empty());  // the node's failure is not lost
+  REQUIRE(server.shared()->events.Take(0));  // the node's failure is not lost
   // What is left is tried again by whoever comes next.
   REQUIRE(server.shared()->pools.seats[0].pending.load() == 1);
 }
@@ -257,4 +259,42 @@ TEST_CASE("An orderly end does not wait for what only other processes can write"
   const TimePoint before = clock.Now();
   CHECK(flusher.FlushAll(before + std::chrono::seconds(3)) == 1);
   CHECK(clock.Now() - before < std::chrono::seconds(1));
+}
+
+TEST_CASE("The thread compares node lists now and then, and tells once that another server has other nodes",
+          "[session]") {
+  struct LaterClock final : Clock {
+    TimePoint Now() const override { return std::chrono::steady_clock::now() + later.load(); }
+    void Pause(Duration duration) const override { std::this_thread::sleep_for(duration); }
+    std::atomic<Duration> later{Duration::zero()};
+  };
+  LaterClock clock;
+  Server a;
+  Server b;
+  b.settings.server_id = "b";
+  const std::string one = "m1=" + a.save_path();
+  const std::string two = one + ",m2=" + b.save_path();
+  Worker worker_a(a.store.get(), &clock);
+  Worker worker_b(b.store.get(), &clock);
+  BackgroundFlusher flusher_a(a.store.get(), &clock, a.settings);
+  BackgroundFlusher flusher_b(b.store.get(), &clock, b.settings);
+  std::vector<std::string> told;
+  const auto compare = [&](Server* server, Worker* worker, BackgroundFlusher* flusher, const std::string& save_path) {
+    const uint64_t waits = server->store->counters().node_waits.Get();
+    const auto context = worker->ContextFor(save_path, server->settings, 1);
+    REQUIRE(context.ok());
+    CHECK(server->store->counters().node_waits.Get() == waits);  // no request waits for that
+    flusher->Wake();
+    REQUIRE(WaitUntil([&] { return !server->shared()->Pending(); }));
+    while (const std::optional<Notice> event = server->shared()->events.Take(0)) told.push_back(event->text);
+  };
+  for (int i = 0; i < 4; ++i) {
+    compare(&a, &worker_a, &flusher_a, one);
+    compare(&b, &worker_b, &flusher_b, two);
+    clock.later = clock.later.load() + SetupWatch::kCheckInterval;
+  }
+  const std::vector<std::string> expected = {
+      "server a has the nodes \"m1\" in session.save_path, and this one has \"m1,m2\": all servers need the same",
+      "server b has the nodes \"m1,m2\" in session.save_path, and this one has \"m1\": all servers need the same"};
+  CHECK(told == expected);
 }

@@ -31,7 +31,7 @@ CLUSTER_LOCK_TEST("A lease that is renewed no more ends, and who had it is told"
   CHECK(a.counters().lock_lost.Get() == 0);
   REQUIRE(slow->Finish("n|i:1;a|i:1;").ok());
   CHECK(a.counters().lock_lost.Get() == 1);
-  CHECK(Logged(*slow, "lost while its request ran (no node has renewed it in time)"));
+  CHECK(Logged(*slow, "lost the cluster lock of its session (no node renewed it in time)"));
   CHECK(slow->notices().size() == 1);
 }
 
@@ -95,7 +95,7 @@ CLUSTER_LOCK_TEST("A lock that its node has lost is taken again, and counted") {
   CHECK(Holder() == "a");
   CHECK(a.counters().lock_lost.Get() == 1);
   REQUIRE(slow.Finish("n|i:2;").ok());
-  CHECK(Logged(slow, "its node had lost it"));
+  CHECK(Logged(slow, "its node lost it"));
   CHECK(LockNode() == nullptr);
 }
 
@@ -284,7 +284,7 @@ CLUSTER_LOCK_TEST("If no node that answers takes the lock, no session is started
   const Result<std::string> read = request.Start();
   REQUIRE_FALSE(read.ok());
   CHECK(read.error().message() ==
-        "none of the nodes that answer takes the session's lock (out of memory?): no session is started without it");
+        "no node takes the session's lock (out of memory?): the session does not start without it");
   CHECK(clock.pauses() == 0);
 }
 

@@ -179,7 +179,6 @@ TEST_CASE("Threads share the leases of their process with the one that renews", 
                              });
         if (!renewed) ++wrong;
         keeper.leases()->End(lease);
-        keeper.leases()->TakeEvents();
       }
     });
   }

@@ -60,8 +60,8 @@ TEST_CASE_METHOD(Waiters, "Beyond lock_waiters_max a session is refused at once,
   REQUIRE_FALSE(read.ok());
   CHECK(read.error().code() == ErrorCode::kTooMany);
   CHECK(read.error().message() ==
-        "session lock not waited for: 2 other requests of this session wait for it, as many as "
-        "clustered_session.lock_waiters_max allows");
+        "session lock refused: 2 requests of this session wait for it already "
+        "(clustered_session.lock_waiters_max)");
   CHECK(a.counters().lock_refusals.Get() == 1);
   CHECK(a.counters().lock_timeouts.Get() == 0);
   CHECK(locks().GetUsage().waiting == 2);

@@ -52,6 +52,7 @@ void WebServer::Build() {
       LocalStore::Create(local_memory_, sizeof(SharedState), seeded ? NextNumber() : 0);
   store_ = std::move(*made);
   auto* shared = static_cast<SharedState*>(store_->Extra());
+  if (!shared->Init()) std::abort();
   operations_left_ = -1;
   nodes_ = Connect(&connections_);
   renewing_nodes_ = Connect(&renewing_connections_);
@@ -63,7 +64,6 @@ void WebServer::Build() {
   context_.pool = 1;
   context_.leases = leases_.get();
   context_.spare = &spare_;
-  if (!shared->Init()) std::abort();
 }
 
 std::unique_ptr<NodeSet> WebServer::Connect(std::vector<FakeNode*>* connections) {
@@ -82,9 +82,13 @@ std::unique_ptr<NodeSet> WebServer::Connect(std::vector<FakeNode*>* connections)
     member.node = std::move(node);
     members.push_back(std::move(member));
   }
-  return std::make_unique<NodeSet>(std::move(members), std::chrono::seconds(2), clock_, &store_->counters(),
-                                   context_.settings.operation_timeout / 2,
-                                   HealthHandle(table, HealthKey("all", {}), clock_->Now()));
+  auto nodes = std::make_unique<NodeSet>(std::move(members), std::chrono::seconds(2), clock_, &store_->counters(),
+                                         context_.settings.operation_timeout / 2,
+                                         HealthHandle(table, HealthKey("all", {}), clock_->Now()));
+  nodes->TellTo([events = &static_cast<SharedState*>(store_->Extra())->events](const NodeEvent& event) {
+    events->Add(0, event.at, event.text);
+  });
+  return nodes;
 }
 
 TimePoint WebServer::RenewLocks() {
@@ -171,6 +175,9 @@ void Request::End() {
 
 void Request::CollectNotices() {
   for (Notice& notice : session_->TakeNotices()) notices_.push_back(std::move(notice));
+  while (std::optional<Notice> event = server_->context().shared->events.Take(0)) {
+    notices_.push_back(std::move(*event));
+  }
 }
 
 }  // namespace clustered_session
