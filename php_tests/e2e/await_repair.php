@@ -7,32 +7,48 @@ declare(strict_types=1);
 
 require __DIR__ . '/../node_items.inc';
 
-/** @return array{life: int, tombstone: bool, version: int, epoch: int, vector: array<int, int>} see docs/protocol.md */
+/** @return array<string, mixed> of format 2, see docs/protocol.md */
 function header_of(string $record): array
 {
-    $header = unpack('a4/Cformat/Cflags/vsize/Pversion/Pepoch/Pinstance/V2/Vlife', $record);
-    $vector = [];
-    foreach (array_chunk(array_values(unpack('V32', $record, 56)), 2) as [$actor, $version]) {
-        $vector += $actor === 0 ? [] : [$actor => $version];
+    $header = unpack('a4/Cformat/Cflags/vsize', $record);
+    if (($header['flags'] & 1) !== 0) {
+        $counts = unpack('Cended', $record, 24);
+        return ['tombstone' => true, 'lives' => [], 'ended' => names($record, 28, $counts['ended']), 'intervals' => []];
     }
-    return ['life' => $header['life'], 'tombstone' => ($header['flags'] & 1) !== 0, 'version' => $header['version'],
-        'epoch' => $header['epoch'], 'vector' => $vector];
+    $header = unpack('Vactor/Pnumber/Clives/Cended/Cintervals', $record, 48);
+    $ended_at = 64 + 4 * $header['lives'];
+    $intervals_at = $ended_at + 4 * $header['ended'];
+    $intervals = [];
+    for ($i = 0; $i < $header['intervals']; ++$i) {
+        $parts = unpack('Vactor/Vfrom/vfrom_high/Vto/vto_high', $record, $intervals_at + 16 * $i);
+        $intervals[] = [$parts['actor'], $parts['from'] + ($parts['from_high'] << 32), $parts['to'] + ($parts['to_high'] << 32)];
+    }
+    return ['tombstone' => false, 'actor' => $header['actor'], 'number' => $header['number'],
+        'lives' => names($record, 64, $header['lives']), 'ended' => names($record, $ended_at, $header['ended']),
+        'intervals' => $intervals];
+}
+
+/** @return array<int> names of lives */
+function names(string $record, int $at, int $count): array
+{
+    return $count === 0 ? [] : array_values(unpack("V$count", $record, $at));
 }
 
 // Whether nothing is lost with $old as long as $new is there.
 function covers(array $new, array $old): bool
 {
-    if ($new['life'] !== $old['life'] || $new['tombstone']) {
-        return $new['life'] >= $old['life'];
+    if ($old['tombstone']) {
+        return array_diff($old['ended'], $new['ended']) === [];
     }
-    // What a full vector has dropped is not above its lowest version.
-    $dropped = count($new['vector']) === 16 ? min($new['vector']) : -1;
-    foreach ($old['vector'] as $actor => $version) {
-        if ($version > ($new['vector'][$actor] ?? $dropped)) {
-            return false;
+    if (array_intersect($old['lives'], $new['ended']) !== []) {
+        return true;
+    }
+    foreach ($new['intervals'] as [$actor, $from, $to]) {
+        if ($actor === $old['actor'] && $from <= $old['number'] && $old['number'] <= $to) {
+            return true;
         }
     }
-    return !$old['tombstone'];
+    return false;
 }
 
 /** @param array<int, string> $records of one session, by node */

@@ -36,10 +36,8 @@ bool Committer::CatchUp(std::string_view* payload, std::string* merged) {
   const SessionKey& key = loaded_.address().local_key();
   if (!context_.store->Lookup(key, open_.Now(), &current, image.buffer()) || !image.Valid()) {
     // What was committed since is not known here any more, nor whether a takeover was.
-    if (!open_.created.Has(loaded_.address().id())) {
-      loaded_.image.SetSince(SinceNow(context_));
-      BeginGrace(context_, open_.Now(), &loaded_.entry);
-    }
+    loaded_.image.SetSince(SinceNow(context_));
+    if (!open_.created.Has(loaded_.address().id())) BeginGrace(context_, open_.Now(), &loaded_.entry);
     return true;
   }
   const Ancestry read = loaded_.Known();

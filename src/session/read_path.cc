@@ -134,6 +134,7 @@ Result<ReadPath::Outcome> ReadPath::ValidateEntry(TimePoint now) {
   if (known_to_nodes && !survey.FoundAny()) open_.counters().lost_sessions.Add();
   Reconcile(&open_, &loaded_, survey, /*have_entry=*/true, now);
   loaded_.must_write |= known_to_nodes && survey.HasLaggard(holders, loaded_.Known());
+  survey.RemoveLeftovers(loaded_.Known());
   ConfirmEntry(context_, &loaded_, now);
   return Outcome::kLoaded;
 }
@@ -152,6 +153,7 @@ Result<ReadPath::Outcome> ReadPath::LoadFromNodes(TimePoint now) {
   if (EndedHere(survey, now)) return Outcome::kLoaded;
   if (Reconcile(&open_, &loaded_, survey, /*have_entry=*/false, now)) {
     loaded_.must_write |= survey.HasLaggard(items.Holders(context_), loaded_.Known());
+    survey.RemoveLeftovers(loaded_.Known());
     return Outcome::kLoaded;
   }
   if (survey.Conclusive()) return Outcome::kLoaded;  // empty and new

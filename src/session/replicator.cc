@@ -95,6 +95,7 @@ void Replicator::HandleReply(uint32_t node, NodeReply reply) {
   switch (reply.status) {
     case NodeStatus::kStored:
       states_[node] = NodeState::kHolds;
+      items_->has_session[node] = !record_.tombstone();
       return;
     case NodeStatus::kConflict:
       HandleConflict(node, std::move(reply));
@@ -129,6 +130,7 @@ void Replicator::HandleConflict(uint32_t node, NodeReply reply) {
   Result<Record> theirs = DecodeRecord(reply.value, items_->key);
   if (!theirs.ok() && theirs.error().code() == ErrorCode::kUnsupported) {
     outcome_.later_format = true;
+    items_->Forget(node);
     states_[node] = NodeState::kFailed;
     return;
   }
@@ -261,7 +263,7 @@ void Replicator::Retract(TimePoint deadline) {
 }
 
 // What a stand-in holds from a time when one of the proper nodes failed would be taken for the session, once these have
-// lost it. It goes as soon as they hold this write, if it still is what was seen there.
+// lost it. It goes as soon as they hold this write, if it still is what was seen there. A tombstone stays.
 void Replicator::RemoveLeftovers(uint32_t copies, TimePoint deadline) {
   const std::vector<uint32_t>& placement = items_->placement;
   const auto proper = placement.begin() + static_cast<ptrdiff_t>(std::min<size_t>(copies, placement.size()));
@@ -270,7 +272,7 @@ void Replicator::RemoveLeftovers(uint32_t copies, TimePoint deadline) {
   if (!all_hold || HasFault(ProtocolFault::kLeftoversStay)) return;
   for (auto node = proper; node != placement.end(); ++node) {
     NodeToken& token = items_->tokens[*node];
-    if (!token.known()) continue;
+    if (!token.known() || !items_->has_session[*node]) continue;
     context_.nodes->Release(*node, items_->key, token, deadline);
     token = NodeToken();
   }

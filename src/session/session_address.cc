@@ -26,11 +26,14 @@ uint32_t SessionAddress::HomeNode() const { return home_.empty() ? 0 : NodeNameH
 NodeItems::NodeItems(const SessionContext& context, const SessionAddress& address, const Entry& known)
     : key(StorageKey(context.settings.prefix, address.global_key())),
       placement(PlaceSession(context.nodes->addresses(), address.global_key(), address.home())),
-      tokens(context.nodes->size()) {
+      tokens(context.nodes->size()),
+      has_session(context.nodes->size()) {
   placement.resize(std::min(placement.size(), PlacedNodes(context.settings.copies)));
   for (const EntryToken& token : known.tokens) {
     for (uint32_t node = 0; token.cas != 0 && node < tokens.size(); ++node) {
-      if (context.nodes->member(node).hash == token.node_hash) tokens[node] = {token.cas, token.incarnation};
+      if (context.nodes->member(node).hash != token.node_hash) continue;
+      tokens[node] = {token.cas, token.incarnation};
+      has_session[node] = (known.flags & kEntryTombstone) == 0;
     }
   }
 }
@@ -49,7 +52,9 @@ void NodeItems::SaveTokens(const NodeSet& nodes, Entry* entry) const {
   for (const uint32_t node : placement) {
     const NodeToken& token = tokens[node];
     if (used == entry->tokens.size()) break;
-    if (token.known()) entry->tokens[used++] = {token.cas, token.incarnation, nodes.member(node).hash};
+    // A tombstone beside a session is not written over, so its token is of no use.
+    if (token.known() && (has_session[node] || (entry->flags & kEntryTombstone) != 0))
+      entry->tokens[used++] = {token.cas, token.incarnation, nodes.member(node).hash};
   }
 }
 

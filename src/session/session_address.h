@@ -51,12 +51,19 @@ struct NodeItems {
   // The nodes that a write would go to now.
   std::vector<uint32_t> Holders(const SessionContext& context) const;
 
+  // The node's item is not ours to write or to remove.
+  void Forget(uint32_t node) {
+    tokens[node] = NodeToken();
+    has_session[node] = false;
+  }
+
   // Puts as many tokens into *entry as it takes, those of the first nodes of the placement first.
   void SaveTokens(const NodeSet& nodes, Entry* entry) const;
 
   std::string key;                  // the same on all nodes
   std::vector<uint32_t> placement;  // the nodes that may hold something of the session, the first ones first
   std::vector<NodeToken> tokens;    // by node
+  std::vector<bool> has_session;    // by node: what its token is of is a session, no tombstone
 };
 
 }  // namespace clustered_session

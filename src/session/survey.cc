@@ -30,10 +30,12 @@ void Survey::Add(NodeSet::Read read) {
     Result<Record> record = DecodeRecord(read.reply.value, items_->key);
     if (record.ok()) {
       answer.found = true;
+      items_->has_session[read.node] = !record->tombstone();
       answer.record = *record;
       answer.bytes = std::move(read.reply.value);
     } else if (record.error().code() == ErrorCode::kUnsupported) {
       later_format_ = read.node;
+      items_->Forget(read.node);
       return;
     } else {  // somebody else's bytes under our key: a miss, and the next write replaces them
       open_->counters().corrupt_records.Add();
@@ -78,6 +80,25 @@ bool Survey::HasLaggard(const std::vector<uint32_t>& holders, const Ancestry& kn
     if (std::find(holders.begin(), holders.end(), answer.node) == holders.end()) return false;
     return !answer.found || LineageOf(answer.record.ancestry, known) == Lineage::kAncestor;
   });
+}
+
+void Survey::RemoveLeftovers(const Ancestry& known) {
+  const auto holds = [&](uint32_t node) {
+    return std::any_of(answers_.begin(), answers_.end(), [&](const Answer& answer) {
+      return answer.node == node && answer.found && LineageOf(answer.record.ancestry, known) == Lineage::kSame;
+    });
+  };
+  const std::vector<uint32_t>& placement = items_->placement;
+  const auto copies = static_cast<ptrdiff_t>(std::min<size_t>(open_->context.settings.copies, placement.size()));
+  const auto proper = placement.begin() + copies;
+  if (!std::all_of(placement.begin(), proper, holds) || HasFault(ProtocolFault::kLeftoversStay)) return;
+  for (const Answer& answer : answers_) {
+    const bool stands_in = std::find(placement.begin(), proper, answer.node) == proper;
+    if (!stands_in || !answer.found || answer.record.tombstone()) continue;
+    if (LineageOf(answer.record.ancestry, known) == Lineage::kBranch) continue;
+    open_->context.nodes->Release(answer.node, items_->key, items_->tokens[answer.node], deadline_);
+    items_->Forget(answer.node);
+  }
 }
 
 std::vector<const Survey::Answer*> Survey::Heads(const Ancestry& known) const {

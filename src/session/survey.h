@@ -46,6 +46,10 @@ class Survey {
   // Whether one of `holders` has answered and holds what is past, or nothing.
   bool HasLaggard(const std::vector<uint32_t>& holders, const Ancestry& known) const;
 
+  // Removes what stand-ins hold of the past, if the proper nodes, the first `copies` of the placement, all hold exactly
+  // what is known: see Replicator. No wait.
+  void RemoveLeftovers(const Ancestry& known);
+
   // The records that no other one was made from, nor what this server has: the newest, or several branches; the one to
   // show first comes last. Empty if this server knows all there is.
   std::vector<const Answer*> Heads(const Ancestry& known) const;

@@ -95,6 +95,7 @@ TEST_CASE_METHOD(Fixture, "The tokens of an entry are its nodes', until they are
   const uint32_t last = items.placement[2];
   items.tokens[first] = {11, 1};
   items.tokens[last] = {33, 3};
+  items.has_session[first] = items.has_session[last] = true;
   CHECK(loaded.items_if_used() == nullptr);
   items.SaveTokens(*a.context().nodes, &loaded.entry);
   CHECK(loaded.items().tokens[first] == NodeToken{11, 1});

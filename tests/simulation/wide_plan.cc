@@ -37,7 +37,7 @@ bool SetBreadth(const std::string& name, bool value, Breadth* breadth) {
 
 Breadth KeptBreadth() {
   Breadth breadth;
-  breadth.destructions = breadth.entry_evictions = true;
+  breadth.destructions = breadth.entry_evictions = breadth.regenerations = breadth.leftovers = true;
   return breadth;
 }
 

@@ -142,7 +142,7 @@ class Witness {
   void ForgetExpired(Account* account);
   static void NoteForgotten(int node, const Held& after, Account* account);
   void JudgeNode(int node, const Account& account, const Held& after, const Cause& cause);
-  void JudgeLostKeys(int node, const Account& account, const Held& after, const Cause& cause);
+  void JudgeLostKeys(int node, const Account& account, const std::vector<Held>& all, const Cause& cause);
   static int KnownBy(const Account& account, const Held& held, const Held& before, const Turn* turn);
   void ForgetEnds(Account* account, const Cause& cause);
   void ForgetKeys(Account* account, const Cause& cause);

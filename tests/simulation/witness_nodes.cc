@@ -75,14 +75,15 @@ void Witness::Observe(const Cause& cause) {
   for (auto& [id, account] : accounts_) {
     ForgetExpired(&account);
     std::vector<Held> after;
+    for (int node = 0; node < world_.nodes(); ++node) after.push_back(LookAt(node, id, cause));
     for (int node = 0; node < world_.nodes(); ++node) {
-      after.push_back(LookAt(node, id, cause));
+      const Held& held = after[static_cast<size_t>(node)];
       if (cause.lossy_node == node) {
-        if (cause.all_lost) NoteForgotten(node, after.back(), &account);
+        if (cause.all_lost) NoteForgotten(node, held, &account);
         continue;
       }
-      JudgeNode(node, account, after.back(), cause);
-      if (cause.ended != id) JudgeLostKeys(node, account, after.back(), cause);
+      JudgeNode(node, account, held, cause);
+      if (cause.ended != id) JudgeLostKeys(node, account, after, cause);
     }
     account.nodes = std::move(after);
     ForgetKeys(&account, cause);
@@ -124,14 +125,19 @@ void Witness::JudgeNode(int node, const Account& account, const Held& after, con
   }
 }
 
-// G3: where an acknowledged key was, it stays, unless one side has to lose and that is counted.
-void Witness::JudgeLostKeys(int node, const Account& account, const Held& after, const Cause& cause) {
+// G3: where an acknowledged key was, it stays, unless one side has to lose and that is counted; or a stand-in's item is
+// removed, as the key is on as many nodes as it should be.
+void Witness::JudgeLostKeys(int node, const Account& account, const std::vector<Held>& all, const Cause& cause) {
   const Held& before = account.nodes[static_cast<size_t>(node)];
+  const Held& after = all[static_cast<size_t>(node)];
   if (before.until <= world_.now()) return;
   for (const std::string& name : before.keys) {
     const auto found = account.keys.find(name);
     if (after.keys.count(name) > 0 || found == account.keys.end()) continue;
     if (!Current(account, found->second) || MayLose(found->second)) continue;
+    const auto holders =
+        std::count_if(all.begin(), all.end(), [&](const Held& held) { return held.keys.count(name) > 0; });
+    if (!after.present && holders >= plan_.copies()) continue;
     Violated("G3: " + cause.what + " has silently removed " + name + " from " + world_.node(node).name());
   }
 }

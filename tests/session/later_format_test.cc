@@ -1,0 +1,84 @@
+// Records of a later release beside this one: they are unavailable here, never missing, and never overwritten. Layer:
+// tests.
+#include <catch2/catch.hpp>
+#include <string>
+
+#include "tests/session/cluster_fixture.h"
+
+using namespace clustered_session;
+
+namespace {
+
+struct LaterFormatFixture : ClusterFixture {
+  LaterFormatFixture() {
+    Serve(&a, "", "cart|i:7;");
+    id = browser.session_id;
+    key = StorageKey("cs:", Hash128({}, "cs:", id));
+    for (FakeMemcached* node : nodes) {
+      FakeMemcached::Item* item = node->Find(key);
+      if (item == nullptr) continue;
+      item->value[4] = '\x7f';  // the format
+      node->NewToken(item);
+    }
+    clock.Advance(std::chrono::seconds(11));
+  }
+  int LaterRecords() {
+    int later = 0;
+    for (FakeMemcached* node : nodes) {
+      const FakeMemcached::Item* item = node->Find(key);
+      later += item != nullptr && item->value[4] == '\x7f' ? 1 : 0;
+    }
+    return later;
+  }
+
+  std::string id;
+  std::string key;
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(LaterFormatFixture, "A record of a later format is no missing session, with a copy here or without",
+                 "[session]") {
+  WebServer* const server = GENERATE(false, true) ? &a : &b;
+  const bool strict = GENERATE(false, true);
+  Browser same = browser;
+  Request request(server, &same, strict);
+  const Result<std::string> read = request.Start();
+  CAPTURE(read.ok() ? *read : read.error().message());
+  CHECK((!read.ok() || *read == "cart|i:7;"));
+  CHECK(same.session_id == id);
+  if (read.ok()) (void)request.Finish("cart|i:8;").ok();
+  request.End();
+  CHECK(LaterRecords() == 2);
+}
+
+TEST_CASE_METHOD(LaterFormatFixture, "A record of a later format is overwritten by no late write and no tombstone",
+                 "[session]") {
+  SECTION("a tombstone of a server that has not read it") {
+    Session session(b.context());
+    (void)session.Destroy(id, Request::kLifetime).ok();
+  }
+  SECTION("a request that had read it before") {
+    Browser same = browser;
+    for (FakeMemcached* node : nodes) node->set_down(true);
+    Request slow(&a, &same);
+    REQUIRE(slow.Start().ok());
+    for (FakeMemcached* node : nodes) node->set_down(false);
+    clock.Advance(std::chrono::seconds(3));
+    (void)slow.Finish("cart|i:8;").ok();
+  }
+  CHECK(LaterRecords() == 2);
+}
+
+TEST_CASE_METHOD(LaterFormatFixture, "One node's record of a later format does not hide another session", "[session]") {
+  Browser other;
+  {
+    Request request(&b, &other);
+    REQUIRE(request.Start().ok());
+    REQUIRE(request.Finish("o|i:1;").ok());
+  }
+  Request request(&a, &other);
+  const Result<std::string> read = request.Start();
+  REQUIRE(read.ok());
+  CHECK(*read == "o|i:1;");
+}

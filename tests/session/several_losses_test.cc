@@ -1,0 +1,108 @@
+// Several nodes lose something, or miss it, one after the other: an older state is never taken for the newest one, and
+// what only one node has is not taken for the past. Layer: tests.
+#include <catch2/catch.hpp>
+#include <string>
+#include <vector>
+
+#include "tests/session/cluster_fixture.h"
+
+using namespace clustered_session;
+
+namespace {
+
+struct LossesFixture : ClusterFixture {
+  LossesFixture() {
+    Serve(&a, "", "n|i:1;");
+    id = browser.session_id;
+    placed = Placed(id);
+  }
+  static void Forget(WebServer* server, const std::string& id) {
+    server->store().Erase(server->context().InSpace(Hash128({}, "cs:", id)));
+  }
+
+  std::string id;
+  std::vector<FakeMemcached*> placed;
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(LossesFixture, "What a stand-in took is gone once the proper holders have what followed",
+                 "[session]") {
+  FakeMemcached* const missed = placed[GENERATE(0u, 1u)];
+  missed->set_down(true);
+  clock.Advance(std::chrono::seconds(11));
+  Serve(&a, "n|i:1;", "n|i:2;");
+  REQUIRE(HeldBy(placed[2], id) == "n|i:2;");
+  missed->set_down(false);
+  clock.Advance(std::chrono::seconds(3));
+  for (int n = 3; n < 6; ++n) Serve(&a, "n|i:" + std::to_string(n - 1) + ";", "n|i:" + std::to_string(n) + ";");
+  CHECK(HeldBy(placed[0], id) == "n|i:5;");
+  CHECK(HeldBy(placed[1], id) == "n|i:5;");
+  CHECK(HeldBy(placed[2], id) == "nothing");
+  // So nobody takes it for the session once both have evicted theirs.
+  placed[0]->items().clear();
+  placed[1]->items().clear();
+  Browser same = browser;
+  Request request(&b, &same);
+  const Result<std::string> read = request.Start();
+  REQUIRE(read.ok());
+  CHECK(*read != "n|i:2;");
+}
+
+// One that only other servers have written since is as old.
+TEST_CASE_METHOD(LossesFixture, "A takeover leaves no older record on a node that it has asked", "[session]") {
+  placed[1]->set_down(true);
+  clock.Advance(std::chrono::seconds(11));
+  Serve(&a, "n|i:1;", "n|i:2;");
+  placed[1]->set_down(false);
+  clock.Advance(std::chrono::seconds(3));
+  Serve(&b, "n|i:2;", "n|i:3;");
+  clock.Advance(std::chrono::seconds(3));
+  Serve(&b, "n|i:3;", "n|i:4;");
+  for (FakeMemcached* node : placed) {
+    const std::string held = HeldBy(node, id);
+    CHECK((held == "n|i:4;" || held == "nothing"));
+  }
+}
+
+// Each read without a copy may be the first of a server: that must not use up what tells the writers apart.
+TEST_CASE_METHOD(LossesFixture, "A server that keeps no copy takes nothing for the past that it has not read",
+                 "[session]") {
+  int lost = 0;
+  for (int session = 0; session < 20; ++session) {
+    browser = {};
+    Serve(&a, "", "n|i:1;");
+    id = browser.session_id;
+    placed = Placed(id);
+    for (size_t node = 0; node < nodes.size(); ++node) {
+      (nodes[node] == placed[1] ? a : b).Partition(node, true);
+    }
+    Browser tab = browser;
+    {
+      Request request(&b, &tab);
+      REQUIRE(request.Start().ok());
+      REQUIRE(request.Finish("n|i:1;b|i:1;").ok());
+    }
+    REQUIRE(HeldBy(placed[1], id) == "n|i:1;b|i:1;");
+    std::string payload = "n|i:1;";
+    for (int n = 2; n < 60; ++n) {
+      Forget(&a, id);
+      const std::string next = "n|i:" + std::to_string(n) + ";";
+      Serve(&a, payload, next);
+      payload = next;
+    }
+    for (size_t node = 0; node < nodes.size(); ++node) {
+      a.Partition(node, false);
+      b.Partition(node, false);
+    }
+    clock.Advance(std::chrono::seconds(61));
+    Forget(&a, id);
+    Forget(&b, id);
+    Request request(&a, &browser);
+    const Result<std::string> read = request.Start();
+    REQUIRE(read.ok());
+    lost += read->find("b|i:1;") == std::string::npos ? 1 : 0;
+    REQUIRE(request.FinishUnchanged().ok());
+  }
+  CHECK(lost == 0);
+}
