@@ -1,6 +1,6 @@
 // LifeSet: a few lives of one session ID. Layer: record. Pure; value type.
-// A life goes from an ID's first write to its destruction. Its name is a random number, so that a life that began where
-// the end of another could not be seen is not mistaken for it.
+// A life goes from an ID's first write to its destruction. The first life under an ID always has the same name; later
+// ones have random names, and each record names the lives that ended before it.
 #ifndef CLUSTERED_SESSION_RECORD_LIFE_SET_H_
 #define CLUSTERED_SESSION_RECORD_LIFE_SET_H_
 

@@ -54,7 +54,7 @@ bool Committer::CatchUp(std::string_view* payload, std::string* merged) {
   }
   if (here.tombstone) {  // of a life that this request knows nothing of
     Ancestry told = read;
-    told.ended.Absorb(here.ended);
+    CountOverflow(context_, told.ended.Absorb(here.ended));
     loaded_.image.SetAncestry(told);
     return true;
   }

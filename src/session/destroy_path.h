@@ -1,5 +1,5 @@
-// The destroy path: tombstones on all nodes, then here; of a session that only this server knows, nothing but its entry
-// goes. See docs/protocol.md, 'Destroy'. Layer: session.
+// The destroy path: tombstones on the session's nodes, then here; of a session that only this server knows, nothing but
+// its entry goes. See docs/protocol.md, 'Destroy'. Layer: session.
 #ifndef CLUSTERED_SESSION_SESSION_DESTROY_PATH_H_
 #define CLUSTERED_SESSION_SESSION_DESTROY_PATH_H_
 

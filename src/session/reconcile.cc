@@ -59,7 +59,7 @@ void MergeBranch(OpenScope* open, LoadedSession* loaded, const Ancestry& ancestr
   Image& image = loaded->image;
   if (ancestry.tombstone) {
     Ancestry told = image.ancestry();
-    told.ended.Absorb(ancestry.ended);
+    CountOverflow(open->context, told.ended.Absorb(ancestry.ended));
     image.SetAncestry(told);
     return;
   }

@@ -178,7 +178,8 @@ bool Replicator::ResolveContests() {
   if (record_.tombstone()) return true;
   ++record_.version;
   record_.ancestry.dot = NextDot(context_);
-  record_.ancestry.context.Add(record_.ancestry.dot, std::min(base_.since, record_.ancestry.dot.number));
+  const uint64_t since = std::min(base_.since, record_.ancestry.dot.number);
+  CountOverflow(context_, record_.ancestry.context.Add(record_.ancestry.dot, since));
   return true;
 }
 
@@ -210,7 +211,7 @@ bool Replicator::AbsorbMet() {
       outcome_.superseded = true;
       return false;
     }
-    mine.ended.Absorb(theirs.End().ended);
+    CountOverflow(context_, mine.ended.Absorb(theirs.End().ended));
     mine.lifetime_max_s = std::max(mine.lifetime_max_s, theirs.lifetime_max_s);
     record_.epoch = std::max(record_.epoch, contest.record.epoch);
   }
@@ -220,7 +221,7 @@ bool Replicator::AbsorbMet() {
 
 void Replicator::TakeIn(const Record& theirs) {
   if (!theirs.tombstone()) MergeWith(theirs);
-  if (!record_.ancestry.Absorb(theirs.ancestry)) context_.store->counters().history_overflows.Add();
+  CountOverflow(context_, record_.ancestry.Absorb(theirs.ancestry));
   if (theirs.tombstone()) return;
   record_.version = std::max(record_.version, theirs.version);
   if (theirs.epoch > record_.epoch) {  // taken over since: the session is the other server's now

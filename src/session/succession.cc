@@ -19,10 +19,6 @@ uint32_t NewLife(const SessionContext& context, const LifeSet& ended) {
   return static_cast<uint32_t>(hash.Hash64()) | kNamedLife;
 }
 
-void CountOverflow(const SessionContext& context, bool all_kept) {
-  if (!all_kept) context.store->counters().history_overflows.Add();
-}
-
 // Makes `dot` the write that *ancestry is.
 void AddWrite(const SessionContext& context, const Dot& dot, uint64_t since, Ancestry* ancestry) {
   CountOverflow(context, ancestry->context.Add(dot, std::min(since, dot.number)));
@@ -31,6 +27,10 @@ void AddWrite(const SessionContext& context, const Dot& dot, uint64_t since, Anc
 }
 
 }  // namespace
+
+void CountOverflow(const SessionContext& context, bool all_kept) {
+  if (!all_kept) context.store->counters().history_overflows.Add();
+}
 
 uint64_t NextNumber(const SessionContext& context) { return context.store->NextNumber(); }
 

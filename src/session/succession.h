@@ -21,6 +21,9 @@ inline constexpr uint32_t kFirstLife = 1;
 // From which number on this server knows its own writes of a session that it has no copy of.
 uint64_t SinceNow(const SessionContext& context);
 
+// Counts that something of the past had no room, where `all_kept` is false.
+void CountOverflow(const SessionContext& context, bool all_kept);
+
 // What the next write of the session is made from, itself included; or, of a destroyed one, the first write of a new
 // life. Counts what no longer fits.
 Ancestry SuccessorOf(const SessionContext& context, const LoadedSession& loaded);

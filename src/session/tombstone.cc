@@ -1,4 +1,4 @@
-// A session's end is told to all nodes, see tombstone.h. Layer: session.
+// A session's end is told to its nodes, see tombstone.h. Layer: session.
 #include "src/session/tombstone.h"
 
 #include <algorithm>
@@ -103,7 +103,7 @@ void WriteTombstone(OpenScope* open, LoadedSession* loaded, Telling telling, End
   Ancestry end = known.End();
   if (const std::optional<Ancestry> current = Current(*open, *loaded)) {
     if (!current->tombstone && current->ended.Meets(known.lives)) return;  // destroyed, and started anew since
-    end.ended.Absorb(current->End().ended);
+    CountOverflow(open->context, end.ended.Absorb(current->End().ended));
   }
   if (ending == Ending::kAllLives) end.ended.Add(kFirstLife);
   end.lifetime_max_s = std::max(end.lifetime_max_s, loaded->lifetime_s);

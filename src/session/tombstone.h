@@ -1,4 +1,4 @@
-// Tombstones: a session's end is told to all nodes, and kept here. Layer: session. For the other paths only.
+// Tombstones: a session's end is told to its nodes, and kept here. Layer: session. For the other paths only.
 // See docs/protocol.md, 'Destroy'.
 #ifndef CLUSTERED_SESSION_SESSION_TOMBSTONE_H_
 #define CLUSTERED_SESSION_SESSION_TOMBSTONE_H_

@@ -57,7 +57,8 @@ constexpr std::string_view kFormat1Slots = "4433221107000000ddccbbaa06000000";
 }  // namespace
 
 TEST_CASE("A record is read as it was written", "[record]") {
-  Result<Record> read = DecodeRecord(Encode(Sample()), kKey);
+  const std::string bytes = Encode(Sample());
+  Result<Record> read = DecodeRecord(bytes, kKey);
   REQUIRE(read.ok());
   CHECK(read->version == 7);
   CHECK(read->epoch == 3);
@@ -107,7 +108,8 @@ TEST_CASE("A record's bytes are the documented layout", "[record]") {
 }
 
 TEST_CASE("A tombstone is read as it was written", "[record]") {
-  Result<Record> read = DecodeRecord(Encode(SampleTombstone()), kKey);
+  const std::string bytes = Encode(SampleTombstone());
+  Result<Record> read = DecodeRecord(bytes, kKey);
   REQUIRE(read.ok());
   CHECK(read->tombstone());
   CHECK(read->epoch == 3);

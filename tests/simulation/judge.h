@@ -115,7 +115,7 @@ class Judge {
     std::map<int, uint64_t> last_event;  // by process, also of those that are dead
     int life = 0;
     int undecided_life = -1;
-    bool ends_forgotten = false;       // no node knows any more that it was destroyed: lives are counted anew
+    bool ends_forgotten = false;       // no node knows any more that it was destroyed: its first life begins anew
     std::map<int, TimePoint> ended;    // lives, when
     std::optional<TimePoint> used;     // by a request that reached the nodes
     uint64_t last_takeover_began = 0;  // of those that have ended, and by which process
