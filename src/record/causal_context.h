@@ -29,7 +29,7 @@ struct Dot {
 
 class CausalContext {
  public:
-  static constexpr size_t kIntervalsMax = 96;
+  static constexpr size_t kIntervalsMax = 240;
   static constexpr size_t kIntervalBytes = 16;  // as stored: actor (4), from (6), to (6), little-endian
 
   // Adds the write. `since`: its actor has written nothing else to this session from this number on that is not in
