@@ -178,9 +178,12 @@ Status Committer::FinishCommit(WriteOutcome outcome, std::string_view payload) {
   if (outcome.payload_changed) payload = outcome.payload;
   if (payload.data() != loaded_.image.payload().data()) loaded_.image.SetPayload(payload);
   loaded_.image.SetAncestry(outcome.ancestry);
-  // The other server's now: the next request of this session here asks the nodes.
-  if (outcome.ownership_lost && (outcome.acks > 0 || HasFault(ProtocolFault::kLostOwnershipForgets))) {
+  if (outcome.ownership_lost && HasFault(ProtocolFault::kLostOwnershipForgets)) {
     context_.store->Erase(loaded_.address().local_key());
+    return Status::Ok();
+  }
+  if (outcome.ownership_lost && outcome.acks > 0) {
+    LeaveToOwner(now);
     return Status::Ok();
   }
   const Status stored = PutEntry(context_, &loaded_, now);
@@ -192,6 +195,17 @@ Status Committer::FinishCommit(WriteOutcome outcome, std::string_view payload) {
   }
   NoteUnreplicated(context_, loaded_.entry.pool);
   return Status::Ok();
+}
+
+// The other server's now: the next request of this session here asks the nodes, and takes it over. The entry stays, as
+// it knows what this server has written.
+void Committer::LeaveToOwner(TimePoint now) {
+  const Entry written = loaded_.entry;
+  ++loaded_.entry.epoch;
+  loaded_.entry.flags |= kEntryTakeoverPending;
+  BeginGrace(context_, now, &loaded_.entry);
+  if (!PutEntry(context_, &loaded_, now).ok()) context_.store->Erase(loaded_.address().local_key());
+  loaded_.entry = written;  // this request takes nothing over
 }
 
 // The entry of what was written.

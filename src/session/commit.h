@@ -33,6 +33,7 @@ class Committer {
   bool CommitBehind(std::string_view payload);
   Status CommitHere(std::string_view payload);
   Status RefuseForSize(const WriteOutcome& outcome, size_t payload_size);
+  void LeaveToOwner(TimePoint now);
   Status FinishCommit(WriteOutcome outcome, std::string_view payload);
   Entry NextEntry(const WriteOutcome& outcome, TimePoint now);
 

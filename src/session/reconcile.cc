@@ -46,8 +46,8 @@ void Adopt(OpenScope* open, LoadedSession* loaded, const Record& record, TimePoi
   }
   loaded->image.SetPayload(record.payload);
   loaded->image.SetAncestry(record.ancestry);
-  // Of its own record this server may have written a successor that it has lost since.
-  if (mine) loaded->image.SetSince(SinceNow(open->context));
+  // A write of its own that this server did not know may have a successor that it does not know either.
+  if (record.ancestry.dot.actor == ActorOf(open->context)) loaded->image.SetSince(SinceNow(open->context));
   loaded->entry = entry;
 }
 

@@ -34,10 +34,12 @@ void CountOverflow(const SessionContext& context, bool all_kept) {
 
 uint64_t NextNumber(const SessionContext& context) { return context.store->NextNumber(); }
 
-Dot NextDot(const SessionContext& context) {
+uint32_t ActorOf(const SessionContext& context) {
   const auto actor = static_cast<uint32_t>(context.store->instance());
-  return {actor != 0 ? actor : 1, NextNumber(context)};
+  return actor != 0 ? actor : 1;
 }
+
+Dot NextDot(const SessionContext& context) { return {ActorOf(context), NextNumber(context)}; }
 
 uint64_t SinceNow(const SessionContext& context) {
   return HasFault(ProtocolFault::kForgottenWritesKnown) ? 0 : NextNumber(context);

@@ -11,7 +11,10 @@ namespace clustered_session {
 // needs no new name: from a new number on it knows what it writes.
 uint64_t NextNumber(const SessionContext& context);
 
-// This server's next write. The actor is its instance, shortened; never 0.
+// This server in dots: its instance, shortened; never 0.
+uint32_t ActorOf(const SessionContext& context);
+
+// This server's next write.
 Dot NextDot(const SessionContext& context);
 
 // The first life under any ID. So what two servers start without knowing of each other is one session, and ends as one.
