@@ -198,13 +198,15 @@ Status Committer::FinishCommit(WriteOutcome outcome, std::string_view payload) {
 }
 
 // The other server's now: the next request of this session here asks the nodes, and takes it over. The entry stays, as
-// it knows what this server has written.
+// it knows what this server has written; but without a session lock, requests that have read before would take the
+// session over by what they find there, so it goes.
 void Committer::LeaveToOwner(TimePoint now) {
   const Entry written = loaded_.entry;
   ++loaded_.entry.epoch;
   loaded_.entry.flags |= kEntryTakeoverPending;
   BeginGrace(context_, now, &loaded_.entry);
-  if (!PutEntry(context_, &loaded_, now).ok()) context_.store->Erase(loaded_.address().local_key());
+  const bool kept = context_.settings.lock != LockMode::kNone && PutEntry(context_, &loaded_, now).ok();
+  if (!kept) context_.store->Erase(loaded_.address().local_key());
   loaded_.entry = written;  // this request takes nothing over
 }
 
