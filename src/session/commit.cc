@@ -34,7 +34,8 @@ bool Committer::CatchUp(std::string_view* payload, std::string* merged) {
   Entry current;
   Image image;
   const SessionKey& key = loaded_.address().local_key();
-  if (!context_.store->Lookup(key, open_.Now(), &current, image.buffer()) || !image.Valid()) {
+  const bool have = context_.store->Lookup(key, open_.Now(), &current, image.buffer()) && image.Valid();
+  if (!have || (current.flags & kEntryLocalOnly) != 0) {
     // What was committed since is not known here any more, nor whether a takeover was.
     loaded_.image.SetSince(SinceNow(context_));
     if (!open_.created.Has(loaded_.address().id())) BeginGrace(context_, open_.Now(), &loaded_.entry);

@@ -8,6 +8,7 @@
 #include "src/session/commit.h"
 #include "src/session/entry_path.h"
 #include "src/session/lifetime.h"
+#include "src/session/succession.h"
 #include "src/session/tombstone.h"
 
 namespace clustered_session {
@@ -95,6 +96,7 @@ void WritePath::StoreEmpty(TimePoint now) {
   entry.expires_at_ns = SecondsAfter(now, loaded_.lifetime_s);
   entry.confirmed_at_ns = loaded_.read_at_ns;
   loaded_.entry = entry;
+  loaded_.image.SetSince(SinceNow(context_));  // others may have written since this request read, and been forgotten
   if (context_.settings.lock != LockMode::kNone) {
     (void)PutEntry(context_, &loaded_, now).ok();
     return;

@@ -138,7 +138,9 @@ class Judge {
   void JudgeLocal(const Visit& visit, const Facts& facts);
   void JudgeLateWrite(const Visit& visit, const Facts& facts);
   void JudgeKept(const Visit& visit, const Change& change, const Facts& facts);
-  void JudgeTombstones(const std::string& session, const Facts& facts);
+  void JudgeTombstones(const std::string& session);
+  int64_t TombstonesOn(const std::string& session);
+  void ExcuseUnseen(const std::string& session, Facts* facts);
   bool Expired(const Serving& serving, int server) const;
   int ServerOf(int process) const;
 

@@ -251,30 +251,54 @@ void Judge::JudgeKept(const Visit& visit, const Change& change, const Facts& fac
   }
 }
 
-// G4 holds as long as one node knows of the end. So all must be told.
-void Judge::JudgeTombstones(const std::string& session, const Facts& facts) {
+int64_t Judge::TombstonesOn(const std::string& session) {
   const std::vector<int> placed = world_.Placed(session);
-  const auto tombstones = std::count_if(placed.begin(), placed.end(), [&](int node) {
-    const std::optional<Record> record = world_.RecordOn(node, facts.storage_key);
+  return std::count_if(placed.begin(), placed.end(), [&](int node) {
+    const std::optional<Record> record = world_.RecordOn(node, FactsOf(session).storage_key);
     return record && record->tombstone();
   });
-  if (!world_.WholeForLong() || tombstones == std::ssize(placed)) return;
-  Violated("G4: " + std::to_string(tombstones) + " of " + std::to_string(placed.size()) +
-           " nodes know of a destruction");
+}
+
+// G4 holds as long as one node knows of the end. So all must be told.
+void Judge::JudgeTombstones(const std::string& session) {
+  const int64_t placed = std::ssize(world_.Placed(session));
+  const int64_t tombstones = TombstonesOn(session);
+  if (!world_.WholeForLong() || tombstones == placed) return;
+  Violated("G4: " + std::to_string(tombstones) + " of " + std::to_string(placed) + " nodes know of a destruction");
+}
+
+// A session that was begun under the same ID where no node could be reached, and is nowhere else, does not end with
+// one that others know.
+void Judge::ExcuseUnseen(const std::string& session, Facts* facts) {
+  Ancestry end;
+  for (const int node : world_.Placed(session)) {
+    const std::optional<Record> record = world_.RecordOn(node, facts->storage_key);
+    if (record && record->tombstone()) end.ended.Absorb(record->ancestry.ended);
+  }
+  for (auto& [name, key] : facts->keys) {
+    const int server = ServerOf(key.local_to);
+    if (key.stored || key.life != facts->life || server < 0) continue;
+    const std::optional<Ancestry> local = world_.LocalTo(server, session);
+    if (local && !end.ended.Meets(local->lives)) key.undecided = key.excused = true;
+  }
 }
 
 void Judge::Destroyed(const Visit& visit) {
   Facts& facts = FactsOf(visit.session);
-  const bool was_there = !visit.shown.empty();  // who has read an empty session destroys nothing
   const bool told = Observe();
+  // Who has read an empty session ends what is met, whatever life that is of.
+  const bool unread = visit.shown.empty();
+  const bool ends = !unread || TombstonesOn(visit.session) == std::ssize(world_.Placed(visit.session));
+  const bool of_this_life = unread || visit.life == facts.life;
   NoteAnswers(visit.server, visit.session);
   facts.serving[visit.process].local = false;
-  if (visit.life == facts.life && was_there && told) {
+  if (of_this_life && ends && told) {
     ++destroyed_;
-    JudgeTombstones(visit.session, facts);
+    JudgeTombstones(visit.session);
+    ExcuseUnseen(visit.session, &facts);
     facts.ended[facts.life] = world_.now();
     ++facts.life;
-  } else if (visit.life == facts.life) {
+  } else if (of_this_life) {
     // No node was told: it holds where it was made, and comes to the nodes when that server reaches them, or never. Or
     // nothing was found to destroy, as those nodes were out of reach that had it: whatever had this ID may end.
     facts.undecided_life = facts.life;

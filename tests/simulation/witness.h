@@ -124,6 +124,7 @@ class Witness {
     std::map<int, Serving> serving;  // by process
     int generation = 0;
     std::set<int> forgotten_ends;           // generations whose end no node knows any more
+    bool end_at_large = false;              // of a session without keys, by a server that has told no node so far
     std::map<std::string, int> tombstones;  // by their bytes, the generation that each ends
     std::optional<TimePoint> kept_until;    // what a request that reached the nodes may count on
   };

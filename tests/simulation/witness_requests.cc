@@ -139,7 +139,7 @@ void Witness::Attempts(Turn* turn, const Deed& deed) {
   if (!deed.removes.empty()) account.keys[deed.removes].removed = true;
   const bool ended_since = turn->shown.empty() && turn->generation != account.generation;
   if (ended_since) turn->generation = account.generation;
-  bool undecided = ended_since || (turn->unsure && !plan_.breadth.unseen_ends);
+  bool undecided = account.end_at_large || ended_since || (turn->unsure && !plan_.breadth.unseen_ends);
   bool blind = turn->unsure;
   for (const std::string& name : turn->shown) {
     undecided |= account.keys[name].undecided;
@@ -263,7 +263,9 @@ void Witness::Destroyed(const Turn& turn) {
   cause.turn = &turn;
   cause.ended = turn.session;
   const bool certain = turn.generation == account.generation && Certain(turn, account);
-  End(&account, cause, certain, AnsweredSince(turn.server, turn.answers));
+  const std::set<int> answered = AnsweredSince(turn.server, turn.answers);
+  if (!answered.empty()) account.serving[turn.process].answered = world_.NowOf(turn.server);
+  End(&account, cause, certain, answered);
 }
 
 void Witness::DestroyedUnread(int server, const std::string& session, const std::set<int>& answered) {
@@ -282,7 +284,10 @@ void Witness::End(Account* account, const Cause& cause, bool certain, const std:
   const bool any = std::any_of(account->keys.begin(), account->keys.end(),
                                [&](const auto& each) { return each.second.generation == account->generation; });
   Observe(cause);
-  if (!any && !told) return;
+  if (!any && !told) {
+    account->end_at_large = true;
+    return;
+  }
   if (certain) JudgeGone(*account, answered);
   if (certain && told) {
     ++destroyed_;

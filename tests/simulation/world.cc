@@ -6,6 +6,7 @@
 
 #include "src/cluster/node_code.h"
 #include "src/cluster/placement.h"
+#include "src/session/image.h"
 
 namespace clustered_session {
 
@@ -68,6 +69,14 @@ std::optional<World::Item> World::ItemOn(int index, const std::string& storage_k
   const auto found = node(index).items().find(storage_key);
   if (found == node(index).items().end() || found->second.expires_at <= node(index).Now()) return std::nullopt;
   return Item{found->second.value, ExpiryOn(index, storage_key)};
+}
+
+std::optional<Ancestry> World::LocalTo(int server, const std::string& session) {
+  const SessionKey key = Hash128({}, web(server).context().settings.prefix, session);
+  Entry entry;
+  Image image;
+  if (!web(server).store().Lookup(key, NowOf(server), &entry, image.buffer()) || !image.Valid()) return std::nullopt;
+  return image.ancestry();
 }
 
 std::vector<int> World::PlacedBy(int server, const std::string& session) {

@@ -47,6 +47,8 @@ class World {
 
   int servers() const { return static_cast<int>(servers_.size()); }
   WebServer& web(int server) { return *servers_[static_cast<size_t>(server)].web; }
+  // What the server's local copy of a session says of its history.
+  std::optional<Ancestry> LocalTo(int server, const std::string& session);
   std::string NameOf(int server) const { return "server " + std::to_string(server + 1); }
   TimePoint NowOf(int server) const { return servers_[static_cast<size_t>(server)].clock.Now(); }
   // Which process the server is: each start makes another one.
