@@ -191,6 +191,7 @@ void Witness::Finished(const Turn& turn, const Deed& deed, const Status& status,
     cause.ended = replaces->session;
     JudgeSuccessor(*replaces, turn);
     Account& before = AccountOf(replaces->session);
+    if (!answered.empty()) before.serving[turn.process].answered = world_.NowOf(turn.server);
     const bool certain = replaces->generation == before.generation && Certain(*replaces, before) && status.ok();
     End(&before, cause, certain, answered);
   } else {
