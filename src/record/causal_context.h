@@ -12,6 +12,7 @@
 #ifndef CLUSTERED_SESSION_RECORD_CAUSAL_CONTEXT_H_
 #define CLUSTERED_SESSION_RECORD_CAUSAL_CONTEXT_H_
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -29,7 +30,15 @@ struct Dot {
 
 class CausalContext {
  public:
-  static constexpr size_t kIntervalsMax = 240;
+  CausalContext() = default;
+  CausalContext(const CausalContext& other) { *this = other; }
+  CausalContext& operator=(const CausalContext& other) {  // most are far from full
+    size_ = other.size_;
+    std::copy_n(other.intervals_.begin(), size_, intervals_.begin());
+    return *this;
+  }
+
+  static constexpr size_t kIntervalsMax = 32;
   static constexpr size_t kIntervalBytes = 16;  // as stored: actor (4), from (6), to (6), little-endian
 
   // Adds the write. `since`: its actor has written nothing else to this session from this number on that is not in
@@ -52,16 +61,16 @@ class CausalContext {
 
  private:
   struct Interval {
-    uint32_t actor = 0;
-    uint64_t from = 0;
-    uint64_t to = 0;
+    uint32_t actor;
+    uint64_t from;
+    uint64_t to;
     friend bool operator==(const Interval&, const Interval&) = default;
   };
 
   bool Insert(Interval interval);
 
-  std::array<Interval, kIntervalsMax> intervals_{};  // the one that grew last comes first
   size_t size_ = 0;
+  std::array<Interval, kIntervalsMax> intervals_;  // the first size_ are in use; the one that grew last comes first
 };
 
 }  // namespace clustered_session
