@@ -116,6 +116,33 @@ TEST_CASE_METHOD(SideBySideFixture, "A request that leaves the session empty doe
   CHECK(Shown(&b, &browser) == "n|i:1;");
 }
 
+TEST_CASE_METHOD(SideBySideFixture, "What an empty session's copy stands in for is not known to it", "[session]") {
+  Serve(&a, "", "");
+  Browser other = browser;
+  Browser third = browser;
+  b.context().settings.lock = LockMode::kNone;
+  Request begins(&b, &browser);
+  Request leaves(&b, &other);
+  Request late(&b, &third);
+  REQUIRE(begins.Start().ok());
+  REQUIRE(leaves.Start().ok());
+  REQUIRE(late.Start().ok());
+  REQUIRE(begins.Finish("n|i:1;").ok());
+  REQUIRE(b.store().Erase(Key()));  // as where there is no room
+  SECTION("and a request that has read the copy merges what it meets") {
+    REQUIRE(leaves.FinishUnchanged().ok());
+    Serve(&b, "", "x|i:1;");
+  }
+  SECTION("and one beside it that has read before does as well") {
+    REQUIRE(leaves.FinishUnchanged().ok());
+    REQUIRE(late.Finish("x|i:1;").ok());
+  }
+  PassGrace();
+  const std::string shown = Shown(&a, &browser);
+  CHECK(Holds(shown, "n|i:1;"));
+  CHECK(Holds(shown, "x|i:1;"));
+}
+
 TEST_CASE_METHOD(SideBySideFixture, "That a session is empty is trusted from when it was read", "[session]") {
   Serve(&a, "", "");
   Browser other = browser;
