@@ -23,6 +23,9 @@ struct Ancestry {
   // keep all, so that some record of the past will look like a branch.
   bool Absorb(const Ancestry& other);
 
+  // With which lifetime records of lives that have ended may still be kept by nodes, in seconds; 0: none has ended.
+  uint32_t LifetimeOfEnded() const { return ended.empty() ? 0 : lifetime_max_s; }
+
   // A tombstone that ends what this is, and whatever this knows to have ended.
   Ancestry End() const;
 };

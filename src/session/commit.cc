@@ -235,7 +235,7 @@ Entry Committer::NextEntry(const WriteOutcome& outcome, TimePoint now) {
     open_.counters().under_replicated.Add();
   }
   entry.confirmed_at_ns = ToNanos(now);
-  entry.nodes_expire_at_ns = ToNanos(now + RecordTimeToLive(loaded_.lifetime_s));
+  entry.nodes_expire_at_ns = ToNanos(now + RecordTimeToLive(loaded_.lifetime_s, outcome.ancestry.LifetimeOfEnded()));
   return entry;
 }
 

@@ -39,13 +39,21 @@ void ExtendEntry(const SessionContext& context, LoadedSession* loaded, TimePoint
   const int64_t expires_at_ns = SecondsAfter(now, loaded->lifetime_s);
   const int64_t moved_ns = expires_at_ns - loaded->entry.expires_at_ns;
   if (moved_ns > -worth_updating_ns && moved_ns < worth_updating_ns) return;
+  const SessionKey& key = loaded->address().local_key();
   const Entry before = loaded->entry;
   loaded->entry.expires_at_ns = expires_at_ns;
   loaded->entry.lifetime_s = loaded->lifetime_s;
-  const bool single_server = context.nodes->empty();
-  if (!context.store->Update(loaded->address().local_key(), before, loaded->entry) && single_server) {
-    (void)PutEntry(context, loaded, now)
-        .ok();  // evicted or expired in the middle of the request: here is the only copy
+  if (context.store->Update(key, before, loaded->entry)) return;
+  Entry current;
+  if (context.store->Lookup(key, now, &current, nullptr)) {  // another request has written it since
+    if ((current.flags & kEntryTombstone) != 0) return;
+    Entry extended = current;
+    extended.expires_at_ns = expires_at_ns;
+    extended.lifetime_s = loaded->lifetime_s;
+    context.store->Update(key, current, extended);
+  } else if (context.nodes->empty()) {
+    // Evicted or expired in the middle of the request: here is the only copy.
+    (void)PutEntry(context, loaded, now).ok();
   }
 }
 

@@ -60,6 +60,9 @@ class Image {
     bytes_.replace(0, bytes_.empty() ? 0 : HeaderSize(), header);
   }
 
+  // As Ancestry's.
+  uint32_t LifetimeOfEnded() const { return Count(kEndedAt) == 0 ? 0 : LoadLittleEndian<uint32_t>(Header() + 28); }
+
   // This server has made no write of the session with a number from this one on that is not in the ancestry.
   uint64_t since() const { return LoadLittleEndian<uint64_t>(Header() + 8); }
   void SetSince(uint64_t since) { StoreLittleEndian<uint64_t>(OwnHeader() + 8, since); }

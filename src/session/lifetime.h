@@ -22,8 +22,10 @@ inline std::chrono::seconds RefreshInterval(uint32_t lifetime_s) {
   return std::max(std::chrono::seconds(lifetime_s) / 10 - kNodeClockTick, std::chrono::seconds(1));
 }
 
-// A tenth more than the lifetime; two seconds, if those are more.
-inline std::chrono::seconds RecordTimeToLive(uint32_t lifetime_s) {
+// A tenth more than the lifetime; two seconds, if those are more. A record that names lives which have ended outlives
+// what is left of them, as a tombstone does: `of_ended_s` is Ancestry::LifetimeOfEnded().
+inline std::chrono::seconds RecordTimeToLive(uint32_t lifetime_s, uint32_t of_ended_s = 0) {
+  lifetime_s = std::max(lifetime_s, of_ended_s);
   return std::chrono::seconds(lifetime_s) + RefreshInterval(lifetime_s) + kNodeClockTick;
 }
 

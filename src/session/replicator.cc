@@ -17,7 +17,9 @@ namespace {
 constexpr int kAttemptsMax = 6;
 
 std::chrono::seconds TimeToLiveOf(const Record& record) {
-  return record.tombstone() ? TombstoneTimeToLive(record.ancestry.lifetime_max_s) : RecordTimeToLive(record.lifetime_s);
+  const Ancestry& ancestry = record.ancestry;
+  return record.tombstone() ? TombstoneTimeToLive(ancestry.lifetime_max_s)
+                            : RecordTimeToLive(record.lifetime_s, ancestry.LifetimeOfEnded());
 }
 
 }  // namespace

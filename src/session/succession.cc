@@ -50,6 +50,7 @@ Ancestry SuccessorOf(const SessionContext& context, const LoadedSession& loaded)
   if (next.tombstone) {  // nothing of what has ended is in what begins
     Ancestry anew;
     anew.ended = next.ended;
+    anew.lifetime_max_s = next.lifetime_max_s;
     next = anew;
   }
   if (next.lives.empty()) next.lives.Add(NewLife(context, next.ended));

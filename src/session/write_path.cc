@@ -55,7 +55,7 @@ bool WritePath::NodesNeedWrite(TimePoint now) {
   const TimePoint gone = FromNanos(loaded_.entry.nodes_expire_at_ns);
   const bool too_early = gone - kNodeClockTick < now + std::chrono::seconds(loaded_.lifetime_s);
   // The lifetime was longer when it was written.
-  const bool too_late = gone > now + RecordTimeToLive(loaded_.lifetime_s);
+  const bool too_late = gone > now + RecordTimeToLive(loaded_.lifetime_s, loaded_.image.LifetimeOfEnded());
   return (too_early || too_late) && !HasFault(ProtocolFault::kNeverRefreshed);
 }
 

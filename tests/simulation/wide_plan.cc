@@ -37,7 +37,9 @@ bool SetBreadth(const std::string& name, bool value, Breadth* breadth) {
 
 Breadth KeptBreadth() {
   Breadth breadth;
-  breadth.destructions = breadth.entry_evictions = breadth.regenerations = breadth.leftovers = true;
+  breadth.destructions = breadth.regenerations = breadth.lifetimes = true;
+  breadth.node_evictions = breadth.entry_evictions = breadth.forgetful = breadth.node_clocks = true;
+  breadth.leftovers = true;
   return breadth;
 }
 

@@ -36,6 +36,7 @@ struct Turn {
   bool asked = false;             // a node
   bool created = false;           // the ID was made in this request
   bool may_ask = false;           // not every node had just failed
+  int overs = 0;                  // Account::overs at its start
   bool unsure = false;            // it was shown nothing, and no node that has answered knows of the last end
   TimePoint began;                // by its server's clock
   TimePoint looked_at;            // the true time
@@ -124,6 +125,7 @@ class Witness {
     std::map<int, Serving> serving;  // by process
     int generation = 0;
     std::set<int> forgotten_ends;           // generations whose end no node knows any more
+    int overs = 0;                          // times that a server took it for over, as nobody had used it
     bool end_at_large = false;              // of a session without keys, by a server that has told no node so far
     std::map<std::string, int> tombstones;  // by their bytes, the generation that each ends
     std::optional<TimePoint> kept_until;    // what a request that reached the nodes may count on
@@ -147,6 +149,7 @@ class Witness {
   static int KnownBy(const Account& account, const Held& held, const Held& before, const Turn* turn);
   void ForgetEnds(Account* account, const Cause& cause);
   void ForgetKeys(Account* account, const Cause& cause);
+  bool EndsUnseen(const Account& account, const std::set<int>& answered);
   bool KnowsEnd(const Account& account, int node, int generation) const;
 
   // witness_requests.cc

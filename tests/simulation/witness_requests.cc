@@ -39,10 +39,13 @@ void Witness::Started(Turn* turn, const Result<std::string>& read) {
   // Whoever has looked here last takes it for unused.
   if (OverAt(account, turn->server) && turn->shown.empty()) {
     for (auto& [name, key] : account.keys) key.undecided |= key.generation == account.generation;
+    ++account.overs;
   }
+  turn->overs = account.overs;
   turn->unsure = turn->shown.empty() && !turn->created && account.generation > 0 &&
                  std::none_of(turn->answered.begin(), turn->answered.end(),
                               [&](int node) { return KnowsEnd(account, node, account.generation - 1); });
+  turn->unsure |= turn->shown.empty() && !turn->created && EndsUnseen(account, turn->answered);
   Say("  reads " + Join(turn->shown) + (turn->asked ? "" : ", asks nobody") +
       (turn->generation < account.generation ? ", of before its end" : "") +
       (turn->unsure ? ", and knows no end" : ""));
@@ -53,6 +56,16 @@ void Witness::Started(Turn* turn, const Result<std::string>& read) {
   Serving& serving = account.serving[turn->process];
   if (!turn->answered.empty() || turn->created) serving.answered = world_.NowOf(turn->server);
   Observe(cause);
+}
+
+// Whether a node that has not answered holds what was begun after an end, such as of a session that was over.
+bool Witness::EndsUnseen(const Account& account, const std::set<int>& answered) {
+  for (int node = 0; node < world_.nodes(); ++node) {
+    if (answered.count(node) > 0) continue;
+    const std::optional<Record> record = world_.RecordOn(node, account.storage_key);
+    if (record && !record->ancestry.ended.empty()) return true;
+  }
+  return false;
 }
 
 // A session can be read while nothing is broken, unless it is of a later release.
@@ -139,7 +152,8 @@ void Witness::Attempts(Turn* turn, const Deed& deed) {
   if (!deed.removes.empty()) account.keys[deed.removes].removed = true;
   const bool ended_since = turn->shown.empty() && turn->generation != account.generation;
   if (ended_since) turn->generation = account.generation;
-  bool undecided = account.end_at_large || ended_since || (turn->unsure && !plan_.breadth.unseen_ends);
+  bool undecided = account.end_at_large || turn->overs != account.overs || ended_since ||
+                   (turn->unsure && !plan_.breadth.unseen_ends);
   bool blind = turn->unsure;
   for (const std::string& name : turn->shown) {
     undecided |= account.keys[name].undecided;
@@ -179,7 +193,9 @@ void Witness::Finished(const Turn& turn, const Deed& deed, const Status& status,
   const bool whole = world_.WholeForLong() && !plan_.behind();
   const bool lives = turn.generation == account.generation;
   const TimePoint until = world_.now() + seconds(turn.lifetime_s) - seconds(2);
-  if (whole && lives && deed.is_use && !turn.shown.empty() && status.ok()) {
+  // With affinity=balancer a server may not know that another one has written the session with a shorter lifetime.
+  const bool current = turn.asked || plan_.settings.affinity == AffinityMode::kCookie;
+  if (whole && lives && current && deed.is_use && !turn.shown.empty() && status.ok()) {
     account.kept_until = until;
   } else if (account.kept_until) {
     account.kept_until = std::min(*account.kept_until, until);
