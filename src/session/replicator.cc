@@ -225,6 +225,7 @@ void Replicator::TakeIn(const Record& theirs) {
   if (!theirs.tombstone()) MergeWith(theirs);
   CountOverflow(context_, record_.ancestry.Absorb(theirs.ancestry));
   if (theirs.tombstone()) return;
+  record_.lifetime_s = std::max(record_.lifetime_s, theirs.lifetime_s);  // nobody knows who has used it last
   record_.version = std::max(record_.version, theirs.version);
   if (theirs.epoch > record_.epoch) {  // taken over since: the session is the other server's now
     record_.epoch = theirs.epoch;

@@ -149,6 +149,8 @@ class Witness {
   static int KnownBy(const Account& account, const Held& held, const Held& before, const Turn* turn);
   void ForgetEnds(Account* account, const Cause& cause);
   void ForgetKeys(Account* account, const Cause& cause);
+  void NoteOver(int server, Account* account);
+  void ExcuseUnseen(Account* account);
   bool EndsUnseen(const Account& account, const std::set<int>& answered);
   bool KnowsEnd(const Account& account, int node, int generation) const;
 

@@ -36,11 +36,7 @@ void Witness::Started(Turn* turn, const Result<std::string>& read) {
     turn->shown.insert(std::move(key));
   }
   if (!turn->shown.empty()) turn->generation = shown_generation;
-  // Whoever has looked here last takes it for unused.
-  if (OverAt(account, turn->server) && turn->shown.empty()) {
-    for (auto& [name, key] : account.keys) key.undecided |= key.generation == account.generation;
-    ++account.overs;
-  }
+  if (turn->shown.empty()) NoteOver(turn->server, &account);
   turn->overs = account.overs;
   turn->unsure = turn->shown.empty() && !turn->created && account.generation > 0 &&
                  std::none_of(turn->answered.begin(), turn->answered.end(),
@@ -55,7 +51,16 @@ void Witness::Started(Turn* turn, const Result<std::string>& read) {
   JudgeLocal(*turn, account);
   Serving& serving = account.serving[turn->process];
   if (!turn->answered.empty() || turn->created) serving.answered = world_.NowOf(turn->server);
+  // What nodes answer is kept for the lifetime of who has asked.
+  if (!turn->answered.empty()) serving.lifetime_s = std::min(serving.lifetime_s, turn->lifetime_s);
   Observe(cause);
+}
+
+// Whoever has looked at the session there last takes it for unused, if it is.
+void Witness::NoteOver(int server, Account* account) {
+  if (!OverAt(*account, server)) return;
+  for (auto& [name, key] : account->keys) key.undecided |= key.generation == account->generation;
+  ++account->overs;
 }
 
 // Whether a node that has not answered holds what was begun after an end, such as of a session that was over.
@@ -174,6 +179,7 @@ void Witness::Finished(const Turn& turn, const Deed& deed, const Status& status,
   const std::set<int> answered = AnsweredSince(turn.server, turn.answers);
   Serving& serving = account.serving[turn.process];
   if (!answered.empty()) serving.answered = world_.NowOf(turn.server);
+  if (serving.lifetime_s != 0) NoteOver(turn.server, &account);
   if (deed.is_use) serving.used = world_.NowOf(turn.server);
   // Who does not use it may shorten its life, not prolong it.
   serving.lifetime_s =
@@ -308,11 +314,27 @@ void Witness::End(Account* account, const Cause& cause, bool certain, const std:
   if (certain) JudgeGone(*account, answered);
   if (certain && told) {
     ++destroyed_;
+    ExcuseUnseen(account);
   } else {
     for (auto& [name, key] : account->keys) key.undecided |= key.generation == account->generation;
     account->forgotten_ends.insert(account->generation);
   }
   ++account->generation;
+}
+
+// What was begun under the same ID without a view of the session that ends, and is where nobody could see it, is
+// another session.
+void Witness::ExcuseUnseen(Account* account) {
+  LifeSet ended;
+  for (int node = 0; node < world_.nodes(); ++node) {
+    const std::optional<Record> record = world_.RecordOn(node, account->storage_key);
+    if (record && record->tombstone()) (void)ended.Absorb(record->ancestry.ended);
+  }
+  for (int node = 0; node < world_.nodes(); ++node) {
+    const std::optional<Record> record = world_.RecordOn(node, account->storage_key);
+    if (!record || record->tombstone() || ended.Meets(record->ancestry.lives)) continue;
+    for (const std::string& name : account->nodes[static_cast<size_t>(node)].keys) account->keys[name].undecided = true;
+  }
 }
 
 // G4: a destruction that was told to a client is true of every node that has answered; unless another one hung, which
