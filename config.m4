@@ -146,6 +146,7 @@ struct Value {
     src/cluster/node_set.cc
     src/cluster/node_watch.cc
     src/cluster/placement.cc
+    src/cluster/sentinel.cc
     src/local/arena.cc
     src/local/entry_head.cc
     src/local/expiry_tree.cc

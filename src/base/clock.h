@@ -1,6 +1,6 @@
 // The injected clock: every decision of the core that depends on time is handed `now`, so that a simulation can own
-// time. Layer: base. Only monotonic time of this host is ever used to decide; no other server's clock is compared with
-// ours.
+// time. Layer: base. Monotonic time of this host decides; other servers' clocks are compared with ours only to tell how
+// old a node's memory is (NodeSet::AnyOlder()).
 #ifndef CLUSTERED_SESSION_BASE_CLOCK_H_
 #define CLUSTERED_SESSION_BASE_CLOCK_H_
 
@@ -18,6 +18,11 @@ class Clock {
  public:
   virtual ~Clock() = default;
   virtual TimePoint Now() const = 0;
+  // The time of day, in seconds since 1970; it may be set, and differ from other servers'.
+  virtual int64_t UnixSeconds() const {
+    return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+        .count();
+  }
   // Returns after `duration` by this clock. For what nobody can be woken for, such as a lock on another host.
   virtual void Pause(Duration duration) const = 0;
 };

@@ -23,6 +23,9 @@ inline constexpr uint32_t kEvidenceMax = 2;  // failures in a row, from which on
 // A failure so long after the one before is the first in a row again.
 inline constexpr Duration kEvidenceAge = std::chrono::minutes(1);
 
+// A node that fails for so long is not expected back by a request that needs it.
+inline constexpr Duration kGivenUpAfter = std::chrono::minutes(1);
+
 // Zeroed = nothing is suspected.
 struct Suspicion {
   std::atomic<int64_t> tried_at_ns;  // of the last failure or probe

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "src/cluster/flight.h"
+#include "src/cluster/sentinel.h"
 
 namespace clustered_session {
 
@@ -25,6 +26,22 @@ NodeSet::NodeSet(std::vector<Member> members, Duration retry_interval, const Clo
 std::string NodeSet::Label(uint32_t index) const {
   const Node& node = *members_[index].node;
   return "node " + node.name() + " (" + node.address() + ")";
+}
+
+bool NodeSet::GivenUp(uint32_t index) const {
+  const HealthHandle& health = members_[index].health;
+  if (!health.holds() || !Fails(*health.get(), members_[index].node->Connected())) return false;
+  const TimePoint since = FromNanos(health->changed_at_ns.load(std::memory_order_relaxed));
+  return clock_->Now() - since >= kGivenUpAfter;
+}
+
+bool NodeSet::AnyOlder(const std::vector<uint32_t>& nodes, std::chrono::seconds age, TimePoint deadline) {
+  const std::vector<Read> reads = ReadAll(nodes, kSentinelKey, deadline);
+  return std::any_of(reads.begin(), reads.end(), [&](const Read& read) {
+    if (read.reply.status != NodeStatus::kHit) return false;
+    const std::optional<int64_t> added = SentinelTime(read.reply.value);
+    return !added || clock_->UnixSeconds() - *added > age.count();
+  });
 }
 
 uint64_t NodeSet::SmallestItemMax() const {

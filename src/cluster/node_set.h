@@ -62,6 +62,13 @@ class NodeSet {
   // as far as health allows that: each by one worker of the server in a tenth of a second. False: none may be asked.
   bool GrantLastTries(const std::vector<uint32_t>& nodes);
 
+  // Whether the node has been failing for so long that nobody waits for its return any more.
+  bool GivenUp(uint32_t index) const;
+
+  // Whether the node holds what was written more than `age` ago, as far as its sentinel tells: it has not lost its
+  // memory since. Of several nodes, whether one does; one wait.
+  bool AnyOlder(const std::vector<uint32_t>& nodes, std::chrono::seconds age, TimePoint deadline);
+
   // Whether no node of the set answers; `since` receives when that began.
   bool Alone(TimePoint* since) const { return watch_.Alone(since); }
 

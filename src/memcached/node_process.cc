@@ -40,7 +40,8 @@ std::string RandomSentinel() {
     uint64_t bits = RandomBits();
     for (int i = 0; i < 16; ++i, bits >>= 4) text += kDigits[bits & 15];
   }
-  return text;
+  const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
+  return SentinelValue(text, std::chrono::duration_cast<std::chrono::seconds>(since_1970).count());
 }
 
 NodeProcess::NodeProcess(const NodeProcess& other)

@@ -9,18 +9,14 @@
 #include <string_view>
 
 #include "src/cluster/health.h"
+#include "src/cluster/sentinel.h"
 #include "src/memcached/node_engine.h"
 
 namespace clustered_session {
 
-// An item that the first to connect to a node process adds with a random value; its hash is the process's incarnation,
-// for all servers. Shorter than any storage key. If the node evicts it, the next one adds another: tokens of before are
-// then not used, which costs a round trip and is never wrong.
-inline constexpr std::string_view kSentinelKey = "cs:node-incarnation";
-
 uint64_t RandomBits();
 
-// A value for that item.
+// A value for the node's sentinel. Its hash is the process's incarnation, for all servers.
 std::string RandomSentinel();
 
 // What comes next of a write: nothing is sent that the node's limit forbids, and a token only to the process that gave

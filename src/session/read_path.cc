@@ -156,8 +156,9 @@ Result<ReadPath::Outcome> ReadPath::LoadFromNodes(TimePoint now) {
     survey.RemoveLeftovers(loaded_.Known());
     return Outcome::kLoaded;
   }
-  if (survey.Conclusive()) return Outcome::kLoaded;  // empty and new
-  return NoNodeToAsk();
+  if (!survey.Conclusive()) return NoNodeToAsk();
+  if (survey.MissMayBeLoss(loaded_.lifetime_s)) return MayBeLost(survey);
+  return Outcome::kLoaded;  // empty and new
 }
 
 // What the first flight of a load has brought of the cluster lock; kLoaded if there is nothing to wait for.
@@ -196,6 +197,18 @@ Error ReadPath::LaterFormat(uint32_t node) const {
   return {ErrorCode::kUnavailable, context_.nodes->Label(node) +
                                        " holds this session in the format of a later clustered_session: upgrade "
                                        "this server; the session stays as it is"};
+}
+
+Error ReadPath::MayBeLost(const Survey& survey) const {
+  std::string silent;
+  std::string restarted;
+  for (const uint32_t node : loaded_.items().Copies(context_)) {
+    std::string& names = survey.Answered(node) ? restarted : silent;
+    names += (names.empty() ? "" : ", ") + context_.nodes->member(node).node->name();
+  }
+  return {ErrorCode::kUnavailable, "this session may be on a node that does not answer (" + silent +
+                                       "), as the others have lost their memory lately (" + restarted +
+                                       "): check that memcached runs there; no empty session was started in its place"};
 }
 
 Error ReadPath::NoNodeToAsk() const {

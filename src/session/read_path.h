@@ -36,6 +36,7 @@ class ReadPath {
   bool EndedHere(const Survey& survey, TimePoint now);
   Error LaterFormat(uint32_t node) const;
   Error NoNodeToAsk() const;
+  Error MayBeLost(const Survey& survey) const;
 
   OpenScope& open_;
   const SessionContext& context_;

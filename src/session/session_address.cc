@@ -38,6 +38,11 @@ NodeItems::NodeItems(const SessionContext& context, const SessionAddress& addres
   }
 }
 
+std::vector<uint32_t> NodeItems::Copies(const SessionContext& context) const {
+  const auto copies = std::min<size_t>(context.settings.copies, placement.size());
+  return {placement.begin(), placement.begin() + static_cast<ptrdiff_t>(copies)};
+}
+
 std::vector<uint32_t> NodeItems::Holders(const SessionContext& context) const {
   std::vector<uint32_t> holders;
   for (const uint32_t node : placement) {

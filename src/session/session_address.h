@@ -48,6 +48,9 @@ struct NodeItems {
   // With the tokens that `known` has.
   NodeItems(const SessionContext& context, const SessionAddress& address, const Entry& known);
 
+  // The nodes that should hold it: the first `copies` of the placement.
+  std::vector<uint32_t> Copies(const SessionContext& context) const;
+
   // The nodes that a write would go to now.
   std::vector<uint32_t> Holders(const SessionContext& context) const;
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "src/base/protocol_fault.h"
+#include "src/session/lifetime.h"
 
 namespace clustered_session {
 
@@ -68,10 +69,26 @@ bool Survey::FoundAny() const {
 }
 
 bool Survey::Conclusive() const {
-  const std::vector<uint32_t>& placement = items_->placement;
-  const auto holders = static_cast<ptrdiff_t>(std::min<size_t>(open_->context.settings.copies, placement.size()));
-  return FoundAny() ||
-         std::any_of(placement.begin(), placement.begin() + holders, [this](uint32_t node) { return Answered(node); });
+  const std::vector<uint32_t> copies = items_->Copies(open_->context);
+  return FoundAny() || std::any_of(copies.begin(), copies.end(), [this](uint32_t node) { return Answered(node); });
+}
+
+bool Survey::MissMayBeLoss(uint32_t lifetime_s) {
+  if (FoundAny()) return false;
+  const SessionContext& context = open_->context;
+  std::vector<uint32_t> missed;
+  bool may_return = false;
+  for (const uint32_t node : items_->Copies(context)) {
+    if (Answered(node)) {
+      missed.push_back(node);
+    } else {
+      may_return |= !context.nodes->GivenUp(node);
+    }
+  }
+  if (!may_return || HasFault(ProtocolFault::kLossIsAbsence)) return false;
+  // A node that hung may have used up the read's time.
+  const TimePoint deadline = std::max(deadline_, context.clock->Now() + context.settings.operation_timeout);
+  return !context.nodes->AnyOlder(missed, RecordTimeToLive(lifetime_s), deadline);
 }
 
 bool Survey::HasLaggard(const std::vector<uint32_t>& holders, const Ancestry& known) const {

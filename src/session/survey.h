@@ -43,6 +43,11 @@ class Survey {
   // Whether a record was found, or one of the first `copies` nodes has said that there is none.
   bool Conclusive() const;
 
+  // Whether that there is none may be a loss: those of the first `copies` nodes that have answered have all been
+  // without memory less than `lifetime_s` ago, and another of them may still be back. Asks them: one wait more, of at
+  // most operation_timeout. A node that has failed for long is not waited for.
+  bool MissMayBeLoss(uint32_t lifetime_s);
+
   // Whether one of `holders` has answered and holds what is past, or nothing.
   bool HasLaggard(const std::vector<uint32_t>& holders, const Ancestry& known) const;
 

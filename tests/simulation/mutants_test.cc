@@ -5,6 +5,7 @@
 
 #include "src/base/protocol_fault.h"
 #include "tests/simulation/history.h"
+#include "tests/simulation/wide_history.h"
 
 using namespace clustered_session;
 
@@ -54,6 +55,17 @@ void MustBeCaught(const Mutant& mutant) {
   CHECK(!violation.empty());
 }
 
+// By wide histories, which draw what these faults need.
+void MustBeCaughtWidely(const Mutant& mutant) {
+  protocol_fault = mutant.fault;
+  std::string violation;
+  uint64_t seed = 0;
+  for (; violation.empty() && seed < kHistoriesMax; ++seed) violation = WideHistory(seed, KeptBreadth()).Run();
+  protocol_fault = ProtocolFault::kNone;
+  std::cout << mutant.name << ": wide seed " << seed - 1 << ": " << violation << std::endl;
+  CHECK(!violation.empty());
+}
+
 }  // namespace
 
 TEST_CASE("A fault in reading is caught by the simulation", "[mutants]") {
@@ -92,6 +104,17 @@ TEST_CASE("A fault in writing or destroying is caught by the simulation", "[muta
   };
   for (const Mutant& mutant : kMutants) {
     DYNAMIC_SECTION(mutant.name) { MustBeCaught(mutant); }
+  }
+}
+
+TEST_CASE("A fault that needs several sessions or more kinds of loss is caught by wide histories", "[mutants]") {
+  static constexpr Mutant kMutants[] = {
+      {"leftovers kept", ProtocolFault::kLeftoversStay},
+      {"replaced sessions ended before their successor is written", ProtocolFault::kReplacedTooEarly},
+      {"a loss taken for absence", ProtocolFault::kLossIsAbsence},
+  };
+  for (const Mutant& mutant : kMutants) {
+    DYNAMIC_SECTION(mutant.name) { MustBeCaughtWidely(mutant); }
   }
 }
 

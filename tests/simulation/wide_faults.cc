@@ -81,7 +81,7 @@ void WideHistory::NodeLosesAll() {
   if (old != old_items_.end()) {
     node.RestartWith(std::move(old->second));
     old_items_.erase(old);
-    witness_.Failed("node " + node.name() + " comes back with old items", index, true);
+    witness_.Failed("node " + node.name() + " comes back with old items", index);
     return;
   }
   node.RestartEmpty();

@@ -113,16 +113,28 @@ void Witness::JudgeEmpty(const Turn& turn, const Account& account) {
     Violated("G3: " + world_.NameOf(turn.server) + " takes a record of a later format on " + world_.node(node).name() +
              " for a session that does not exist");
   }
-  if (!plan_.breadth.restarted) return;
+  // Whose clock is ahead takes a node's memory for older than it is.
+  if (!plan_.breadth.restarted || world_.NowOf(turn.server) != world_.now()) return;
+  const bool any = std::any_of(turn.answered.begin(), turn.answered.end(),
+                               [&](int node) { return account.nodes[static_cast<size_t>(node)].present; });
+  if (any) return;          // an end
   std::vector<int> misses;  // of nodes that should have it
+  bool expected_back = false;
   const std::vector<int> placed = world_.PlacedBy(turn.server, turn.session);
   const auto copies = std::min<size_t>(plan_.settings.copies, placed.size());
   for (size_t i = 0; i < copies; ++i) {
-    if (turn.answered.count(placed[i]) > 0) misses.push_back(placed[i]);
+    if (turn.answered.count(placed[i]) > 0) {
+      misses.push_back(placed[i]);
+    } else {
+      const std::vector<int>& list = world_.ListOf(turn.server);
+      const auto index = std::find(list.begin(), list.end(), placed[i]) - list.begin();
+      expected_back |= !world_.web(turn.server).context().nodes->GivenUp(static_cast<uint32_t>(index));
+    }
   }
-  if (misses.empty()) return;
+  if (misses.empty() || !expected_back) return;
   for (const auto& [name, key] : account.keys) {
     if (!Current(account, key) || MayLose(key)) continue;
+    if (plan_.breadth.lifetimes) continue;  // it cannot know for how long others have kept it
     const auto& forgotten = key.forgotten_by;
     if (!std::all_of(misses.begin(), misses.end(), [&](int node) { return forgotten.count(node) > 0; })) continue;
     Violated("G1: " + world_.NameOf(turn.server) + " takes the miss of " + world_.node(misses[0]).name() +

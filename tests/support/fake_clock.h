@@ -12,6 +12,7 @@ namespace clustered_session {
 class FakeClock final : public Clock {
  public:
   TimePoint Now() const override { return now_; }
+  int64_t UnixSeconds() const override { return 1'700'000'000 + ToNanos(Now()) / 1'000'000'000; }
   // Whoever waits lets time pass; what others do meanwhile, the test says.
   void Pause(Duration duration) const override {
     now_ += duration;
@@ -35,6 +36,7 @@ class OffsetClock final : public Clock {
   // `clock` must outlive this.
   explicit OffsetClock(const Clock* clock, Duration offset = Duration::zero()) : clock_(clock), offset_(offset) {}
   TimePoint Now() const override { return clock_->Now() + offset_; }
+  int64_t UnixSeconds() const override { return clock_->UnixSeconds() + offset_ / std::chrono::seconds(1); }
   void Pause(Duration duration) const override { clock_->Pause(duration); }
   void set_offset(Duration offset) { offset_ = offset; }
   Duration offset() const { return offset_; }

@@ -2,9 +2,19 @@
 
 #include <utility>
 
+#include "src/cluster/sentinel.h"
+
 namespace clustered_session {
 
-void FakeMemcached::RestartEmpty() { RestartWith({}); }
+void FakeMemcached::RestartEmpty() {
+  RestartWith({});
+  empty_at_s_ = clock_->UnixSeconds();
+}
+
+std::string FakeMemcached::Sentinel() const {
+  constexpr int64_t kMonth = 30 * 24 * 3600;
+  return SentinelValue(std::to_string(incarnation_), empty_at_s_.value_or(clock_->UnixSeconds() - kMonth));
+}
 
 void FakeMemcached::RestartWith(std::map<std::string, Item> items) {
   items_ = std::move(items);
@@ -61,6 +71,11 @@ NodeReply FakeMemcached::Read(const std::string& key, const LockClaim* claim) {
   if (const Item* lock = claim == nullptr ? nullptr : Find(std::string(claim->key)); lock != nullptr) {
     reply.lock_owner = lock->value;
     reply.lock_token = {lock->cas, incarnation_};
+  }
+  if (key == kSentinelKey) {
+    reply.status = NodeStatus::kHit;
+    reply.value = Sentinel();
+    return reply;
   }
   const Item* item = Find(key);
   reply.status = item == nullptr ? NodeStatus::kMiss : NodeStatus::kHit;

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -55,7 +56,7 @@ class FakeMemcached {
   void set_keeps_incarnation(bool keeps) { keeps_incarnation_ = keeps; }
   // Likewise: stores whatever it is given, whatever the item is.
   void set_unconditional(bool unconditional) { unconditional_ = unconditional; }
-  void RestartEmpty();                                  // a new incarnation without items
+  void RestartEmpty();                                  // a new incarnation without items, as of now
   void RestartWith(std::map<std::string, Item> items);  // a new incarnation that comes back with old items
 
   // Somebody waits for an answer until `deadline`: false if there is none. One that was asked in time answers at once.
@@ -67,6 +68,8 @@ class FakeMemcached {
   bool hung() const { return hung_ != nullptr; }
   TimePoint Now() const { return clock_->Now(); }
   std::map<std::string, Item>& items() { return items_; }
+  // The value of its sentinel, which it has since it was last empty, or for a month.
+  std::string Sentinel() const;
   Item* Find(const std::string& key);
   // A test has changed the item's value: whoever held its token holds it no longer.
   void NewToken(Item* item) { item->cas = ++last_cas_; }
@@ -99,6 +102,7 @@ class FakeMemcached {
   std::map<std::string, Item> items_;
   uint64_t last_cas_ = 0;  // starts anew with each incarnation, as memcached's does
   uint32_t incarnation_ = 1;
+  std::optional<int64_t> empty_at_s_;  // since 1970
   uint64_t size_max_ = 1u << 20;
   int writes_left_ = -1;
   int lose_answer_after_ = -1;  // -1: none is
