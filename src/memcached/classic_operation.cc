@@ -113,8 +113,11 @@ ClassicStatus ClassicOperation::SendStore(TimePoint deadline) {
 }
 
 ClassicStatus ClassicOperation::Fly(TimePoint deadline) {
-  const std::array<std::string_view, 3> keys = {operation_.key, kSentinelKey, lock_key_};
-  const std::span<const std::string_view> asked(keys.data(), lock_key_.empty() ? 2 : 3);
+  std::array<std::string_view, 3> keys = {operation_.key};
+  size_t size = 1;
+  if (operation_.key != kSentinelKey) keys[size++] = kSentinelKey;
+  if (!lock_key_.empty()) keys[size++] = lock_key_;
+  const std::span<const std::string_view> asked(keys.data(), size);
   ClassicStatus status = SendStore(deadline);
   if (status.ok()) status = connection_->SendGets(asked, deadline);
   std::vector<ClassicItem> items;

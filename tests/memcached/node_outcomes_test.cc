@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "src/cluster/sentinel.h"
 #include "tests/memcached/node_peers.h"
 
 namespace clustered_session {
@@ -39,6 +40,21 @@ TEST_CASE("whatever the node, an item is missed, stored, read, and replaced by w
     CHECK(peer.proxy.requests().find("mg ") == std::string::npos);
     CHECK(peer.proxy.requests().find("mn\r\n") == std::string::npos);
   }
+}
+
+TEST_CASE("whatever the node, its sentinel is read like any item, and tells since when its memory holds anything") {
+  EachPeer peer;
+  const auto client = peer.NewNode();
+  const SystemClock clock;
+  const int64_t before = clock.UnixSeconds();
+  REQUIRE(client->Write("k", "one").status == NodeStatus::kStored);
+  const NodeReply first = client->Read(std::string(kSentinelKey));
+  REQUIRE(first.status == NodeStatus::kHit);
+  const std::optional<int64_t> added = SentinelTime(first.value);
+  REQUIRE(added);
+  CHECK(*added >= before);
+  CHECK(*added <= clock.UnixSeconds());
+  CHECK(peer.NewNode()->Read(std::string(kSentinelKey)).value == first.value);
 }
 
 TEST_CASE("whatever the node, a write never replaces what it does not know, and tells what is there") {
