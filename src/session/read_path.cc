@@ -60,9 +60,15 @@ Status ReadPath::LoadUnderClusterLock(TimePoint give_up_at) {
 
 Result<ReadPath::Outcome> ReadPath::LoadLocked(TimePoint now) {
   loaded_.read_at_ns = ToNanos(now);
-  const bool have =
-      context_.store->Lookup(loaded_.address().local_key(), now, &loaded_.entry, loaded_.image.buffer()) &&
-      loaded_.image.Valid();
+  const LookupResult found =
+      context_.store->Lookup(loaded_.address().local_key(), now, &loaded_.entry, loaded_.image.buffer());
+  // There may be a copy, and it may be the only one.
+  if (found.unknown()) {
+    return Error(ErrorCode::kUnavailable,
+                 "the local copy cannot be read now, as another worker holds its part of the shared memory: if this "
+                 "goes on, restart PHP");
+  }
+  const bool have = found && loaded_.image.Valid();
   loaded_.had_entry = have;
   if (!have) {
     loaded_.entry = Entry();

@@ -3,6 +3,7 @@
 
 #include "src/session/shared_state.h"
 #include "tests/session/cluster_fixture.h"
+#include "tests/support/forwarding_store.h"
 
 using namespace clustered_session;
 using std::chrono::seconds;
@@ -281,6 +282,32 @@ TEST_CASE_METHOD(ClusterFixture, "A miss counts only of a node that has kept its
     clock.Advance(seconds(3));
     View(&b, "n|i:1;");
   }
+}
+
+TEST_CASE_METHOD(ClusterFixture, "A local copy that cannot be read now is not taken for none", "[session]") {
+  struct : ForwardingStore {
+    using ForwardingStore::ForwardingStore;
+    LookupResult Lookup(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) override {
+      return held ? LookupResult::kUnknown : ForwardingStore::Lookup(key, now, entry, payload);
+    }
+    bool held = false;
+  } store(&a.store());
+  Serve(&a, "", "n|i:1;");
+  for (FakeMemcached* node : nodes) node->set_down(true);
+  Serve(&a, "n|i:1;", "n|i:2;");  // this server alone has it
+  for (FakeMemcached* node : nodes) node->set_down(false);
+  clock.Advance(seconds(3));
+  LocalStore* const real = std::exchange(a.context().store, &store);
+  store.held = true;
+  {
+    Request request(&a, &browser);
+    const Result<std::string> read = request.Start();
+    REQUIRE_FALSE(read.ok());
+    CHECK(read.error().code() == ErrorCode::kUnavailable);
+  }
+  store.held = false;
+  View(&a, "n|i:2;");
+  a.context().store = real;
 }
 
 TEST_CASE_METHOD(ClusterFixture, "An ID that no node knows is an empty session, in strict mode under another ID",

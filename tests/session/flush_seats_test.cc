@@ -12,6 +12,7 @@
 #include "src/session/session.h"
 #include "src/session/worker.h"
 #include "tests/support/child_process.h"
+#include "tests/support/forwarding_store.h"
 #include "tests/support/memcached_process.h"
 
 using namespace clustered_session;
@@ -97,41 +98,16 @@ class HurryingClock final : public Clock {
 };
 
 // A store whose listing runs out of memory some times.
-class PoorStore final : public LocalStore {
+class PoorStore final : public ForwardingStore {
  public:
-  PoorStore(LocalStore* store, int failures) : store_(store), failures_(failures) {}
-  LookupResult Lookup(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) override {
-    return store_->Lookup(key, now, entry, payload);
-  }
-  LookupResult LookupOver(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) override {
-    return store_->LookupOver(key, now, entry, payload);
-  }
-  Status Put(const SessionKey& key, const Entry& entry, std::string_view payload, TimePoint now) override {
-    return store_->Put(key, entry, payload, now);
-  }
-  bool Update(const SessionKey& key, const Entry& expected, const Entry& entry) override {
-    return store_->Update(key, expected, entry);
-  }
-  bool Erase(const SessionKey& key) override { return store_->Erase(key); }
+  PoorStore(LocalStore* store, int failures) : ForwardingStore(store), failures_(failures) {}
   std::vector<Unreplicated> ListUnreplicated(size_t limit) override {
     if (failures_.fetch_sub(1) > 0) throw std::bad_alloc();
-    return store_->ListUnreplicated(limit);
+    return ForwardingStore::ListUnreplicated(limit);
   }
-  std::bitset<256> PoolsInUse() override { return store_->PoolsInUse(); }
-  size_t UnreplicatedCount() const override { return store_->UnreplicatedCount(); }
-  size_t RemoveExpired(TimePoint now, size_t limit) override { return store_->RemoveExpired(now, limit); }
-  size_t PayloadMax() const override { return store_->PayloadMax(); }
-  Usage GetUsage() const override { return store_->GetUsage(); }
-  size_t HugeMemory() const override { return store_->HugeMemory(); }
-  Counters& counters() override { return store_->counters(); }
-  SessionLocks& locks() override { return store_->locks(); }
-  uint64_t instance() const override { return store_->instance(); }
-  uint64_t NextNumber() override { return store_->NextNumber(); }
-  void* Extra() override { return store_->Extra(); }
   int failures_left() const { return failures_.load(); }
 
  private:
-  LocalStore* store_;
   std::atomic<int> failures_;
 };
 
