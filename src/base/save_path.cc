@@ -240,6 +240,8 @@ class NodeParser {
   bool derived_ = false;
 };
 
+constexpr std::string_view kPreviously = " previously ";
+
 Status CheckUnique(const std::vector<NodeAddress>& nodes, const std::vector<bool>& derived) {
   const NodeAddress& last = nodes.back();
   for (size_t i = 0; i + 1 < nodes.size(); i++) {
@@ -248,6 +250,20 @@ Status CheckUnique(const std::vector<NodeAddress>& nodes, const std::vector<bool
     if (nodes[i].name != last.name) continue;
     if (!derived[i] && !derived.back()) return Invalid(other + " has the same name");
     return Invalid(other + " has the same derived name " + Quote(last.name) + "; name the nodes, such as m1=host:port");
+  }
+  return {};
+}
+
+// A name stands for one node, and a node has one name: IDs and records name nodes.
+Status CheckSame(const NodeLists& lists) {
+  for (const NodeAddress& before : lists.before) {
+    for (const NodeAddress& now : lists.now) {
+      const bool same_name = now.name == before.name;
+      if (same_name == (now.ToString() == before.ToString())) continue;
+      return Invalid("save_path: behind \"previously\", node " + Quote(before.name) + " (" + before.ToString() +
+                     ") must have the name and the address that it has before it: there it is " + Quote(now.name) +
+                     " (" + now.ToString() + ")");
+    }
   }
   return {};
 }
@@ -271,19 +287,37 @@ bool MayBeCutAtEquals(std::string_view save_path) {
   return !text.empty() && text.size() <= kNodeNameLengthMax && std::all_of(text.begin(), text.end(), IsAlnum);
 }
 
-Result<std::vector<NodeAddress>> ParseSavePath(std::string_view save_path) {
-  std::vector<NodeAddress> nodes;
-  std::vector<bool> derived;
-  if (save_path.empty()) return nodes;
+Result<NodeLists> ParseSavePath(std::string_view save_path) {
   if (save_path.size() > kSavePathLengthMax) {
     return Invalid("save_path: must be at most " + std::to_string(kSavePathLengthMax) + " bytes long, has " +
                    std::to_string(save_path.size()));
   }
+  const size_t word = save_path.find(kPreviously);
+  NodeLists lists;
+  Result<std::vector<NodeAddress>> now = ParseNodeList(save_path.substr(0, word));
+  if (!now.ok()) return now.error();
+  lists.now = std::move(*now);
+  if (word == std::string_view::npos) return lists;
+  Result<std::vector<NodeAddress>> before = ParseNodeList(save_path.substr(word + kPreviously.size()));
+  if (!before.ok()) {
+    constexpr size_t kPrefix = std::string_view("save_path: ").size();
+    return Invalid("save_path: behind \"previously\", " + before.error().message().substr(kPrefix));
+  }
+  lists.before = std::move(*before);
+  if (lists.now.empty() || lists.before.empty()) return Invalid("save_path: no node beside \"previously\"");
+  if (Status same = CheckSame(lists); !same.ok()) return same.error();
+  return lists;
+}
+
+Result<std::vector<NodeAddress>> ParseNodeList(std::string_view list) {
+  std::vector<NodeAddress> nodes;
+  std::vector<bool> derived;
+  if (list.empty()) return nodes;
   for (bool more = true; more;) {
-    const size_t comma = save_path.find(',');
-    const std::string_view part = TrimSpaces(save_path.substr(0, comma));
+    const size_t comma = list.find(',');
+    const std::string_view part = TrimSpaces(list.substr(0, comma));
     more = comma != std::string_view::npos;
-    if (more) save_path.remove_prefix(comma + 1);
+    if (more) list.remove_prefix(comma + 1);
 
     const std::string where = "save_path: node " + std::to_string(nodes.size() + 1) + " (" + Quote(part) + "): ";
     if (nodes.size() == kNodesMax)

@@ -1,5 +1,6 @@
 // The grammar of session.save_path. Layer: base.
-//   save_path = "" | node *("," node)        "" is single-server mode
+//   save_path = "" | list [" previously " list]    "" is single-server mode
+//   list      = node *("," node)
 //   node      = [name "="] address
 //   address   = host [":" port [":" weight]] | "[" ipv6 "]" [":" port [":" weight]] |
 //               "unix:" path [":0"] [":" weight] | path ":0" [":" weight]
@@ -35,8 +36,18 @@ struct NodeAddress {
   std::string ToString() const;  // "host:port", "[v6]:port" or "unix:/path", for people and for NodeNameHash
 };
 
+// The nodes, and while the list is being changed those of the list before, which servers may have that were not
+// reloaded yet; else `before` is empty. A node that is in both has the same name and address in both.
+struct NodeLists {
+  std::vector<NodeAddress> now;
+  std::vector<NodeAddress> before;
+};
+
 // Errors: kInvalidArgument, whose message names the part by its position and says what is wrong with it.
-Result<std::vector<NodeAddress>> ParseSavePath(std::string_view save_path);
+Result<NodeLists> ParseSavePath(std::string_view save_path);
+
+// One list of it.
+Result<std::vector<NodeAddress>> ParseNodeList(std::string_view list);
 
 // Whether this may be what php.ini's parser leaves of a list without quotes: it stops at the first "=", behind a name.
 bool MayBeCutAtEquals(std::string_view save_path);

@@ -23,6 +23,11 @@ NodeSet::NodeSet(std::vector<Member> members, Duration retry_interval, const Clo
   }
 }
 
+void NodeSet::SetPrevious(PreviousList previous, size_t only_before) {
+  previous_ = std::move(previous);
+  addresses_.resize(members_.size() - only_before);
+}
+
 std::string NodeSet::Label(uint32_t index) const {
   const Node& node = *members_[index].node;
   return "node " + node.name() + " (" + node.address() + ")";

@@ -27,6 +27,11 @@ class NodeSet {
     HealthHandle health;  // shared with all who ask the node in the same way
     uint32_t hash = 0;    // NodeNameHash
   };
+  // The list before, while it is being changed: addresses as it has them, and which member each is.
+  struct PreviousList {
+    std::vector<NodeAddress> addresses;
+    std::vector<uint32_t> members;
+  };
   struct Read {
     uint32_t node = 0;  // index of the member
     NodeReply reply;
@@ -50,7 +55,12 @@ class NodeSet {
   size_t size() const { return members_.size(); }
   bool empty() const { return members_.empty(); }
   const Member& member(uint32_t index) const { return members_[index]; }
+  // Of the list: the first members. Behind them are those that only the previous list has.
   const std::vector<NodeAddress>& addresses() const { return addresses_; }
+  const PreviousList& previous() const { return previous_; }
+  // REQUIRES: each of its members exists. Those that are in it alone, the last `only_before` ones, are in the list no
+  // more.
+  void SetPrevious(PreviousList previous, size_t only_before);
 
   // "node <name> (<address>)", for messages.
   std::string Label(uint32_t index) const;
@@ -101,6 +111,7 @@ class NodeSet {
   std::vector<size_t> StartOrder(const std::vector<uint32_t>& nodes) const;
   std::vector<Member> members_;
   std::vector<NodeAddress> addresses_;
+  PreviousList previous_;
   NodeWatch watch_;
   Duration connect_time_min_;
   const Clock* clock_;

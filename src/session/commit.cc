@@ -108,7 +108,7 @@ Status Committer::CommitToNodes(std::string_view payload) {
   record.ancestry = SuccessorOf(context_, loaded_);
   const WriteBase base{loaded_.image.ancestry().dot, loaded_.image.payload(), loaded_.image.since()};
   Replicator replicator(context_, &loaded_.items(), &open_.notices);
-  WriteOutcome outcome = replicator.Write(record, base, context_.settings.copies, NodeDeadline(context_, open_.Now()));
+  WriteOutcome outcome = replicator.Write(record, base, loaded_.items().copies, NodeDeadline(context_, open_.Now()));
   if (outcome.destroyed) {  // by another request: this one must not bring it back
     context_.store->Erase(loaded_.address().local_key());
     loaded_.NoteDestroyedMeanwhile();
@@ -213,7 +213,7 @@ void Committer::LeaveToOwner(TimePoint now) {
 
 // The entry of what was written.
 Entry Committer::NextEntry(const WriteOutcome& outcome, TimePoint now) {
-  const auto wanted = std::min<uint32_t>(context_.settings.copies, static_cast<uint32_t>(context_.nodes->size()));
+  const uint32_t wanted = loaded_.items().copies;
   Entry entry = loaded_.entry;
   entry.version = outcome.version;
   entry.epoch = outcome.epoch;

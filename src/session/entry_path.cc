@@ -33,20 +33,22 @@ Status PutEntry(const SessionContext& context, LoadedSession* loaded, TimePoint 
   return stored;
 }
 
-void ExtendEntry(const SessionContext& context, LoadedSession* loaded, TimePoint now) {
+bool ExtendEntry(const SessionContext& context, LoadedSession* loaded, TimePoint now) {
   // A session that is used more often need not be moved each time.
   const int64_t worth_updating_ns = std::min<int64_t>(loaded->lifetime_s, 10) * 100'000'000;
   const int64_t expires_at_ns = SecondsAfter(now, loaded->lifetime_s);
   const int64_t moved_ns = expires_at_ns - loaded->entry.expires_at_ns;
-  if (moved_ns > -worth_updating_ns && moved_ns < worth_updating_ns) return;
+  if (moved_ns > -worth_updating_ns && moved_ns < worth_updating_ns) return true;
   const SessionKey& key = loaded->address().local_key();
   const Entry before = loaded->entry;
   loaded->entry.expires_at_ns = expires_at_ns;
   loaded->entry.lifetime_s = loaded->lifetime_s;
-  if (context.store->Update(key, before, loaded->entry)) return;
+  if (context.store->Update(key, before, loaded->entry)) return true;
   Entry current;
   if (context.store->Lookup(key, now, &current, nullptr)) {  // another request has written it since
-    if ((current.flags & kEntryTombstone) != 0) return;
+    if ((current.flags & kEntryTombstone) != 0) return true;
+    const bool on_nodes = !context.nodes->empty() && (current.flags & kEntryUnreplicated) == 0;
+    if (on_nodes && current.nodes_expire_at_ns < expires_at_ns) return false;
     Entry extended = current;
     extended.expires_at_ns = expires_at_ns;
     extended.lifetime_s = loaded->lifetime_s;
@@ -55,6 +57,7 @@ void ExtendEntry(const SessionContext& context, LoadedSession* loaded, TimePoint
     // Evicted or expired in the middle of the request: here is the only copy.
     (void)PutEntry(context, loaded, now).ok();
   }
+  return true;
 }
 
 void ConfirmEntry(const SessionContext& context, LoadedSession* loaded, TimePoint now) {

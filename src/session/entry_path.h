@@ -14,8 +14,9 @@ namespace clustered_session {
 // Stores entry, image and tokens. Errors: as LocalStore::Put().
 Status PutEntry(const SessionContext& context, LoadedSession* loaded, TimePoint now);
 
-// The session was used: its entry lives from now on for its lifetime.
-void ExtendEntry(const SessionContext& context, LoadedSession* loaded, TimePoint now);
+// The session was used: its entry lives from now on for its lifetime. False: another request has written it since with
+// a shorter one, and so must the nodes be told.
+bool ExtendEntry(const SessionContext& context, LoadedSession* loaded, TimePoint now);
 
 // A node has vouched for the entry just now.
 void ConfirmEntry(const SessionContext& context, LoadedSession* loaded, TimePoint now);

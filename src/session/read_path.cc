@@ -208,7 +208,7 @@ Error ReadPath::LaterFormat(uint32_t node) const {
 Error ReadPath::MayBeLost(const Survey& survey) const {
   std::string silent;
   std::string restarted;
-  for (const uint32_t node : loaded_.items().Copies(context_)) {
+  for (const uint32_t node : loaded_.items().Copies()) {
     std::string& names = survey.Answered(node) ? restarted : silent;
     names += (names.empty() ? "" : ", ") + context_.nodes->member(node).node->name();
   }
@@ -219,7 +219,7 @@ Error ReadPath::MayBeLost(const Survey& survey) const {
 
 Error ReadPath::NoNodeToAsk() const {
   const std::vector<uint32_t>& placement = loaded_.items().placement;
-  const size_t holders = std::min<size_t>(context_.settings.copies, placement.size());
+  const size_t holders = loaded_.items().copies;
   const NodeSet::Member& first = context_.nodes->member(placement[0]);
   return {ErrorCode::kUnavailable, "no node that may hold this session can be asked (" + first.node->name() + " at " +
                                        first.node->address() +

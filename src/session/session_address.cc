@@ -12,16 +12,23 @@ SessionAddress::SessionAddress(const SessionContext& context, std::string_view i
     : id_(id),
       global_key_(Hash128({}, context.settings.prefix, id)),
       local_key_(context.InSpace(global_key_)),
-      home_(NodeNamedBy(context.nodes->addresses(), id)) {}
+      home_(NodeNamedBy(context.nodes->addresses(), id)),
+      previous_home_(NodeNamedBy(context.nodes->previous().addresses, id)) {}
 
 SessionAddress::SessionAddress(const SessionContext& context, const SessionKey& local_key, uint32_t home_node)
     : global_key_(context.InSpace(local_key)), local_key_(local_key) {
   for (const NodeAddress& address : context.nodes->addresses()) {
     if (NodeNameHash(address.name, {}) == home_node) home_ = address.name;
   }
+  for (const NodeAddress& address : context.nodes->previous().addresses) {
+    if (NodeNameHash(address.name, {}) == home_node) previous_home_ = address.name;
+  }
 }
 
-uint32_t SessionAddress::HomeNode() const { return home_.empty() ? 0 : NodeNameHash(home_, {}); }
+uint32_t SessionAddress::HomeNode() const {
+  const std::string& name = home_.empty() ? previous_home_ : home_;
+  return name.empty() ? 0 : NodeNameHash(name, {});
+}
 
 NodeItems::NodeItems(const SessionContext& context, const SessionAddress& address, const Entry& known)
     : key(StorageKey(context.settings.prefix, address.global_key())),
@@ -29,6 +36,8 @@ NodeItems::NodeItems(const SessionContext& context, const SessionAddress& addres
       tokens(context.nodes->size()),
       has_session(context.nodes->size()) {
   placement.resize(std::min(placement.size(), PlacedNodes(context.settings.copies)));
+  copies = static_cast<uint32_t>(std::min<size_t>(context.settings.copies, placement.size()));
+  if (!context.nodes->previous().members.empty()) AddPrevious(context, address);
   for (const EntryToken& token : known.tokens) {
     for (uint32_t node = 0; token.cas != 0 && node < tokens.size(); ++node) {
       if (context.nodes->member(node).hash != token.node_hash) continue;
@@ -38,15 +47,31 @@ NodeItems::NodeItems(const SessionContext& context, const SessionAddress& addres
   }
 }
 
-std::vector<uint32_t> NodeItems::Copies(const SessionContext& context) const {
-  const auto copies = std::min<size_t>(context.settings.copies, placement.size());
-  return {placement.begin(), placement.begin() + static_cast<ptrdiff_t>(copies)};
+// The copies of both lists come first, then the stand-ins of both.
+void NodeItems::AddPrevious(const SessionContext& context, const SessionAddress& address) {
+  const NodeSet::PreviousList& previous = context.nodes->previous();
+  std::vector<uint32_t> before = PlaceSession(previous.addresses, address.global_key(), address.previous_home());
+  before.resize(std::min(before.size(), PlacedNodes(context.settings.copies)));
+  for (uint32_t& node : before) node = previous.members[node];
+  const auto stand_ins = before.begin() + static_cast<ptrdiff_t>(std::min<size_t>(copies, before.size()));
+  previous_copies.assign(before.begin(), stand_ins);
+  std::vector<uint32_t> both = Copies();
+  const auto add = [&both](uint32_t node) {
+    if (std::find(both.begin(), both.end(), node) == both.end()) both.push_back(node);
+  };
+  for (const uint32_t node : previous_copies) add(node);
+  copies = static_cast<uint32_t>(both.size());
+  for (const uint32_t node : placement) add(node);
+  std::for_each(stand_ins, before.end(), add);
+  placement = std::move(both);
 }
+
+std::vector<uint32_t> NodeItems::Copies() const { return {placement.begin(), placement.begin() + copies}; }
 
 std::vector<uint32_t> NodeItems::Holders(const SessionContext& context) const {
   std::vector<uint32_t> holders;
   for (const uint32_t node : placement) {
-    if (holders.size() < context.settings.copies && context.nodes->WorthAsking(node)) holders.push_back(node);
+    if (holders.size() < copies && context.nodes->WorthAsking(node)) holders.push_back(node);
   }
   return holders;
 }

@@ -27,7 +27,9 @@ class SessionAddress {
   const std::string& id() const { return id_; }                 // empty: only the entry is known
   const SessionKey& local_key() const { return local_key_; }    // in this server's store
   const SessionKey& global_key() const { return global_key_; }  // on all servers
-  const std::string& home() const { return home_; }             // the name of the node that the ID names, or empty
+  // The name of the node that the ID names, by the list and by the previous one; or empty.
+  const std::string& home() const { return home_; }
+  const std::string& previous_home() const { return previous_home_; }
 
   // The hash that tells a flush which node the ID names; 0 = none.
   uint32_t HomeNode() const;
@@ -37,10 +39,11 @@ class SessionAddress {
   SessionKey global_key_;
   SessionKey local_key_;
   std::string home_;
+  std::string previous_home_;
 };
 
 // On how many nodes a record, its stand-ins and its tombstones may be: on the first ones of the session's placement. So
-// a request asks no more nodes, however many there are.
+// a request asks no more nodes, however many there are. While the list is being changed, on so many of either list.
 constexpr size_t PlacedNodes(uint32_t copies) { return size_t{copies} + 2; }
 
 // The session's items on the nodes, made whole at once. An unchanged session that asks no node needs none of it.
@@ -49,7 +52,7 @@ struct NodeItems {
   NodeItems(const SessionContext& context, const SessionAddress& address, const Entry& known);
 
   // The nodes that should hold it: the first `copies` of the placement.
-  std::vector<uint32_t> Copies(const SessionContext& context) const;
+  std::vector<uint32_t> Copies() const;
 
   // The nodes that a write would go to now.
   std::vector<uint32_t> Holders(const SessionContext& context) const;
@@ -65,8 +68,14 @@ struct NodeItems {
 
   std::string key;                  // the same on all nodes
   std::vector<uint32_t> placement;  // the nodes that may hold something of the session, the first ones first
-  std::vector<NodeToken> tokens;    // by node
-  std::vector<bool> has_session;    // by node: what its token is of is a session, no tombstone
+  // How many of these should hold it: as many as the setting says, or what either list makes of that together.
+  uint32_t copies = 0;
+  std::vector<uint32_t> previous_copies;  // those of the previous list
+  std::vector<NodeToken> tokens;          // by node
+  std::vector<bool> has_session;          // by node: what its token is of is a session, no tombstone
+
+ private:
+  void AddPrevious(const SessionContext& context, const SessionAddress& address);
 };
 
 }  // namespace clustered_session

@@ -69,8 +69,14 @@ bool Survey::FoundAny() const {
 }
 
 bool Survey::Conclusive() const {
-  const std::vector<uint32_t> copies = items_->Copies(open_->context);
-  return FoundAny() || std::any_of(copies.begin(), copies.end(), [this](uint32_t node) { return Answered(node); });
+  if (FoundAny()) return true;
+  const auto any_answered = [this](auto first, auto last) {
+    return std::any_of(first, last, [this](uint32_t node) { return Answered(node); });
+  };
+  const auto listed = items_->placement.begin();
+  const auto copies = static_cast<ptrdiff_t>(std::min(open_->context.settings.copies, items_->copies));
+  const std::vector<uint32_t>& before = items_->previous_copies;
+  return any_answered(listed, listed + copies) && (before.empty() || any_answered(before.begin(), before.end()));
 }
 
 bool Survey::MissMayBeLoss(uint32_t lifetime_s) {
@@ -78,7 +84,7 @@ bool Survey::MissMayBeLoss(uint32_t lifetime_s) {
   const SessionContext& context = open_->context;
   std::vector<uint32_t> missed;
   bool may_return = false;
-  for (const uint32_t node : items_->Copies(context)) {
+  for (const uint32_t node : items_->Copies()) {
     if (Answered(node)) {
       missed.push_back(node);
     } else {
@@ -106,8 +112,7 @@ void Survey::RemoveLeftovers(const Ancestry& known) {
     });
   };
   const std::vector<uint32_t>& placement = items_->placement;
-  const auto copies = static_cast<ptrdiff_t>(std::min<size_t>(open_->context.settings.copies, placement.size()));
-  const auto proper = placement.begin() + copies;
+  const auto proper = placement.begin() + items_->copies;
   if (!std::all_of(placement.begin(), proper, holds) || HasFault(ProtocolFault::kLeftoversStay)) return;
   for (const Answer& answer : answers_) {
     const bool stands_in = std::find(placement.begin(), proper, answer.node) == proper;

@@ -40,7 +40,7 @@ class Survey {
   // exists, and nobody here can tell how it is.
   std::optional<uint32_t> later_format() const { return later_format_; }
 
-  // Whether a record was found, or one of the first `copies` nodes has said that there is none.
+  // Whether a record was found, or one of the first `copies` nodes has said that there is none, of either list.
   bool Conclusive() const;
 
   // Whether that there is none may be a loss: those of the first `copies` nodes that have answered have all been

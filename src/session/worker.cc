@@ -116,9 +116,9 @@ std::shared_ptr<const SessionContext> Worker::MakeContext(Pool* pool, const Sess
 }
 
 Result<std::shared_ptr<NodeSet>> Worker::MakeNodes(std::string_view save_path, const SessionSettings& settings) {
-  Result<std::vector<NodeAddress>> addresses = ParseSavePath(save_path);
-  if (!addresses.ok()) return addresses.error();
-  if (!addresses->empty() && settings.authentication == Authentication::kSasl && settings.username.empty()) {
+  Result<NodeLists> lists = ParseSavePath(save_path);
+  if (!lists.ok()) return lists.error();
+  if (!lists->now.empty() && settings.authentication == Authentication::kSasl && settings.username.empty()) {
     return Error(ErrorCode::kInvalidArgument,
                  "clustered_session.authentication = sasl needs clustered_session.username, which is not set");
   }
@@ -128,7 +128,17 @@ Result<std::shared_ptr<NodeSet>> Worker::MakeNodes(std::string_view save_path, c
   const TimePoint now = clock_->Now();
   std::string all;
   std::vector<NodeSet::Member> members;
-  for (NodeAddress& address : *addresses) {
+  NodeSet::PreviousList previous;
+  std::vector<NodeAddress> addresses = lists->now;
+  for (const NodeAddress& before : lists->before) {
+    const auto found = std::find_if(addresses.begin(), addresses.end(),
+                                    [&](const NodeAddress& address) { return address.name == before.name; });
+    previous.members.push_back(static_cast<uint32_t>(found - addresses.begin()));
+    if (found == addresses.end()) addresses.push_back(before);
+  }
+  previous.addresses = std::move(lists->before);
+  const size_t only_before = addresses.size() - lists->now.size();
+  for (NodeAddress& address : addresses) {
     NodeSet::Member member;
     const std::string name = address.name + '\0' + address.ToString();
     all += name + '\0';
@@ -145,6 +155,7 @@ Result<std::shared_ptr<NodeSet>> Worker::MakeNodes(std::string_view save_path, c
   const Duration connect_time_min = std::min<Duration>(settings.operation_timeout / 2, std::chrono::milliseconds(500));
   auto nodes = std::make_shared<NodeSet>(std::move(members), settings.retry_interval, clock_, &store_->counters(),
                                          connect_time_min, std::move(together));
+  nodes->SetPrevious(std::move(previous), only_before);
   nodes->TellTo(
       [log = log_, events = &shared()->events](const NodeEvent& event) { events->Add(log, event.at, event.text); });
   if (MayBeCutAtEquals(save_path)) nodes->SetResolveHint("; are the quotes of session.save_path missing?");

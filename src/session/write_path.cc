@@ -33,10 +33,7 @@ Status WritePath::WriteTakeoverOrRepair() { return Committer(&open_, &loaded_).C
 // A session that was used, and is as it was.
 Status WritePath::KeepUnchanged(std::string_view payload) {
   const TimePoint now = open_.Now();
-  if (!NodesNeedWrite(now)) {
-    ExtendEntry(context_, &loaded_, now);
-    return Status::Ok();
-  }
+  if (!NodesNeedWrite(now) && ExtendEntry(context_, &loaded_, now)) return Status::Ok();
   Status status = Committer(&open_, &loaded_).Commit(payload);
   if (status.ok()) open_.counters().refreshes.Add();
   return status;
@@ -66,7 +63,7 @@ bool WritePath::CopiesMissing() {
   const std::vector<uint32_t>& placement = loaded_.items().placement;
   const auto usable = static_cast<size_t>(std::count_if(
       placement.begin(), placement.end(), [this](uint32_t node) { return context_.nodes->WorthAsking(node); }));
-  const size_t copies = loaded_.Is(kEntryTombstone) ? placement.size() : context_.settings.copies;
+  const size_t copies = loaded_.Is(kEntryTombstone) ? placement.size() : loaded_.items().copies;
   return usable >= (on_none ? 1 : std::min<size_t>(copies, placement.size()));
 }
 
@@ -80,7 +77,7 @@ Status WritePath::KeepNothing() {
   const TimePoint now = open_.Now();
   if (loaded_.Is(kEntryLocalOnly)) {
     loaded_.entry.lifetime_s = loaded_.lifetime_s;
-    ExtendEntry(context_, &loaded_, now);
+    (void)ExtendEntry(context_, &loaded_, now);
   } else {
     StoreEmpty(now);
   }

@@ -11,7 +11,7 @@ namespace {
 using Catch::Matchers::Contains;
 
 NodeAddress ParseOne(const std::string& text) {
-  auto nodes = ParseSavePath(text);
+  auto nodes = ParseNodeList(text);
   INFO(text << ": " << (nodes.ok() ? "" : nodes.error().message()));
   REQUIRE(nodes.ok());
   REQUIRE(nodes->size() == 1);
@@ -30,9 +30,10 @@ std::string ErrorOf(const std::string& text) {
 }
 
 TEST_CASE("an empty save_path has no nodes, which is single-server mode") {
-  auto nodes = ParseSavePath("");
-  REQUIRE(nodes.ok());
-  CHECK(nodes->empty());
+  auto lists = ParseSavePath("");
+  REQUIRE(lists.ok());
+  CHECK(lists->now.empty());
+  CHECK(lists->before.empty());
 }
 
 TEST_CASE("every written form of an address gives its host, port, path and weight") {
@@ -103,7 +104,7 @@ TEST_CASE("a derived name is fixed by the address alone, on every server and in 
 }
 
 TEST_CASE("nodes keep the order in which they are written") {
-  auto nodes = ParseSavePath(" m2=b:1 , m1=a:1,c ");
+  auto nodes = ParseNodeList(" m2=b:1 , m1=a:1,c ");
   REQUIRE(nodes.ok());
   REQUIRE(nodes->size() == 3);
   CHECK((*nodes)[0].name == "m2");
@@ -221,10 +222,30 @@ TEST_CASE("a message shows at most 64 characters of the part it refuses") {
 TEST_CASE("64 nodes are accepted and 65 are not") {
   std::string text = "h1";
   for (int i = 2; i <= 64; i++) text += ",h" + std::to_string(i);
-  auto nodes = ParseSavePath(text);
-  REQUIRE(nodes.ok());
-  CHECK(nodes->size() == 64);
+  auto lists = ParseSavePath(text);
+  REQUIRE(lists.ok());
+  CHECK(lists->now.size() == 64);
   CHECK_THAT(ErrorOf(text + ",h65"), Contains("node 65 (\"h65\"): at most 64 nodes are allowed"));
+}
+
+TEST_CASE("while a list is being changed, the one before stands behind it") {
+  auto lists = ParseSavePath("m1=a,m2=b:1:5 previously m2=b:1, m3=c");
+  REQUIRE(lists.ok());
+  REQUIRE(lists->now.size() == 2);
+  CHECK(lists->now[1].weight == 5);
+  REQUIRE(lists->before.size() == 2);
+  CHECK(lists->before[0].name == "m2");
+  CHECK(lists->before[0].weight == 1);
+  CHECK(lists->before[1].ToString() == "c:11211");
+}
+
+TEST_CASE("of two lists each has nodes, and a name stands for one address in both") {
+  CHECK_THAT(ErrorOf("m1=a previously "), Contains("no node beside \"previously\""));
+  CHECK_THAT(ErrorOf(" previously m1=a"), Contains("no node beside \"previously\"") || Contains("node 1"));
+  CHECK_THAT(ErrorOf("m1=a previously m1=b"), Contains("node \"m1\" (b:11211) must have the name and the address"));
+  CHECK_THAT(ErrorOf("m1=a previously m2=a"), Contains("there it is \"m1\" (a:11211)"));
+  CHECK_THAT(ErrorOf("m1=a previously m2=b,m2=c"), Contains("save_path: behind \"previously\", node 2"));
+  CHECK_THAT(ErrorOf("m1=a previously m2=b previously m3=c"), Contains("behind \"previously\", node 1"));
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ bool IsPrintable(std::string_view text) {
 }
 
 FuzzFinding CheckSessionId(std::string_view input) {
-  static const auto kNodes = ParseSavePath("m1=10.0.0.1,m2=10.0.0.2").value();
+  static const auto kNodes = ParseNodeList("m1=10.0.0.1,m2=10.0.0.2").value();
   const std::string_view name = NodeNameOf(input);
   FUZZ_CHECK(name.size() <= kNodeNameLengthMax);
   if (!name.empty()) {

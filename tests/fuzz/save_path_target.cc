@@ -32,40 +32,46 @@ bool SameNodes(const std::vector<NodeAddress>& a, const std::vector<NodeAddress>
   });
 }
 
-}  // namespace
-
-FuzzFinding FuzzSavePath(std::string_view input) {
-  const auto nodes = ParseSavePath(input);
-  if (!nodes.ok()) {
-    FUZZ_CHECK(nodes.error().code() == ErrorCode::kInvalidArgument);
-    FUZZ_CHECK(nodes.error().message().starts_with("save_path: "));
-    FUZZ_CHECK(nodes.error().message().size() < 800);
-    FUZZ_CHECK(IsOneLine(nodes.error().message()));
-    return {};
-  }
-  FUZZ_CHECK(input.size() <= kSavePathLengthMax);
-  FUZZ_CHECK(nodes->size() <= kNodesMax);
-  FUZZ_CHECK(nodes->empty() == input.empty());
+FuzzFinding CheckList(const std::vector<NodeAddress>& nodes) {
+  FUZZ_CHECK(nodes.size() <= kNodesMax);
   std::set<std::string> names;
   std::set<std::string> addresses;
-  for (const NodeAddress& node : *nodes) {
+  for (const NodeAddress& node : nodes) {
     FUZZ_CHECK(names.insert(node.name).second);
     FUZZ_CHECK(addresses.insert(node.ToString()).second);
     FUZZ_CHECK(NodeNameOf("a-" + node.name) == node.name);
-    FUZZ_CHECK(NodeNamedBy(*nodes, "a-" + node.name) == node.name);
+    FUZZ_CHECK(NodeNamedBy(nodes, "a-" + node.name) == node.name);
     FUZZ_CHECK(node.weight >= 1 && node.weight <= kWeightMax);
     FUZZ_CHECK(node.is_unix() ? node.host.empty() && node.port == 0 && node.unix_path[0] == '/'
                               : !node.host.empty() && node.port != 0);
     FUZZ_CHECK(node.host.find_first_of(" ,=[]/%") == std::string::npos);
   }
-  const std::string written = Write(*nodes, true);
+  const std::string written = Write(nodes, true);
   // Names make it longer; what was at the limit may pass it.
   if (written.size() <= kSavePathLengthMax) {
-    const auto again = ParseSavePath(written);
+    const auto again = ParseNodeList(written);
     FUZZ_CHECK(again.ok());
-    FUZZ_CHECK(SameNodes(*nodes, *again));
+    FUZZ_CHECK(SameNodes(nodes, *again));
   }
   return {};
+}
+
+}  // namespace
+
+FuzzFinding FuzzSavePath(std::string_view input) {
+  const auto lists = ParseSavePath(input);
+  if (!lists.ok()) {
+    FUZZ_CHECK(lists.error().code() == ErrorCode::kInvalidArgument);
+    FUZZ_CHECK(lists.error().message().starts_with("save_path: "));
+    FUZZ_CHECK(lists.error().message().size() < 800);
+    FUZZ_CHECK(IsOneLine(lists.error().message()));
+    return {};
+  }
+  FUZZ_CHECK(input.size() <= kSavePathLengthMax);
+  FUZZ_CHECK(lists->now.empty() == input.empty());
+  FUZZ_CHECK(lists->before.empty() || !lists->now.empty());
+  if (FuzzFinding finding = CheckList(lists->now); !finding.empty()) return finding;
+  return CheckList(lists->before);
 }
 
 }  // namespace clustered_session

@@ -198,7 +198,7 @@ bool FaultTable::Whole(size_t session) const {
   const std::string& id = visitors_[session].browser.session_id;
   const SessionKey key = Hash128({}, settings_.prefix, id);
   const std::string storage_key = StorageKey(settings_.prefix, key);
-  const std::vector<NodeAddress> addresses = ParseSavePath(save_path_).value();
+  const std::vector<NodeAddress> addresses = ParseNodeList(save_path_).value();
   const std::vector<uint32_t> placement = PlaceSession(addresses, key, NodeNamedBy(addresses, id));
   const std::string newest = Bytes(placement[0], session);
   const Result<Record> record = DecodeRecord(newest, storage_key);

@@ -42,8 +42,13 @@ WebServer::WebServer(std::string server_id, const std::vector<FakeMemcached*>& n
 
 void WebServer::Restart() { Build(); }
 
-void WebServer::Restart(const std::vector<FakeMemcached*>& nodes) {
+void WebServer::Restart(const std::vector<FakeMemcached*>& nodes, const std::vector<FakeMemcached*>& previous) {
   servers_ = nodes;
+  previous_ = previous;
+  for (FakeMemcached* node : previous) {
+    if (std::find(nodes.begin(), nodes.end(), node) == nodes.end()) servers_.push_back(node);
+  }
+  only_before_ = servers_.size() - nodes.size();
   Build();
 }
 
@@ -85,6 +90,13 @@ std::unique_ptr<NodeSet> WebServer::Connect(std::vector<FakeNode*>* connections)
   auto nodes = std::make_unique<NodeSet>(std::move(members), std::chrono::seconds(2), clock_, &store_->counters(),
                                          context_.settings.operation_timeout / 2,
                                          HealthHandle(table, HealthKey("all", {}), clock_->Now()));
+  NodeSet::PreviousList previous;
+  for (FakeMemcached* node : previous_) {
+    const auto member = std::find(servers_.begin(), servers_.end(), node) - servers_.begin();
+    previous.members.push_back(static_cast<uint32_t>(member));
+    previous.addresses.push_back(nodes->member(previous.members.back()).address);
+  }
+  nodes->SetPrevious(std::move(previous), only_before_);
   nodes->TellTo([events = &static_cast<SharedState*>(store_->Extra())->events](const NodeEvent& event) {
     events->Add(0, event.at, event.text);
   });

@@ -40,8 +40,8 @@ class WebServer {
   // The server dies and starts anew: its local copies are gone, it is another instance, and reaches every node. Of its
   // requests none may be left: see DieAfter().
   void Restart();
-  // Likewise, and its list of nodes is another one from then on.
-  void Restart(const std::vector<FakeMemcached*>& nodes);
+  // Likewise, and its list of nodes is another one from then on, and while that is being changed, the one before.
+  void Restart(const std::vector<FakeMemcached*>& nodes, const std::vector<FakeMemcached*>& previous = {});
   // What it sends to nodes after so many operations more reaches them no longer; 0: it is dead, and its requests may be
   // ended without anybody noticing.
   void DieAfter(int operations) { operations_left_ = operations; }
@@ -63,7 +63,9 @@ class WebServer {
   std::unique_ptr<NodeSet> Connect(std::vector<FakeNode*>* connections);
 
   std::string server_id_;
-  std::vector<FakeMemcached*> servers_;
+  std::vector<FakeMemcached*> servers_;  // of both lists
+  std::vector<FakeMemcached*> previous_;
+  size_t only_before_ = 0;
   const Clock* clock_;
   size_t local_memory_;
   std::unique_ptr<LocalStore> store_;

@@ -202,38 +202,64 @@ void WideHistory::NewerServerGivesBack() {
   }
 }
 
+bool WideHistory::HasList(int server) const {
+  return world_.ListOf(server) == list_ && world_.PreviousListOf(server) == previous_list_;
+}
+
 bool WideHistory::ListsDiffer() const {
   for (int server = 0; server < plan_.servers; ++server) {
-    if (world_.ListOf(server) != list_) return true;
+    if (!HasList(server)) return true;
   }
   return false;
 }
 
-// One server after the other gets the new list, by a restart as a reload of PHP is one.
+// As the docs say: one server after the other gets the new list with the one before beside it, by a restart as a reload
+// of PHP is one; and after a lifetime the new list alone.
 void WideHistory::ChangeList() {
   if (!ListsDiffer()) {
-    std::vector<int> spare;
-    for (int node = 0; node < world_.nodes(); ++node) {
-      if (std::find(list_.begin(), list_.end(), node) == list_.end()) spare.push_back(node);
-    }
-    if (!spare.empty() && (list_.size() <= plan_.settings.copies || random_.OneIn(2))) {
-      list_.push_back(spare[0]);
-      Say("node " + world_.node(spare[0]).name() + " is added to the list");
-    } else if (list_.size() > plan_.settings.copies && list_.size() > 1) {
-      const auto leaves = list_.begin() + random_.Below(static_cast<int>(list_.size()));
-      Say("node " + world_.node(*leaves).name() + " is taken from the list");
-      list_.erase(leaves);
+    if (previous_list_.empty()) {
+      ChooseList();
+    } else {
+      LetLifetimePass();
+      previous_list_.clear();
     }
   }
   for (int server = 0; server < plan_.servers; ++server) {
-    if (world_.ListOf(server) == list_) continue;
+    if (HasList(server)) continue;
     GiveList(server);
     break;
   }
   if (!ListsDiffer()) SwitchOffUnlisted();
 }
 
+void WideHistory::ChooseList() {
+  const std::vector<int> before = list_;
+  std::vector<int> spare;
+  for (int node = 0; node < world_.nodes(); ++node) {
+    if (std::find(list_.begin(), list_.end(), node) == list_.end()) spare.push_back(node);
+  }
+  if (!spare.empty() && (list_.size() <= plan_.settings.copies || random_.OneIn(2))) {
+    list_.push_back(spare[0]);
+    Say("node " + world_.node(spare[0]).name() + " is added to the list");
+  } else if (list_.size() > plan_.settings.copies && list_.size() > 1) {
+    const auto leaves = list_.begin() + random_.Below(static_cast<int>(list_.size()));
+    Say("node " + world_.node(*leaves).name() + " is taken from the list");
+    list_.erase(leaves);
+  }
+  if (list_ != before) previous_list_ = before;
+}
+
+void WideHistory::LetLifetimePass() {
+  for (Client& client : clients_) {
+    if (client.request != nullptr && witness_.violation().empty()) Finish(&client);
+  }
+  Say("a day passes");
+  world_.Advance(std::chrono::hours(27));
+  witness_.Happened("time");
+}
+
 void WideHistory::SwitchOffUnlisted() {
+  if (!previous_list_.empty()) return;
   for (int node = 0; node < world_.nodes() && witness_.violation().empty(); ++node) {
     const bool listed = std::find(list_.begin(), list_.end(), node) != list_.end();
     if (listed || world_.node(node).items().empty()) continue;
@@ -250,9 +276,11 @@ void WideHistory::GiveList(int server) {
   ++tally_.lists;
   std::string text;
   for (const int node : list_) text += " " + world_.node(node).name();
+  if (!previous_list_.empty()) text += ", previously";
+  for (const int node : previous_list_) text += " " + world_.node(node).name();
   Say(world_.NameOf(server) + " is reloaded with the list" + text);
   const int process = world_.ProcessOf(server);
-  world_.RestartServer(server, list_);
+  world_.RestartServer(server, list_, previous_list_);
   witness_.Killed(process);
 }
 

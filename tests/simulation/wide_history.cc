@@ -97,7 +97,7 @@ void WideHistory::Heal() {
   witness_.Happened("time");
   for (int server = 0; server < plan_.servers; ++server) {
     Flush(server);
-    if (world_.ListOf(server) != list_ && witness_.violation().empty()) GiveList(server);
+    if (!HasList(server) && witness_.violation().empty()) GiveList(server);
   }
   if (witness_.violation().empty()) SwitchOffUnlisted();
   if (witness_.violation().empty()) witness_.CheckFlushed();

@@ -85,7 +85,10 @@ class WideHistory {
   void NewerServerGivesBack();
   void ChangeList();
   void GiveList(int server);
+  bool HasList(int server) const;
   bool ListsDiffer() const;
+  void ChooseList();
+  void LetLifetimePass();
   void SwitchOffUnlisted();
   bool MayBreak(int node);  // another one is broken already, and this kind breaks one at a time
   void Say(const std::string& line) { witness_.Say(line); }
@@ -101,7 +104,8 @@ class WideHistory {
   Witness witness_;
   std::vector<Client> clients_;
   int next_key_ = 0;
-  std::vector<int> list_;  // of nodes, that all servers have or are to get
+  std::vector<int> list_;           // of nodes, that all servers have or are to get
+  std::vector<int> previous_list_;  // while it is being changed
   std::map<int, std::map<std::string, FakeMemcached::Item>> old_items_;  // by node
   Tally tally_;
 };

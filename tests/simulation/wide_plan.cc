@@ -39,7 +39,7 @@ Breadth KeptBreadth() {
   Breadth breadth;
   breadth.destructions = breadth.regenerations = breadth.lifetimes = true;
   breadth.node_evictions = breadth.entry_evictions = breadth.forgetful = breadth.node_clocks = true;
-  breadth.leftovers = breadth.restarted = true;
+  breadth.lists = breadth.leftovers = breadth.restarted = true;
   return breadth;
 }
 

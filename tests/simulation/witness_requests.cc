@@ -126,7 +126,7 @@ void Witness::JudgeEmpty(const Turn& turn, const Account& account) {
     if (turn.answered.count(placed[i]) > 0) {
       misses.push_back(placed[i]);
     } else {
-      const std::vector<int>& list = world_.ListOf(turn.server);
+      const std::vector<int>& list = world_.NodesOf(turn.server);
       const auto index = std::find(list.begin(), list.end(), placed[i]) - list.begin();
       expected_back |= !world_.web(turn.server).context().nodes->GivenUp(static_cast<uint32_t>(index));
     }
@@ -240,15 +240,20 @@ void Witness::JudgeKept(const Turn& turn, const Account& account) {
   for (const auto& [name, key] : account.keys) {
     if (!Current(account, key) || turn.shown.count(name) == 0) continue;
     for (int server = 0; server < world_.servers(); ++server) {
-      const std::vector<int>& list = world_.ListOf(server);
-      const auto wanted = std::min<int>(static_cast<int>(plan_.settings.copies), static_cast<int>(list.size()));
-      const auto holders = std::count_if(list.begin(), list.end(), [&, key_name = name](int node) {
-        return account.nodes[static_cast<size_t>(node)].keys.count(key_name) > 0;
-      });
-      if (holders == 0 && list == world_.ListOf(turn.server)) continue;  // a request beside it has removed it
-      if (holders >= wanted) continue;
-      Violated("G1: a request leaves " + name + " on " + std::to_string(holders) + " nodes of those that " +
-               world_.NameOf(server) + " knows, in place of " + std::to_string(wanted));
+      const auto missing = [&, key_name = name](const std::vector<int>& list) {
+        const auto wanted = std::min<int>(static_cast<int>(plan_.settings.copies), static_cast<int>(list.size()));
+        const auto holders = std::count_if(list.begin(), list.end(), [&](int node) {
+          return account.nodes[static_cast<size_t>(node)].keys.count(key_name) > 0;
+        });
+        if (holders == 0 && list == world_.ListOf(turn.server)) return 0;  // a request beside it has removed it
+        return std::max(wanted - static_cast<int>(holders), 0);
+      };
+      // While the list is being changed, those of either list do.
+      const std::vector<int>& previous = world_.PreviousListOf(server);
+      const int lacks = missing(world_.ListOf(server));
+      if (lacks == 0 || (!previous.empty() && missing(previous) == 0)) continue;
+      Violated("G1: a request leaves " + name + " on " + std::to_string(lacks) + " nodes too few of those that " +
+               world_.NameOf(server) + " knows");
     }
   }
   if (plan_.breadth.leftovers) JudgeLeftovers(turn, account);

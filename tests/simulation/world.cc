@@ -4,8 +4,6 @@
 #include <numeric>
 #include <utility>
 
-#include "src/cluster/node_code.h"
-#include "src/cluster/placement.h"
 #include "src/session/image.h"
 
 namespace clustered_session {
@@ -42,7 +40,7 @@ World::World(uint64_t seed, const Plan& plan, Random* random) : plan_(plan), ran
     server.web->context().settings.server_id = id;
     server.process = ++last_process_;
     server.cut.assign(nodes_.size(), false);
-    server.list = list;
+    server.list = server.all = list;
   }
   whole_since_ = now() - seconds(3600);
 }
@@ -81,13 +79,10 @@ std::optional<Ancestry> World::LocalTo(int server, const std::string& session) {
 
 std::vector<int> World::PlacedBy(int server, const std::string& session) {
   const SessionContext& context = web(server).context();
-  const SessionKey key = Hash128({}, context.settings.prefix, session);
+  Entry none;
   std::vector<int> placed;
-  for (const uint32_t node :
-       PlaceSession(context.nodes->addresses(), key, NodeNamedBy(context.nodes->addresses(), session))) {
-    placed.push_back(ListOf(server)[node]);
-  }
-  placed.resize(std::min(placed.size(), PlacedNodes(plan_.settings.copies)));
+  const NodeItems items(context, SessionAddress(context, session), none);
+  for (const uint32_t node : items.placement) placed.push_back(servers_[static_cast<size_t>(server)].all[node]);
   return placed;
 }
 
@@ -100,23 +95,30 @@ bool World::IsAlive(int process) const {
                      [process](const Server& server) { return server.process == process; });
 }
 
-void World::RestartServer(int index) { RestartServer(index, ListOf(index)); }
+void World::RestartServer(int index) { RestartServer(index, ListOf(index), PreviousListOf(index)); }
 
 // A machine that starts has another monotonic clock.
-void World::RestartServer(int index, std::vector<int> list) {
+void World::RestartServer(int index, std::vector<int> list, std::vector<int> previous) {
   Server& server = servers_[static_cast<size_t>(index)];
   conflicts_of_dead_ += server.web->counters().conflicts.Get();
   if (plan_.ahead_clocks) server.clock.set_offset(seconds(random_->Below(100'000)));
   server.list = std::move(list);
+  server.previous = std::move(previous);
+  server.all = server.list;
   std::vector<FakeMemcached*> listed;
+  std::vector<FakeMemcached*> before;
   for (const int node : server.list) listed.push_back(nodes_[static_cast<size_t>(node)].get());
-  server.web->Restart(listed);
+  for (const int node : server.previous) {
+    before.push_back(nodes_[static_cast<size_t>(node)].get());
+    if (std::find(server.all.begin(), server.all.end(), node) == server.all.end()) server.all.push_back(node);
+  }
+  server.web->Restart(listed, before);
   server.process = ++last_process_;
   for (int node = 0; node < nodes(); ++node) Cut(index, node, IsCut(index, node));
 }
 
 FakeNode* World::ConnectionOf(int server, int node) {
-  const std::vector<int>& list = ListOf(server);
+  const std::vector<int>& list = NodesOf(server);
   const auto found = std::find(list.begin(), list.end(), node);
   return found == list.end() ? nullptr : &web(server).connection(static_cast<size_t>(found - list.begin()));
 }
@@ -132,7 +134,7 @@ bool World::IsCut(int server, int node) const {
 
 uint64_t World::Asked(int server) {
   uint64_t sum = 0;
-  for (size_t i = 0; i < ListOf(server).size(); ++i) sum += web(server).connection(i).asked();
+  for (size_t i = 0; i < NodesOf(server).size(); ++i) sum += web(server).connection(i).asked();
   return sum;
 }
 
@@ -188,7 +190,7 @@ void World::Heal() {
 std::vector<FakeNode::Stored> World::TakeStored() {
   std::vector<FakeNode::Stored> all;
   for (const Server& server : servers_) {
-    for (size_t i = 0; i < server.list.size(); ++i) {
+    for (size_t i = 0; i < server.all.size(); ++i) {
       for (FakeNode::Stored& stored : server.web->connection(i).TakeStored()) all.push_back(std::move(stored));
     }
   }

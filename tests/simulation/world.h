@@ -56,9 +56,12 @@ class World {
   bool IsAlive(int process) const;
   // Its requests must be gone.
   void RestartServer(int server);
-  // Likewise, and its list of nodes is another one.
-  void RestartServer(int server, std::vector<int> list);
+  // Likewise, and its list of nodes is another one, with the one before beside it while that is being changed.
+  void RestartServer(int server, std::vector<int> list, std::vector<int> previous = {});
   const std::vector<int>& ListOf(int server) const { return servers_[static_cast<size_t>(server)].list; }
+  // The nodes of both, in the order of its connections.
+  const std::vector<int>& NodesOf(int server) const { return servers_[static_cast<size_t>(server)].all; }
+  const std::vector<int>& PreviousListOf(int server) const { return servers_[static_cast<size_t>(server)].previous; }
   // The server's connection to the node; null if the node is not in its list.
   FakeNode* ConnectionOf(int server, int node);
   void Cut(int server, int node, bool cut);
@@ -93,6 +96,8 @@ class World {
     int process = 0;
     std::vector<bool> cut;  // by node
     std::vector<int> list;  // of nodes, as its save_path has them
+    std::vector<int> previous;
+    std::vector<int> all;  // of both, as its connections
   };
 
   const Plan& plan_;
