@@ -108,6 +108,13 @@ void ClusterSessionLock::Hold(const NodeToken& token, TimePoint since) {
   context_.leases->Add(lease_);
 }
 
+bool ClusterSessionLock::StillTaken(TimePoint deadline) {
+  const std::vector<NodeSet::Read> reads = context_.nodes->ReadAll({node_}, key_, deadline);
+  if (reads.front().reply.status != NodeStatus::kHit) return false;
+  const std::optional<LockHolder> other = LockHolder::Parse(reads.front().reply.value);
+  return other && other->realm != realm_;
+}
+
 std::string ClusterSessionLock::TakeLoss() {
   if (lease_ == nullptr || loss_told_) return {};
   std::string why = context_.leases->Lost(lease_);

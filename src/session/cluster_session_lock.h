@@ -48,6 +48,10 @@ class ClusterSessionLock {
   // works.
   std::vector<NodeSet::Read> Read(const std::vector<uint32_t>& nodes, const NodeItems& items, TimePoint deadline);
 
+  // One flight for the lock's item alone, with kTaken: whether another server still has it. So whoever waits fetches no
+  // session each time.
+  bool StillTaken(TimePoint deadline);
+
   // Why a held lock was lost, said once; empty: it was not.
   std::string TakeLoss();
 

@@ -49,12 +49,14 @@ Status ReadPath::LoadUnderClusterLock(TimePoint give_up_at) {
     }
     unanswered = 0;
     if (!std::exchange(waited, true)) open_.counters().lock_waits.Add();
-    const TimePoint now = open_.Now();
-    if (now >= give_up_at) {
-      open_.counters().lock_timeouts.Add();
-      return open_.locks.TimedOut(lock->other() + " has it");
-    }
-    context_.clock->Pause(std::min(lock->NextPause(), give_up_at - now));
+    do {
+      const TimePoint now = open_.Now();
+      if (now >= give_up_at) {
+        open_.counters().lock_timeouts.Add();
+        return open_.locks.TimedOut(lock->other() + " has it");
+      }
+      context_.clock->Pause(std::min(lock->NextPause(), give_up_at - now));
+    } while (lock->StillTaken(NodeDeadline(context_, open_.Now())));
   }
 }
 
