@@ -5,10 +5,10 @@
 
 namespace clustered_session {
 
-void HeldLocks::BeLocksOf(std::string_view session_id) {
-  if (session_id_ == session_id) return;
+void HeldLocks::BeLocksOf(const SessionKey& local_key) {
+  if (session_ == local_key) return;
   Release();
-  session_id_ = session_id;
+  session_ = local_key;
 }
 
 Status HeldLocks::TakeLocal(const SessionKey& local_key, TimePoint give_up_at, bool known_to_nobody) {
@@ -57,7 +57,7 @@ void HeldLocks::Release() {
   if (cluster_) cluster_->Release();
   cluster_.reset();
   if (local_.held) context_.store->locks().Release(&local_);
-  session_id_.clear();
+  session_ = SessionKey();
 }
 
 }  // namespace clustered_session

@@ -5,7 +5,6 @@
 
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "src/local/session_locks.h"
@@ -23,7 +22,7 @@ class HeldLocks {
   HeldLocks& operator=(const HeldLocks&) = delete;
 
   // Whose locks these are to be: releases those of any other session.
-  void BeLocksOf(std::string_view session_id);
+  void BeLocksOf(const SessionKey& local_key);
 
   // Takes the server's own lock if this request has not got it yet: with lock=cluster, too, so that one worker of a
   // server at a time asks the nodes. `known_to_nobody`: no other request can ask for this session.
@@ -51,7 +50,7 @@ class HeldLocks {
  private:
   const SessionContext& context_;
   std::vector<Notice>* notices_;
-  std::string session_id_;
+  SessionKey session_;  // by its local key; zeros: none
   SessionLock local_;
   std::optional<ClusterSessionLock> cluster_;
 };

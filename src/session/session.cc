@@ -139,8 +139,9 @@ void Session::DestroyRead(const ReplacedSession& replaced, Telling telling) {
 
 // Nothing is loaded of it yet.
 void Session::AddressTo(std::string_view id, uint32_t lifetime_s) {
-  open_.locks.BeLocksOf(id);
-  loaded_.emplace(open_.context, SessionAddress(open_.context, id), lifetime_s);
+  SessionAddress address(open_.context, id);
+  open_.locks.BeLocksOf(address.local_key());
+  loaded_.emplace(open_.context, std::move(address), lifetime_s);
 }
 
 void Session::DestroyLater(std::string_view id, uint32_t lifetime_s) {
