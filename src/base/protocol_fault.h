@@ -29,7 +29,6 @@ enum class ProtocolFault : uint8_t {
   kLostOwnershipForgets,   // a write that met a takeover is dropped here, although no node took it
   kNoTurns,                // with lock=none, commits of one server do not start from what the one before has left
   kNeverRefreshed,         // unchanged sessions are never written again
-  kLossIsAbsence,          // a miss of a node that has lost its memory counts while another may still be back
   kLeftoversStay,          // what stand-ins hold stays there when the proper nodes work again
   // Destroying.
   kNoTombstone,        // the records are erased, and nothing is put in their place

@@ -116,9 +116,11 @@ bool ReportFailure(NodeHealth* health, NodeSign sign, TimePoint now) {
       changed = Accuse(&health->answers, 1, now);
       break;
     case NodeSign::kNoConnection:
+      health->connects.refused.store(0, std::memory_order_relaxed);
       changed = Accuse(&health->connects, 1, now);
       break;
     case NodeSign::kRefused:
+      health->connects.refused.store(1, std::memory_order_relaxed);
       changed = Accuse(&health->connects, kEvidenceMax, now);
       break;
     case NodeSign::kGone:

@@ -30,7 +30,7 @@ inline constexpr Duration kGivenUpAfter = std::chrono::minutes(1);
 struct Suspicion {
   std::atomic<int64_t> tried_at_ns;  // of the last failure or probe
   std::atomic<uint32_t> evidence;    // failures in a row; kEvidenceMax = it fails
-  std::atomic<uint32_t> reserved;
+  std::atomic<uint32_t> refused;     // 1: the last failure was a refusal, which a process that still runs rarely gives
 };
 
 // Lives in shared memory, zeroed = healthy and never asked.
@@ -59,6 +59,14 @@ inline bool Fails(const Suspicion& suspicion) {
 // Whether a caller with an open connection, or without one, has to leave the node alone.
 inline bool Fails(const NodeHealth& health, bool connected) {
   return Fails(health.answers) || (!connected && Fails(health.connects));
+}
+
+// Whether a request that needs what the node holds need not wait for its return: its process is gone, and its memory
+// with it, or it has failed for long.
+inline bool GivenUp(const NodeHealth& health, TimePoint now) {
+  if (!Fails(health, /*connected=*/false)) return false;
+  if (health.connects.refused.load(std::memory_order_relaxed) != 0 && Fails(health.connects)) return true;
+  return now - FromNanos(health.changed_at_ns.load(std::memory_order_relaxed)) >= kGivenUpAfter;
 }
 
 // Whether it takes no new connections, and has answered on an open one since.

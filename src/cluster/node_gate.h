@@ -44,6 +44,9 @@ class NodeGate {
   // No other node is left: whether this worker may ask once more, although it is not worth it. Then Enter() lets it in.
   bool GrantLastTry(TimePoint now, bool connected);
 
+  // Whether the node did not let this caller in, the last time it was asked.
+  bool NotForUs() const { return hold_ == Hold::kNotForUs; }
+
   // Whether the caller gets nothing from the node until a probe succeeds: it fails for all, or does not let this one
   // in.
   bool GivenUp(bool connected) const;

@@ -35,9 +35,7 @@ std::string NodeSet::Label(uint32_t index) const {
 
 bool NodeSet::GivenUp(uint32_t index) const {
   const HealthHandle& health = members_[index].health;
-  if (!health.holds() || !Fails(*health.get(), members_[index].node->Connected())) return false;
-  const TimePoint since = FromNanos(health->changed_at_ns.load(std::memory_order_relaxed));
-  return clock_->Now() - since >= kGivenUpAfter;
+  return watch_.NotForUs(index) || (health.holds() && clustered_session::GivenUp(*health.get(), clock_->Now()));
 }
 
 bool NodeSet::AnyOlder(const std::vector<uint32_t>& nodes, std::chrono::seconds age, TimePoint deadline) {

@@ -37,6 +37,7 @@ class NodeWatch {
   bool Enter(uint32_t index);
   void Leave(uint32_t index, const NodeReply& reply);
   bool GrantLastTry(uint32_t index);
+  bool NotForUs(uint32_t index) const { return nodes_[index].gate.NotForUs(); }
 
   void TellTo(NodeEventSink sink) { sink_ = std::move(sink); }
 

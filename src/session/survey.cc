@@ -91,7 +91,7 @@ bool Survey::MissMayBeLoss(uint32_t lifetime_s) {
       may_return |= !context.nodes->GivenUp(node);
     }
   }
-  if (!may_return || HasFault(ProtocolFault::kLossIsAbsence)) return false;
+  if (!may_return) return false;
   // A node that hung may have used up the read's time.
   const TimePoint deadline = std::max(deadline_, context.clock->Now() + context.settings.operation_timeout);
   return !context.nodes->AnyOlder(missed, RecordTimeToLive(lifetime_s), deadline);

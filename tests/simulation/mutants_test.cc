@@ -111,7 +111,6 @@ TEST_CASE("A fault that needs several sessions or more kinds of loss is caught b
   static constexpr Mutant kMutants[] = {
       {"leftovers kept", ProtocolFault::kLeftoversStay},
       {"replaced sessions ended before their successor is written", ProtocolFault::kReplacedTooEarly},
-      {"a loss taken for absence", ProtocolFault::kLossIsAbsence},
   };
   for (const Mutant& mutant : kMutants) {
     DYNAMIC_SECTION(mutant.name) { MustBeCaughtWidely(mutant); }
