@@ -11,8 +11,6 @@
 namespace clustered_session {
 namespace {
 
-constexpr NodeTimeouts kLong = {seconds(5), seconds(5)};
-
 // libmemcached takes such an answer for one without items.
 TEST_CASE("an error line of a classic node is never taken for a miss") {
   MemcachedProcess server;
@@ -76,7 +74,7 @@ TEST_CASE("a key of any length from a classic node with SASL overwrites nothing"
   MemcachedProcess server(Asking(credentials));
   REQUIRE(server.Set("k", "v"));
   FaultProxy proxy(server.port());
-  TestNode client(Engine::kClassic, TcpAddress(proxy.port()), kLong, credentials);
+  TestNode client(Engine::kClassic, TcpAddress(proxy.port()), kLongTimeouts, credentials);
   for (const size_t length : {251u, 300u, 65535u}) {
     INFO(length);
     CHECK(client.Read("k").value == "v");
@@ -101,7 +99,7 @@ TEST_CASE("noise for an answer of a classic node is survived, and is never anoth
   MemcachedProcess server(Asking(credentials));
   REQUIRE(server.Set("other", "value of other"));
   FaultProxy proxy(server.port());
-  TestNode client(Engine::kClassic, TcpAddress(proxy.port()), kLong, credentials);
+  TestNode client(Engine::kClassic, TcpAddress(proxy.port()), kLongTimeouts, credentials);
   std::string answer = "VALUE k 0 5 7\r\nvalue\r\nVALUE cs:node-incarnation 0 1 1\r\ns\r\nEND\r\n";
   if (sasl) {
     answer = "\x81\x0d\0\x01\x04\0\0\0\0\0\0\x0a\0\0\0\0\0\0\0\0\0\0\0\x05\0\0\0\0kvalue"s;

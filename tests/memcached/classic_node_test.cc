@@ -25,9 +25,6 @@
 namespace clustered_session {
 namespace {
 
-constexpr NodeTimeouts kLong = {seconds(5), seconds(5)};
-const NodeCredentials kUser{"web", "s3cret:word"};
-
 size_t Entries(const std::string& folder) {
   size_t count = 0;
   for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder)) ++count;
@@ -61,9 +58,9 @@ TEST_CASE("a classic node waits once for an operation, and once more for a token
 }
 
 TEST_CASE("a classic node that asks for a password of the text protocol is waited for once more when connecting") {
-  MemcachedProcess server(Asking(kUser));
+  MemcachedProcess server(Asking(kTextUser));
   FaultProxy proxy(server.port());
-  TestNode client(Engine::kClassic, TcpAddress(proxy.port()), kLong, kUser);
+  TestNode client(Engine::kClassic, TcpAddress(proxy.port()), kLongTimeouts, kTextUser);
   REQUIRE(client.Write("k", "v").status == NodeStatus::kStored);
   CHECK(client.counters.node_waits.Get() == 1);
   CHECK(client.Read("k").value == "v");
@@ -77,7 +74,7 @@ TEST_CASE("a classic node that asks for a password of the text protocol is waite
 
 TEST_CASE("a classic node that asks for no password is used all the same, and keeps none") {
   MemcachedProcess server;
-  TestNode client(Engine::kClassic, TcpAddress(server.port()), kLong, kUser);
+  TestNode client(Engine::kClassic, TcpAddress(server.port()), kLongTimeouts, kTextUser);
   REQUIRE(client.Write("k", "v").status == NodeStatus::kStored);
   CHECK(server.Get("cs:credentials").empty());
 }
@@ -86,7 +83,7 @@ TEST_CASE("starting an operation of a classic node waits for nothing, not even f
   // None of them answers: an operation that waits here would wait until this.
   const Duration time = seconds(20);
   const TimePoint deadline = Now() + time;
-  MemcachedProcess server(Asking(kUser));
+  MemcachedProcess server(Asking(kTextUser));
   FaultProxy silent(server.port());
   ProxyFaults hole;
   hole.black_hole = true;
@@ -94,7 +91,7 @@ TEST_CASE("starting an operation of a classic node waits for nothing, not even f
   HangingPort hanging;
   std::vector<std::unique_ptr<TestNode>> clients;
   for (const uint16_t port : {silent.port(), hanging.port()}) {
-    for (const NodeCredentials& credentials : {kUser, NodeCredentials{}}) {
+    for (const NodeCredentials& credentials : {kTextUser, NodeCredentials{}}) {
       clients.push_back(
           std::make_unique<TestNode>(Engine::kClassic, TcpAddress(port), NodeTimeouts{time, time}, credentials));
     }
@@ -112,7 +109,7 @@ TEST_CASE("an operation of a classic node that is given up leaves neither thread
   REQUIRE(server.Set("first", std::string(3000, 'f')));
   REQUIRE(server.Set("second", "value of second"));
   FaultProxy proxy(server.port());
-  auto client = std::make_unique<TestNode>(Engine::kClassic, TcpAddress(proxy.port()), kLong);
+  auto client = std::make_unique<TestNode>(Engine::kClassic, TcpAddress(proxy.port()), kLongTimeouts);
   REQUIRE(client->Read("second").value == "value of second");
   const size_t threads = Entries("/proc/self/task");
   ProxyFaults drip;
@@ -149,7 +146,7 @@ TEST_CASE("a classic node's operation that fails brings no process back that oth
   MemcachedProcess server;
   FaultProxy proxy(server.port());
   NodeHealth health{};
-  TestNode one(Engine::kClassic, TcpAddress(server.port()), kLong, {}, &health);
+  TestNode one(Engine::kClassic, TcpAddress(server.port()), kLongTimeouts, {}, &health);
   TestNode other(Engine::kClassic, TcpAddress(proxy.port()), {milliseconds(200), milliseconds(200)}, {}, &health);
   REQUIRE(other.Read("k").status == NodeStatus::kMiss);
   const uint32_t before = health.incarnation.load();
@@ -217,7 +214,7 @@ TEST_CASE("an idle connection of a classic node that is swallowed without a word
   MemcachedProcess server;
   REQUIRE(server.Set("k", "v"));
   FaultProxy proxy(server.port());
-  NodeTimeouts timeouts = kLong;
+  NodeTimeouts timeouts = kLongTimeouts;
   timeouts.idle = milliseconds(0);
   TestNode client(Engine::kClassic, TcpAddress(proxy.port()), timeouts);
   REQUIRE(client.Read("k").value == "v");
