@@ -16,6 +16,7 @@
 
 #include "src/memcached/classic_connection.h"
 #include "tests/memcached/node_fixture.h"
+#include "tests/memcached/proxied_node.h"
 #include "tests/support/child_process.h"
 #include "tests/support/fault_proxy.h"
 #include "tests/support/hanging_port.h"
@@ -24,6 +25,17 @@
 
 namespace clustered_session {
 namespace {
+
+// Its client is connected.
+struct HastyProxiedNode : ProxiedNode {
+  HastyProxiedNode() : ProxiedNode(Engine::kClassic, {milliseconds(200), milliseconds(300)}) {
+    REQUIRE(client.Read("k").value == "v");
+  }
+};
+
+struct ClassicLocalNode : LocalProxiedNode {
+  ClassicLocalNode() : LocalProxiedNode(Engine::kClassic) {}
+};
 
 size_t Entries(const std::string& folder) {
   size_t count = 0;
@@ -179,11 +191,8 @@ TEST_CASE("a classic node that has evicted the sentinel gets it again, and that 
   CHECK(client.counters.node_connects.Get() == 2);
 }
 
-TEST_CASE("sending to a classic node that does not read is given up, too, and the value may go") {
-  MemcachedProcess server;
-  FaultProxy proxy(server.port());
-  TestNode client(Engine::kClassic, TcpAddress(proxy.port()), {milliseconds(200), milliseconds(300)});
-  REQUIRE(client.Read("k").status == NodeStatus::kMiss);
+TEST_CASE_METHOD(HastyProxiedNode,
+                 "sending to a classic node that does not read is given up, too, and the value may go") {
   ProxyFaults faults;
   faults.deaf = true;
   proxy.Set(faults);
@@ -197,12 +206,9 @@ TEST_CASE("sending to a classic node that does not read is given up, too, and th
   CHECK(reply.failure == NodeFailure::kTimeout);
 }
 
-TEST_CASE(
+TEST_CASE_METHOD(
+    HastyProxiedNode,
     "a classic node that keeps silent about its settings is an error that ends, and its late answer is nobody's") {
-  MemcachedProcess server;
-  FaultProxy proxy(server.port());
-  TestNode client(Engine::kClassic, TcpAddress(proxy.port()), {milliseconds(200), milliseconds(300)});
-  REQUIRE(client.Read("k").status == NodeStatus::kMiss);
   ProxyFaults faults;
   faults.black_hole = true;
   proxy.Set(faults);
@@ -232,15 +238,8 @@ TEST_CASE("an idle connection of a classic node that is swallowed without a word
   CHECK(client.counters.node_errors.Get() == 0);
 }
 
-TEST_CASE("a forked child of a classic node opens a connection of its own and leaves the parent's alone") {
-  MemcachedProcess server;
-  REQUIRE(server.Set("k", "v"));
-  TempDir folder;
-  const bool over_unix = GENERATE(false, true);
-  const std::string path = over_unix ? folder.path() + "/proxy" : "";
-  FaultProxy proxy(server.port(), path);
-  auto client = std::make_unique<TestNode>(Engine::kClassic, over_unix ? UnixAddress(path) : TcpAddress(proxy.port()));
-  REQUIRE(client->Read("k").status == NodeStatus::kHit);
+TEST_CASE_METHOD(ClassicLocalNode,
+                 "a forked child of a classic node opens a connection of its own and leaves the parent's alone") {
   SECTION("a child that uses the node and destroys it") {
     ChildProcess child([&] {
       if (client->Read("k").status != NodeStatus::kHit) return 1;
