@@ -11,6 +11,7 @@
 #include <charconv>
 #include <optional>
 
+#include "src/base/ascii.h"
 #include "src/base/quote.h"
 
 namespace clustered_session {
@@ -23,8 +24,6 @@ constexpr char kForms[] = "write host:port, [IPv6]:port or unix:/path";
 constexpr char kNoPath[] =
     "a path is no node; write unix:/path for a socket, or leave session.save_path empty for a single server";
 
-bool IsAlnum(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 char LowerCase(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 Error Invalid(std::string message) { return {ErrorCode::kInvalidArgument, std::move(message)}; }
@@ -266,12 +265,6 @@ Status CheckSame(const NodeLists& lists) {
     }
   }
   return {};
-}
-
-std::string_view TrimSpaces(std::string_view text) {
-  while (text.starts_with(' ')) text.remove_prefix(1);
-  while (text.ends_with(' ')) text.remove_suffix(1);
-  return text;
 }
 
 }  // namespace

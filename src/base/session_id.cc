@@ -4,15 +4,13 @@
 #include <algorithm>
 #include <charconv>
 
+#include "src/base/ascii.h"
 #include "src/base/quote.h"
 #include "src/base/save_path.h"
 
 namespace clustered_session {
 namespace {
 
-// Not isalnum(): that depends on the locale, which scripts may change.
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-bool IsAlnum(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || IsDigit(c); }
 bool IsServerIdCharacter(char c) { return IsAlnum(c) || c == '_' || c == '-'; }
 
 template <typename Allowed>

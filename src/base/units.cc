@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "src/base/ascii.h"
 #include "src/base/quote.h"
 
 namespace clustered_session {
@@ -29,12 +30,6 @@ Error Invalid(std::string_view text, std::string_view problem, std::string_view 
   return {ErrorCode::kInvalidArgument, std::move(message)};
 }
 
-std::string_view TrimSpaces(std::string_view text) {
-  while (text.starts_with(' ')) text.remove_prefix(1);
-  while (text.ends_with(' ')) text.remove_suffix(1);
-  return text;
-}
-
 struct Number {
   uint64_t value = 0;
   std::string_view unit;
@@ -44,7 +39,7 @@ struct Number {
 Result<Number> ParseNumber(std::string_view text, std::string_view problem, std::string_view forms) {
   Number number;
   const char* end = text.data() + text.size();
-  if (text.empty() || text[0] < '0' || text[0] > '9') return Invalid(text, problem, forms);
+  if (text.empty() || !IsDigit(text[0])) return Invalid(text, problem, forms);
   const auto [parsed_to, error] = std::from_chars(text.data(), end, number.value);
   if (error == std::errc::result_out_of_range) return Invalid(text, "is too large", forms);
   if (error != std::errc()) return Invalid(text, problem, forms);

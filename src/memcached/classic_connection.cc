@@ -296,7 +296,7 @@ ClassicStatus ClassicConnection::SendGets(std::span<const std::string_view> keys
 
 ClassicStatus ClassicConnection::Fetch(std::span<const std::string_view> keys, TimePoint deadline,
                                        std::vector<ClassicItem>* items) {
-  const ClassicStatus garbage = {NodeFailure::kGarbage, std::string(kGarbageText)};
+  ClassicStatus garbage = {NodeFailure::kGarbage, std::string(kGarbageText)};
   memcached_result_st* const result = &result_->result;
   SetPollTimeout(deadline);
   memcached_return_t code = MEMCACHED_SUCCESS;

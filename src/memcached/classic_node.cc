@@ -37,11 +37,11 @@ struct LeftTask {
   std::shared_ptr<Task> task;
   LeftTask* next;
 };
-std::atomic<LeftTask*> left_to_parent{nullptr};
+std::atomic<LeftTask*> left_tasks{nullptr};
 
 void LeaveToParent(std::shared_ptr<Task> task) {
-  auto* const left = new LeftTask{std::move(task), left_to_parent.load()};
-  while (!left_to_parent.compare_exchange_weak(left->next, left)) {
+  auto* const left = new LeftTask{std::move(task), left_tasks.load()};
+  while (!left_tasks.compare_exchange_weak(left->next, left)) {
   }
 }
 

@@ -142,8 +142,9 @@ bool ClassicOperation::LearnIncarnation() {
   std::vector<ClassicItem> items;
   ClassicStatus status = connection_->SendGets(keys, operation_.deadline);
   if (status.ok()) status = connection_->Fetch(keys, operation_.deadline, &items);
-  if (!status.ok()) Fail(std::move(status));
-  return status.ok() && Learn(items);
+  if (status.ok()) return Learn(items);
+  Fail(std::move(status));
+  return false;
 }
 
 // The connection is lost by asking where the node does not tell, as with a proxy that closes at what it does not know.

@@ -7,7 +7,7 @@
 namespace clustered_session {
 namespace {
 
-constexpr Duration kNap = std::chrono::milliseconds(1);
+constexpr Duration kLookupNap = std::chrono::milliseconds(1);
 
 bool UnderWay(const MetaAttempt* attempt) {
   return attempt != nullptr && attempt->state() == MetaAttempt::State::kUnderWay;
@@ -105,7 +105,8 @@ TimePoint MetaNode::AddWaits(std::vector<pollfd>* waits) {
   if (lookup_ != nullptr) {
     const int descriptor = lookup_->descriptor();
     waits->push_back({descriptor, POLLIN, 0});
-    return descriptor >= 0 ? lookup_deadline_ : std::min(lookup_deadline_, std::chrono::steady_clock::now() + kNap);
+    return descriptor >= 0 ? lookup_deadline_
+                           : std::min(lookup_deadline_, std::chrono::steady_clock::now() + kLookupNap);
   }
   TimePoint until = may_be_forgotten_ ? beside_at_ : TimePoint::max();
   for (MetaAttempt* each : {first_.get(), beside_.get()}) {

@@ -149,7 +149,7 @@ MetaReplyScan ScanStore(std::string_view bytes, const MetaCommand& command, uint
   if (IsError(line) && !line.starts_with("SERVER_ERROR")) return Refused(line);
   Flags flags;
   const size_t first = line.size() + 2;
-  const MetaReplyScan shown = ScanGet(bytes.substr(first), false, number, &flags);
+  MetaReplyScan shown = ScanGet(bytes.substr(first), false, number, &flags);
   if (shown.state == ScanState::kIncomplete) return Incomplete(first + shown.size);
   if (shown.state != ScanState::kComplete) return shown;
 

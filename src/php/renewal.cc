@@ -12,7 +12,7 @@ using clustered_session::LockLeases;
 namespace {
 
 // Of this process. A child made by fork() leaves its parent's copy alone, whose locks may be anybody's.
-std::atomic<LockKeeper*> current{nullptr};
+std::atomic<LockKeeper*> keeper_here{nullptr};
 
 LockLeases* LeasesOfThisProcess() {
   const auto make = [] {
@@ -20,7 +20,7 @@ LockLeases* LeasesOfThisProcess() {
                                         clustered_session::kLockLease, LockLeases::NodesOf(),
                                         php_clustered_session_log_id());
   };
-  return OfThisProcess(&current, make)->leases();
+  return OfThisProcess(&keeper_here, make)->leases();
 }
 
 }  // namespace
@@ -46,10 +46,10 @@ clustered_session::Worker* php_clustered_session_worker() {
 // refers to its leases until the globals are gone.
 void php_clustered_session_stop_renewal() noexcept {
   try {
-    LockKeeper* keeper = current.load();
+    LockKeeper* keeper = keeper_here.load();
     if (keeper == nullptr || !keeper->Mine()) return;
     keeper->Stop();
-    current.store(nullptr);
+    keeper_here.store(nullptr);
   } catch (const std::exception&) {
     // Nothing to be done about a thread that cannot be joined.
   }

@@ -6,14 +6,14 @@
 #include <algorithm>
 #include <charconv>
 
+#include "src/base/ascii.h"
+
 namespace clustered_session {
 namespace {
 
 constexpr size_t kBinaryKeyLengthMax = 127;  // the length byte's top bit marked undefined values before PHP 7.1
 
 enum class Scan : uint8_t { kOk, kCorrupt, kUnsupported };
-
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 // What PHP makes an integer key: then "5" and 5 are the same key.
 bool IsIntegerKey(std::string_view text) {

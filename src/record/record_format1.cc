@@ -25,7 +25,7 @@ constexpr size_t kSlotBytes = 8;
 constexpr size_t kChecksumOffset = kVectorOffset + kSlots * kSlotBytes;
 static_assert(kChecksumOffset + 8 == kFormat1HeaderSize);
 
-Error Corrupt(const char* what) { return {ErrorCode::kCorrupt, what}; }
+Error CorruptFormat1(const char* what) { return {ErrorCode::kCorrupt, what}; }
 
 uint64_t Checksum(std::string_view bytes, std::string_view storage_key) {
   XXH3_state_t state;
@@ -58,9 +58,9 @@ void LoadVector(const char* slots, Ancestry* ancestry) {
 }  // namespace
 
 Result<Record> DecodeFormat1(std::string_view bytes, std::string_view storage_key) {
-  if (bytes.size() < kFormat1HeaderSize) return Corrupt("shorter than a record's header");
+  if (bytes.size() < kFormat1HeaderSize) return CorruptFormat1("shorter than a record's header");
   const char* header = bytes.data();
-  if (LoadLittleEndian<uint16_t>(header + 6) != kFormat1HeaderSize) return Corrupt("wrong header size");
+  if (LoadLittleEndian<uint16_t>(header + 6) != kFormat1HeaderSize) return CorruptFormat1("wrong header size");
   Record record;
   record.header_size = kFormat1HeaderSize;
   record.payload = bytes.substr(kFormat1HeaderSize);
@@ -69,11 +69,12 @@ Result<Record> DecodeFormat1(std::string_view bytes, std::string_view storage_ke
   record.epoch = LoadLittleEndian<uint64_t>(header + 16);
   record.instance = LoadLittleEndian<uint64_t>(header + 24);
   record.lifetime_s = LoadLittleEndian<uint32_t>(header + 32);
-  if (LoadLittleEndian<uint32_t>(header + 36) != record.payload.size()) return Corrupt("truncated or overlong payload");
+  if (LoadLittleEndian<uint32_t>(header + 36) != record.payload.size())
+    return CorruptFormat1("truncated or overlong payload");
   const auto life = LoadLittleEndian<uint32_t>(header + 40);
   Ancestry& ancestry = record.ancestry;
   ancestry.fingerprint = LoadLittleEndian<uint64_t>(header + kChecksumOffset);
-  if (Checksum(bytes, storage_key) != ancestry.fingerprint) return Corrupt("wrong checksum");
+  if (Checksum(bytes, storage_key) != ancestry.fingerprint) return CorruptFormat1("wrong checksum");
   if ((record.flags & ~kRecordTombstone) != 0) {
     return Error(ErrorCode::kUnsupported, "a record flag that this version does not know");
   }
@@ -83,7 +84,7 @@ Result<Record> DecodeFormat1(std::string_view bytes, std::string_view storage_ke
   LoadVector(header + kVectorOffset, &ancestry);
   const bool named = ancestry.dot.known() && life < UINT32_MAX;
   if (record.version == 0 || record.instance == 0 || !named || (record.tombstone() && !record.payload.empty())) {
-    return Corrupt("fields that contradict each other");
+    return CorruptFormat1("fields that contradict each other");
   }
   (ancestry.tombstone ? ancestry.ended : ancestry.lives).Add(life + 1);
   if (ancestry.tombstone) {

@@ -108,7 +108,8 @@ Status Committer::CommitToNodes(std::string_view payload) {
   record.ancestry = SuccessorOf(context_, loaded_);
   const WriteBase base{loaded_.image.ancestry().dot, loaded_.image.payload(), loaded_.image.since()};
   Replicator replicator(context_, &loaded_.items(), &open_.notices);
-  WriteOutcome outcome = replicator.Write(record, base, loaded_.items().copies, NodeDeadline(context_, open_.Now()));
+  const WriteOutcome outcome =
+      replicator.Write(record, base, loaded_.items().copies, NodeDeadline(context_, open_.Now()));
   if (outcome.destroyed) {  // by another request: this one must not bring it back
     context_.store->Erase(loaded_.address().local_key());
     loaded_.NoteDestroyedMeanwhile();
@@ -121,7 +122,7 @@ Status Committer::CommitToNodes(std::string_view payload) {
                  "a node holds this session in the format of a later clustered_session: upgrade this server; the "
                  "changes of this request were not saved");
   }
-  return FinishCommit(std::move(outcome), payload);
+  return FinishCommit(outcome, payload);
 }
 
 Status Committer::RefuseForSize(const WriteOutcome& outcome, size_t payload_size) {
@@ -172,7 +173,7 @@ bool Committer::CommitBehind(std::string_view payload) {
   return true;
 }
 
-Status Committer::FinishCommit(WriteOutcome outcome, std::string_view payload) {
+Status Committer::FinishCommit(const WriteOutcome& outcome, std::string_view payload) {
   open_.created.Forget(loaded_.address().id());
   const TimePoint now = open_.Now();
   loaded_.NoteWritten(NextEntry(outcome, now));

@@ -34,7 +34,7 @@ class Committer {
   Status CommitHere(std::string_view payload);
   Status RefuseForSize(const WriteOutcome& outcome, size_t payload_size);
   void LeaveToOwner(TimePoint now);
-  Status FinishCommit(WriteOutcome outcome, std::string_view payload);
+  Status FinishCommit(const WriteOutcome& outcome, std::string_view payload);
   Entry NextEntry(const WriteOutcome& outcome, TimePoint now);
 
   OpenScope& open_;

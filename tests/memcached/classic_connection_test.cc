@@ -5,20 +5,23 @@
 #include <string>
 
 #include "tests/memcached/node_fixture.h"
+#include "tests/memcached/proxied_node.h"
 #include "tests/support/fault_proxy.h"
 #include "tests/support/memcached_process.h"
 
 namespace clustered_session {
 namespace {
 
-constexpr NodeTimeouts kLong = {seconds(5), seconds(5)};
+struct ClassicProxiedNode : ProxiedNode {
+  ClassicProxiedNode() : ProxiedNode(Engine::kClassic) {}
+};
+
+struct SaslProxiedNode : ProxiedNode {
+  SaslProxiedNode() : ProxiedNode(Engine::kClassic, kLongTimeouts, kSaslUser) {}
+};
 
 // libmemcached takes such an answer for one without items.
-TEST_CASE("an error line of a classic node is never taken for a miss") {
-  MemcachedProcess server;
-  REQUIRE(server.Set("k", "v"));
-  FaultProxy proxy(server.port());
-  TestNode client(Engine::kClassic, TcpAddress(proxy.port()));
+TEST_CASE_METHOD(ClassicProxiedNode, "an error line of a classic node is never taken for a miss") {
   for (const char* answer : {"ERROR\r\n", "SERVER_ERROR out of memory writing get response\r\n",
                              "SERVER_ERROR object too large for cache\r\n", "SERVER_ERROR\r\n",
                              "SERVER_ERROR Host is down\r\n", "CLIENT_ERROR bad command line format\r\n", "STORED\r\n",
@@ -27,9 +30,7 @@ TEST_CASE("an error line of a classic node is never taken for a miss") {
     for (const bool fresh : {false, true}) {
       CHECK(client.Read("k").value == "v");
       if (fresh) proxy.CloseConnections();
-      ProxyFaults faults;
-      faults.answer_instead = answer;
-      proxy.Set(faults);
+      AnswerInstead(answer);
       const NodeReply reply = client.Read("k");
       INFO(reply.error);
       CHECK(reply.status == NodeStatus::kError);
@@ -44,11 +45,8 @@ TEST_CASE("an error line of a classic node is never taken for a miss") {
   CHECK(client.Read("k").value == "v");
 }
 
-TEST_CASE("a classic node's answer with another key, twice the same, or too much announced is an error") {
-  MemcachedProcess server;
-  REQUIRE(server.Set("k", "v"));
-  FaultProxy proxy(server.port());
-  TestNode client(Engine::kClassic, TcpAddress(proxy.port()));
+TEST_CASE_METHOD(ClassicProxiedNode,
+                 "a classic node's answer with another key, twice the same, or too much announced is an error") {
   const std::string sentinel = "VALUE cs:node-incarnation 0 1 7\r\ns\r\n";
   for (const std::string& answer :
        {"VALUE l 0 1 7\r\nv\r\n" + sentinel + "END\r\n",
@@ -60,9 +58,7 @@ TEST_CASE("a classic node's answer with another key, twice the same, or too much
         std::string("\x81\x01", 2) + std::string(22, '\0')}) {
     INFO(answer.substr(0, 80));
     for (int i = 0; i < 2; ++i) {
-      ProxyFaults faults;
-      faults.answer_instead = answer;
-      proxy.Set(faults);
+      AnswerInstead(answer);
       CHECK(client.Read("k", milliseconds(300)).status == NodeStatus::kError);
       proxy.Heal();
       CHECK(client.Read("k").value == "v");
@@ -70,22 +66,15 @@ TEST_CASE("a classic node's answer with another key, twice the same, or too much
   }
 }
 
-TEST_CASE("a key of any length from a classic node with SASL overwrites nothing") {
+TEST_CASE_METHOD(SaslProxiedNode, "a key of any length from a classic node with SASL overwrites nothing") {
   using namespace std::string_literals;
-  const NodeCredentials credentials{"web", "s3cret:word", Authentication::kSasl};
-  MemcachedProcess server(Asking(credentials));
-  REQUIRE(server.Set("k", "v"));
-  FaultProxy proxy(server.port());
-  TestNode client(Engine::kClassic, TcpAddress(proxy.port()), kLong, credentials);
   for (const size_t length : {251u, 300u, 65535u}) {
     INFO(length);
     CHECK(client.Read("k").value == "v");
     std::string answer = "\x81\x0d\xff\xff\x04\0\0\0\0\x01\0\x04\0\0\0\0\0\0\0\0\0\0\0\x05\0\0\0\0"s;
     answer[2] = static_cast<char>(length >> 8);
     answer[3] = static_cast<char>(length);
-    ProxyFaults faults;
-    faults.answer_instead = answer + std::string(length + 100'000, 'k');
-    proxy.Set(faults);
+    AnswerInstead(answer + std::string(length + 100'000, 'k'));
     CHECK(client.Read("k", milliseconds(300)).status == NodeStatus::kError);
     proxy.Heal();
   }
@@ -96,12 +85,8 @@ TEST_CASE("noise for an answer of a classic node is survived, and is never anoth
   using namespace std::string_literals;
   const bool sasl = GENERATE(false, true);
   INFO("SASL " << sasl);
-  const NodeCredentials credentials =
-      sasl ? NodeCredentials{"web", "s3cret:word", Authentication::kSasl} : NodeCredentials{};
-  MemcachedProcess server(Asking(credentials));
-  REQUIRE(server.Set("other", "value of other"));
-  FaultProxy proxy(server.port());
-  TestNode client(Engine::kClassic, TcpAddress(proxy.port()), kLong, credentials);
+  ProxiedNode node(Engine::kClassic, kLongTimeouts, sasl ? kSaslUser : NodeCredentials{});
+  REQUIRE(node.server.Set("other", "value of other"));
   std::string answer = "VALUE k 0 5 7\r\nvalue\r\nVALUE cs:node-incarnation 0 1 1\r\ns\r\nEND\r\n";
   if (sasl) {
     answer = "\x81\x0d\0\x01\x04\0\0\0\0\0\0\x0a\0\0\0\0\0\0\0\0\0\0\0\x05\0\0\0\0kvalue"s;
@@ -110,19 +95,18 @@ TEST_CASE("noise for an answer of a classic node is survived, and is never anoth
   }
   size_t hits = 0;
   for (size_t at = 0; at < answer.size(); ++at) {
-    REQUIRE(client.Read("other").value == "value of other");
-    ProxyFaults faults;
-    faults.answer_instead = answer;
-    (*faults.answer_instead)[at] = static_cast<char>(answer[at] ^ (at % 2 == 0 ? 0x80 : 0x01));
-    proxy.Set(faults);
-    const NodeReply reply = client.Read("k", milliseconds(40));
+    REQUIRE(node.client.Read("other").value == "value of other");
+    std::string noise = answer;
+    noise[at] = static_cast<char>(answer[at] ^ (at % 2 == 0 ? 0x80 : 0x01));
+    node.AnswerInstead(noise);
+    const NodeReply reply = node.client.Read("k", milliseconds(40));
     INFO(at << ": " << reply.error);
     if (reply.status == NodeStatus::kHit) {
       ++hits;
-      CHECK(faults.answer_instead->find(reply.value) != std::string::npos);
+      CHECK(noise.find(reply.value) != std::string::npos);
     }
-    proxy.Heal();
-    proxy.CloseConnections();
+    node.proxy.Heal();
+    node.proxy.CloseConnections();
   }
   CHECK(hits < answer.size());
 }

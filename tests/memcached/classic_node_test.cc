@@ -16,6 +16,7 @@
 
 #include "src/memcached/classic_connection.h"
 #include "tests/memcached/node_fixture.h"
+#include "tests/memcached/proxied_node.h"
 #include "tests/support/child_process.h"
 #include "tests/support/fault_proxy.h"
 #include "tests/support/hanging_port.h"
@@ -25,8 +26,16 @@
 namespace clustered_session {
 namespace {
 
-constexpr NodeTimeouts kLong = {seconds(5), seconds(5)};
-const NodeCredentials kUser{"web", "s3cret:word"};
+// Its client is connected.
+struct HastyProxiedNode : ProxiedNode {
+  HastyProxiedNode() : ProxiedNode(Engine::kClassic, {milliseconds(200), milliseconds(300)}) {
+    REQUIRE(client.Read("k").value == "v");
+  }
+};
+
+struct ClassicLocalNode : LocalProxiedNode {
+  ClassicLocalNode() : LocalProxiedNode(Engine::kClassic) {}
+};
 
 size_t Entries(const std::string& folder) {
   size_t count = 0;
@@ -61,9 +70,9 @@ TEST_CASE("a classic node waits once for an operation, and once more for a token
 }
 
 TEST_CASE("a classic node that asks for a password of the text protocol is waited for once more when connecting") {
-  MemcachedProcess server(Asking(kUser));
+  MemcachedProcess server(Asking(kTextUser));
   FaultProxy proxy(server.port());
-  TestNode client(Engine::kClassic, TcpAddress(proxy.port()), kLong, kUser);
+  TestNode client(Engine::kClassic, TcpAddress(proxy.port()), kLongTimeouts, kTextUser);
   REQUIRE(client.Write("k", "v").status == NodeStatus::kStored);
   CHECK(client.counters.node_waits.Get() == 1);
   CHECK(client.Read("k").value == "v");
@@ -77,7 +86,7 @@ TEST_CASE("a classic node that asks for a password of the text protocol is waite
 
 TEST_CASE("a classic node that asks for no password is used all the same, and keeps none") {
   MemcachedProcess server;
-  TestNode client(Engine::kClassic, TcpAddress(server.port()), kLong, kUser);
+  TestNode client(Engine::kClassic, TcpAddress(server.port()), kLongTimeouts, kTextUser);
   REQUIRE(client.Write("k", "v").status == NodeStatus::kStored);
   CHECK(server.Get("cs:credentials").empty());
 }
@@ -86,7 +95,7 @@ TEST_CASE("starting an operation of a classic node waits for nothing, not even f
   // None of them answers: an operation that waits here would wait until this.
   const Duration time = seconds(20);
   const TimePoint deadline = Now() + time;
-  MemcachedProcess server(Asking(kUser));
+  MemcachedProcess server(Asking(kTextUser));
   FaultProxy silent(server.port());
   ProxyFaults hole;
   hole.black_hole = true;
@@ -94,7 +103,7 @@ TEST_CASE("starting an operation of a classic node waits for nothing, not even f
   HangingPort hanging;
   std::vector<std::unique_ptr<TestNode>> clients;
   for (const uint16_t port : {silent.port(), hanging.port()}) {
-    for (const NodeCredentials& credentials : {kUser, NodeCredentials{}}) {
+    for (const NodeCredentials& credentials : {kTextUser, NodeCredentials{}}) {
       clients.push_back(
           std::make_unique<TestNode>(Engine::kClassic, TcpAddress(port), NodeTimeouts{time, time}, credentials));
     }
@@ -112,7 +121,7 @@ TEST_CASE("an operation of a classic node that is given up leaves neither thread
   REQUIRE(server.Set("first", std::string(3000, 'f')));
   REQUIRE(server.Set("second", "value of second"));
   FaultProxy proxy(server.port());
-  auto client = std::make_unique<TestNode>(Engine::kClassic, TcpAddress(proxy.port()), kLong);
+  auto client = std::make_unique<TestNode>(Engine::kClassic, TcpAddress(proxy.port()), kLongTimeouts);
   REQUIRE(client->Read("second").value == "value of second");
   const size_t threads = Entries("/proc/self/task");
   ProxyFaults drip;
@@ -149,7 +158,7 @@ TEST_CASE("a classic node's operation that fails brings no process back that oth
   MemcachedProcess server;
   FaultProxy proxy(server.port());
   NodeHealth health{};
-  TestNode one(Engine::kClassic, TcpAddress(server.port()), kLong, {}, &health);
+  TestNode one(Engine::kClassic, TcpAddress(server.port()), kLongTimeouts, {}, &health);
   TestNode other(Engine::kClassic, TcpAddress(proxy.port()), {milliseconds(200), milliseconds(200)}, {}, &health);
   REQUIRE(other.Read("k").status == NodeStatus::kMiss);
   const uint32_t before = health.incarnation.load();
@@ -182,11 +191,8 @@ TEST_CASE("a classic node that has evicted the sentinel gets it again, and that 
   CHECK(client.counters.node_connects.Get() == 2);
 }
 
-TEST_CASE("sending to a classic node that does not read is given up, too, and the value may go") {
-  MemcachedProcess server;
-  FaultProxy proxy(server.port());
-  TestNode client(Engine::kClassic, TcpAddress(proxy.port()), {milliseconds(200), milliseconds(300)});
-  REQUIRE(client.Read("k").status == NodeStatus::kMiss);
+TEST_CASE_METHOD(HastyProxiedNode,
+                 "sending to a classic node that does not read is given up, too, and the value may go") {
   ProxyFaults faults;
   faults.deaf = true;
   proxy.Set(faults);
@@ -200,12 +206,9 @@ TEST_CASE("sending to a classic node that does not read is given up, too, and th
   CHECK(reply.failure == NodeFailure::kTimeout);
 }
 
-TEST_CASE(
+TEST_CASE_METHOD(
+    HastyProxiedNode,
     "a classic node that keeps silent about its settings is an error that ends, and its late answer is nobody's") {
-  MemcachedProcess server;
-  FaultProxy proxy(server.port());
-  TestNode client(Engine::kClassic, TcpAddress(proxy.port()), {milliseconds(200), milliseconds(300)});
-  REQUIRE(client.Read("k").status == NodeStatus::kMiss);
   ProxyFaults faults;
   faults.black_hole = true;
   proxy.Set(faults);
@@ -217,7 +220,7 @@ TEST_CASE("an idle connection of a classic node that is swallowed without a word
   MemcachedProcess server;
   REQUIRE(server.Set("k", "v"));
   FaultProxy proxy(server.port());
-  NodeTimeouts timeouts = kLong;
+  NodeTimeouts timeouts = kLongTimeouts;
   timeouts.idle = milliseconds(0);
   TestNode client(Engine::kClassic, TcpAddress(proxy.port()), timeouts);
   REQUIRE(client.Read("k").value == "v");
@@ -235,15 +238,8 @@ TEST_CASE("an idle connection of a classic node that is swallowed without a word
   CHECK(client.counters.node_errors.Get() == 0);
 }
 
-TEST_CASE("a forked child of a classic node opens a connection of its own and leaves the parent's alone") {
-  MemcachedProcess server;
-  REQUIRE(server.Set("k", "v"));
-  TempDir folder;
-  const bool over_unix = GENERATE(false, true);
-  const std::string path = over_unix ? folder.path() + "/proxy" : "";
-  FaultProxy proxy(server.port(), path);
-  auto client = std::make_unique<TestNode>(Engine::kClassic, over_unix ? UnixAddress(path) : TcpAddress(proxy.port()));
-  REQUIRE(client->Read("k").status == NodeStatus::kHit);
+TEST_CASE_METHOD(ClassicLocalNode,
+                 "a forked child of a classic node opens a connection of its own and leaves the parent's alone") {
   SECTION("a child that uses the node and destroys it") {
     ChildProcess child([&] {
       if (client->Read("k").status != NodeStatus::kHit) return 1;

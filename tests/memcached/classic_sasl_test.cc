@@ -13,12 +13,10 @@
 namespace clustered_session {
 namespace {
 
-const NodeCredentials kUser{"web", "s3cret:word", Authentication::kSasl};
-
 TEST_CASE("with SASL an operation is one wait, and two more log in on a fresh connection") {
-  MemcachedProcess server(Asking(kUser));
+  MemcachedProcess server(Asking(kSaslUser));
   FaultProxy proxy(server.port());
-  TestNode client(TcpAddress(proxy.port()), kUser);
+  TestNode client(TcpAddress(proxy.port()), kSaslUser);
   NodeToken token;
   SECTION("a read") { CHECK(client.Read("k").status == NodeStatus::kMiss); }
   SECTION("a write") {
@@ -43,7 +41,7 @@ TEST_CASE("with SASL an operation is one wait, and two more log in on a fresh co
   CHECK(client.counters.node_waits.Get() == 2);
   // A token on a fresh connection is one more, as everywhere.
   proxy.CloseConnections();
-  TestNode other(TcpAddress(proxy.port()), kUser);
+  TestNode other(TcpAddress(proxy.port()), kSaslUser);
   CHECK(other.Write("k", "other's", token).status == NodeStatus::kStored);
   CHECK(other.counters.node_waits.Get() == 3);
   // This one notices that its connection is gone when it asks, and asks again.
@@ -52,8 +50,8 @@ TEST_CASE("with SASL an operation is one wait, and two more log in on a fresh co
 }
 
 TEST_CASE("with SASL a write never replaces what it does not know") {
-  MemcachedProcess server(Asking(kUser));
-  TestNode client(TcpAddress(server.port()), kUser);
+  MemcachedProcess server(Asking(kSaslUser));
+  TestNode client(TcpAddress(server.port()), kSaslUser);
   const NodeReply first = client.Write("k", "first");
   REQUIRE(first.status == NodeStatus::kStored);
   NodeReply reply = client.Write("k", "second");
@@ -83,8 +81,8 @@ TEST_CASE("with SASL a write never replaces what it does not know") {
 }
 
 TEST_CASE("a wrong user name or password is an error that says so and gives nothing away") {
-  MemcachedProcess server(Asking(kUser));
-  NodeCredentials credentials = kUser;
+  MemcachedProcess server(Asking(kSaslUser));
+  NodeCredentials credentials = kSaslUser;
   SECTION("wrong password") { credentials.password = "other-word"; }
   SECTION("no password") { credentials.password = ""; }
   SECTION("wrong user name") { credentials.username = "other"; }
@@ -106,7 +104,7 @@ TEST_CASE("a wrong user name or password is an error that says so and gives noth
 TEST_CASE("a node that asks for nothing, or otherwise") {
   SECTION("nothing: it is used all the same") {
     MemcachedProcess server;
-    TestNode client(TcpAddress(server.port()), kUser);
+    TestNode client(TcpAddress(server.port()), kSaslUser);
     const NodeReply stored = client.Write("k", std::string(200'000, 'v'));
     INFO(stored.error);
     REQUIRE(stored.status == NodeStatus::kStored);
@@ -115,15 +113,15 @@ TEST_CASE("a node that asks for nothing, or otherwise") {
     CHECK(server.Stat("curr_items") == 2);  // and the sentinel
   }
   SECTION("for the text protocol's: it keeps silent") {
-    MemcachedProcess::Options options = Asking(kUser);
+    MemcachedProcess::Options options = Asking(kSaslUser);
     options.sasl = false;
     MemcachedProcess server(options);
-    TestNode client(TcpAddress(server.port()), kUser, {seconds(5), milliseconds(100)});
+    TestNode client(TcpAddress(server.port()), kSaslUser, {seconds(5), milliseconds(100)});
     CHECK(client.Read("k", milliseconds(100)).status == NodeStatus::kError);
   }
   SECTION("for SASL, where the text protocol's are sent: it closes") {
-    MemcachedProcess server(Asking(kUser));
-    TestNode client(TcpAddress(server.port()), NodeCredentials{kUser.username, kUser.password});
+    MemcachedProcess server(Asking(kSaslUser));
+    TestNode client(TcpAddress(server.port()), NodeCredentials{kSaslUser.username, kSaslUser.password});
     const NodeReply reply = client.Read("k");
     INFO(reply.error);
     const bool sent = reply.error.find("cannot send") == std::string::npos;  // it closes at the first command
@@ -132,11 +130,11 @@ TEST_CASE("a node that asks for nothing, or otherwise") {
 }
 
 TEST_CASE("with SASL any bytes come back as they were, over TCP and IPv6") {
-  MemcachedProcess::Options options = Asking(kUser, {"-I", "4m"});
+  MemcachedProcess::Options options = Asking(kSaslUser, {"-I", "4m"});
   SECTION("TCP") {}
   SECTION("IPv6") { options.v6 = true; }
   MemcachedProcess server(options);
-  TestNode client(TcpAddress(server.port(), options.v6 ? "::1" : "127.0.0.1"), kUser);
+  TestNode client(TcpAddress(server.port(), options.v6 ? "::1" : "127.0.0.1"), kSaslUser);
   NodeToken token;
   for (const size_t size : {0u, 1u, 1000u, 70'000u, 1'100'000u, 3'000'000u}) {
     std::string value(size, '\0');
@@ -153,10 +151,10 @@ TEST_CASE("with SASL any bytes come back as they were, over TCP and IPv6") {
 
 TEST_CASE("with SASL a unix socket is refused with the reason, as libmemcached would not log in there") {
   TempDir folder;
-  MemcachedProcess::Options options = Asking(kUser);
+  MemcachedProcess::Options options = Asking(kSaslUser);
   options.unix_path = folder.path() + "/memcached";
   MemcachedProcess server(options);
-  TestNode client(UnixAddress(options.unix_path), kUser);
+  TestNode client(UnixAddress(options.unix_path), kSaslUser);
   const NodeReply reply = client.Read("k");
   CHECK(reply.status == NodeStatus::kError);
   CHECK(reply.failure == NodeFailure::kLocal);
@@ -166,8 +164,8 @@ TEST_CASE("with SASL a unix socket is refused with the reason, as libmemcached w
 
 TEST_CASE("with SASL a value that is too large, or for which there is no memory, leaves the old one") {
   SECTION("the node tells its limit") {
-    MemcachedProcess server(Asking(kUser));
-    TestNode client(TcpAddress(server.port()), kUser);
+    MemcachedProcess server(Asking(kSaslUser));
+    TestNode client(TcpAddress(server.port()), kSaslUser);
     const NodeReply old = client.Write("k", "old");
     const NodeReply reply = client.Write("k", std::string(1 << 20, 'v'), old.token);
     CHECK(reply.status == NodeStatus::kTooLarge);
@@ -175,10 +173,10 @@ TEST_CASE("with SASL a value that is too large, or for which there is no memory,
     CHECK(server.Get("k") == "old");
   }
   SECTION("it is not known: a node set without shared memory") {
-    MemcachedProcess server(Asking(kUser));
+    MemcachedProcess server(Asking(kSaslUser));
     Counters counters;
     const std::unique_ptr<Node> node =
-        MakeClassicNode({TcpAddress(server.port()), {seconds(5), seconds(5)}, kUser}, nullptr, &counters);
+        MakeClassicNode({TcpAddress(server.port()), {seconds(5), seconds(5)}, kSaslUser}, nullptr, &counters);
     node->StartWrite("k", "old", seconds(1000), {}, Now() + seconds(10));
     const NodeReply old = node->FinishWrite();
     REQUIRE(old.status == NodeStatus::kStored);
@@ -191,8 +189,8 @@ TEST_CASE("with SASL a value that is too large, or for which there is no memory,
     CHECK(node->FinishWrite().status == NodeStatus::kStored);
   }
   SECTION("out of memory") {
-    MemcachedProcess server(Asking(kUser, {"-M", "-m", "2"}));
-    TestNode client(TcpAddress(server.port()), kUser);
+    MemcachedProcess server(Asking(kSaslUser, {"-M", "-m", "2"}));
+    TestNode client(TcpAddress(server.port()), kSaslUser);
     const NodeReply old = client.Write("old", "value");
     const std::string value(30'000, 'v');
     NodeReply reply = old;
@@ -207,11 +205,11 @@ TEST_CASE("with SASL a value that is too large, or for which there is no memory,
 }
 
 TEST_CASE("with SASL a lock is claimed in the flight of a read, and released by its holder alone") {
-  MemcachedProcess server(Asking(kUser));
+  MemcachedProcess server(Asking(kSaslUser));
   REQUIRE(server.Set("k", "v"));
   FaultProxy proxy(server.port());
-  TestNode one(TcpAddress(proxy.port()), kUser);
-  TestNode other(TcpAddress(proxy.port()), kUser);
+  TestNode one(TcpAddress(proxy.port()), kSaslUser);
+  TestNode other(TcpAddress(proxy.port()), kSaslUser);
   for (int round = 0; round < 3; ++round) {  // the first on fresh connections
     const NodeReply mine = one.Claim("one");
     INFO(mine.error);
@@ -251,8 +249,8 @@ struct WebServerProcess {
     store = std::move(*made);
     REQUIRE(static_cast<SharedState*>(store->Extra())->Init());
     worker = std::make_unique<Worker>(store.get(), &clock);
-    settings.username = kUser.username;
-    settings.password = kUser.password;
+    settings.username = kSaslUser.username;
+    settings.password = kSaslUser.password;
     settings.authentication = Authentication::kSasl;
     settings.connect_timeout = settings.operation_timeout = seconds(5);  // a busy machine fails no test
   }
@@ -268,8 +266,8 @@ struct WebServerProcess {
 };
 
 TEST_CASE("a session on two nodes that ask for SASL survives one of them, and goes on elsewhere") {
-  MemcachedProcess first(Asking(kUser));
-  MemcachedProcess second(Asking(kUser));
+  MemcachedProcess first(Asking(kSaslUser));
+  MemcachedProcess second(Asking(kSaslUser));
   const std::string save_path =
       "127.0.0.1:" + std::to_string(first.port()) + ",127.0.0.1:" + std::to_string(second.port());
   WebServerProcess here;
@@ -296,7 +294,7 @@ TEST_CASE("a session on two nodes that ask for SASL survives one of them, and go
 }
 
 TEST_CASE("who authenticates how is part of what a pool is, and SASL takes a user name") {
-  MemcachedProcess server(Asking(kUser));
+  MemcachedProcess server(Asking(kSaslUser));
   const std::string save_path = "127.0.0.1:" + std::to_string(server.port());
   WebServerProcess process;
   const auto sasl = process.Context(save_path);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tests/memcached/node_fixture.h"
+#include "tests/memcached/proxied_node.h"
 #include "tests/support/fault_proxy.h"
 #include "tests/support/hanging_port.h"
 #include "tests/support/memcached_process.h"
@@ -209,11 +210,8 @@ TEST_CASE("a connection that is closed within an answer is an error") {
   }
 }
 
-TEST_CASE("whatever is not an answer to what was asked is an error, and the connection is not used again") {
-  MemcachedProcess server;
-  REQUIRE(server.Set("k", "v"));
-  FaultProxy proxy(server.port());
-  TestNode client(TcpAddress(proxy.port()));
+TEST_CASE_METHOD(ProxiedNode,
+                 "whatever is not an answer to what was asked is an error, and the connection is not used again") {
   const std::string nul(1, '\0');
   const std::vector<std::string> answers = {
       "VALUE l 0 1 7\r\nv\r\nEND\r\n",                        // another key's value
@@ -248,26 +246,18 @@ TEST_CASE("whatever is not an answer to what was asked is an error, and the conn
       proxy.Heal();
       if (fresh) proxy.CloseConnections();
       if (!fresh) REQUIRE(client.Read("k").value == "v");
-      ProxyFaults garble;
-      garble.answer_instead = answer;
-      proxy.Set(garble);
+      AnswerInstead(answer);
       CheckError(client.Read("k"), "answered something else");
       CheckError(client.Write("k", "w", {1, 1}), "answered something else");
     }
   }
-  ProxyFaults error;
-  error.answer_instead = "SERVER_ERROR out of memory writing get response\r\n";
-  proxy.Set(error);
+  AnswerInstead("SERVER_ERROR out of memory writing get response\r\n");
   CheckError(client.Read("k"), "answered: SERVER_ERROR out of memory writing get response");
   proxy.Heal();
   CHECK(client.Read("k").value == "v");
 }
 
-TEST_CASE("a connection that was closed while it was idle costs nothing but a new one") {
-  MemcachedProcess server;
-  REQUIRE(server.Set("k", "v"));
-  FaultProxy proxy(server.port());
-  TestNode client(TcpAddress(proxy.port()));
+TEST_CASE_METHOD(ProxiedNode, "a connection that was closed while it was idle costs nothing but a new one") {
   for (int i = 0; i < 5; ++i) {
     const NodeReply hit = client.Read("k");
     REQUIRE(hit.status == NodeStatus::kHit);

@@ -13,8 +13,6 @@
 namespace clustered_session {
 namespace {
 
-constexpr NodeTimeouts kLong = {seconds(5), seconds(5)};
-
 // Since 1.6.24 memcached takes slab_chunk_max in kilobytes, before in bytes.
 bool TakesKilobytes() {
   int major = 0, minor = 0, patch = 0;
@@ -65,8 +63,8 @@ TEST_CASE("the limit is asked once per node process for all workers, and only if
   MemcachedProcess server;
   FaultProxy proxy(server.port());
   NodeHealth health{};
-  TestNode one(engine, TcpAddress(proxy.port()), kLong, {}, &health);
-  TestNode other(engine, TcpAddress(proxy.port()), kLong, {}, &health);
+  TestNode one(engine, TcpAddress(proxy.port()), kLongTimeouts, {}, &health);
+  TestNode other(engine, TcpAddress(proxy.port()), kLongTimeouts, {}, &health);
   const std::string large(100'000, 'l');
   REQUIRE(one.Write("a", std::string(60'000, 's')).status == NodeStatus::kStored);
   CHECK(Count(proxy.requests(), "stats settings") == 0);

@@ -252,7 +252,7 @@ TEST_CASE("where a node does not keep the sentinel, tokens hold on their own con
   CHECK(one.Write("k", "w", hit.token).status == NodeStatus::kStored);
 }
 
-TEST_CASE("an operation is one round trip; only a conflict and a token on a fresh connection take another each") {
+TEST_CASE("an operation is one round trip, and only a conflict and a token on a fresh connection take another each") {
   MemcachedProcess server;
   FaultProxy proxy(server.port());
   TestNode client(TcpAddress(proxy.port()));

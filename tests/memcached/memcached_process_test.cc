@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "tests/memcached/node_fixture.h"
+#include "tests/memcached/proxied_node.h"
 #include "tests/support/fault_proxy.h"
 #include "tests/support/free_port.h"
 #include "tests/support/temp_dir.h"
@@ -27,6 +28,10 @@ namespace {
 constexpr NodeTimeouts kShort = {milliseconds(300), milliseconds(300)};
 
 // Runs `body` in a forked child and returns its result, or -1 if the child died. No Catch2 in the child.
+struct MetaLocalNode : LocalProxiedNode {
+  MetaLocalNode() : LocalProxiedNode(Engine::kMeta) {}
+};
+
 int InChild(const std::function<int()>& body) {
   const pid_t child = fork();
   if (child == 0) _exit(body());
@@ -36,16 +41,7 @@ int InChild(const std::function<int()>& body) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-TEST_CASE("a forked child opens a connection of its own and leaves the parent's alone") {
-  MemcachedProcess server;
-  REQUIRE(server.Set("k", "v"));
-  TempDir folder;
-  const bool over_unix = GENERATE(false, true);
-  const std::string path = over_unix ? folder.path() + "/proxy" : "";
-  FaultProxy proxy(server.port(), path);
-  auto client = std::make_unique<TestNode>(over_unix ? UnixAddress(path) : TcpAddress(proxy.port()));
-  REQUIRE(client->Read("k").status == NodeStatus::kHit);
-
+TEST_CASE_METHOD(MetaLocalNode, "a forked child opens a connection of its own and leaves the parent's alone") {
   SECTION("a child that uses the node and destroys it") {
     CHECK(InChild([&] {
             if (client->Read("k").status != NodeStatus::kHit) return 1;

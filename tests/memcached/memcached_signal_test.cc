@@ -25,7 +25,6 @@ namespace {
 constexpr NodeTimeouts kShort = {milliseconds(50), milliseconds(100)};
 constexpr Duration kBoth = milliseconds(150);
 constexpr Duration kBound = seconds(3);
-const NodeCredentials kUser{"web", "s3cret:word"};
 
 std::atomic<int> signals_seen{0};
 
@@ -83,8 +82,8 @@ MemcachedProcess::Options OptionsOf(bool asks_for_password) {
   MemcachedProcess::Options options;
   options.arguments = {"-I", "8m", "-m", "64"};
   if (asks_for_password) {
-    options.username = kUser.username;
-    options.password = kUser.password;
+    options.username = kTextUser.username;
+    options.password = kTextUser.password;
   }
   return options;
 }
@@ -142,7 +141,7 @@ TEST_CASE("a storm of signals makes sending credentials no longer or shorter") {
   MemcachedProcess server(OptionsOf(true));
   FaultProxy proxy(server.port());
   if (GENERATE(false, true)) proxy.HideMeta();
-  TestNode client(TcpAddress(proxy.port()), kUser, kShort);
+  TestNode client(TcpAddress(proxy.port()), kTextUser, kShort);
   ProxyFaults faults;
   faults.black_hole = true;
   const auto prepare = [&] {
@@ -160,12 +159,6 @@ TEST_CASE("a storm of signals makes connecting no longer or shorter") {
   CheckLimit(
       kShort.connect, [] {}, [&] { return client.Read("k", seconds(20)); });
 }
-
-// The process's resolver asks `lookup` while this lives.
-struct AsksFor {
-  explicit AsksFor(Resolver::Lookup lookup) { Resolver::OfProcess().SetLookup(std::move(lookup)); }
-  ~AsksFor() { Resolver::OfProcess().SetLookup(LookUpHost); }
-};
 
 TEST_CASE("a storm of signals makes looking up a name no longer or shorter") {
   std::promise<void> release;
@@ -204,7 +197,7 @@ TEST_CASE("a storm of signals fails no operation of a node that is slow") {
   ProxyFaults faults;
   faults.delay = milliseconds(5);
   proxy.Set(faults);
-  TestNode client(TcpAddress(proxy.port()), asks_for_password ? kUser : NodeCredentials());
+  TestNode client(TcpAddress(proxy.port()), asks_for_password ? kTextUser : NodeCredentials());
   const SignalStorm storm(seconds(5));
   NodeToken token;
   constexpr uint64_t kConnections = 3;

@@ -11,6 +11,7 @@
 
 #include "src/memcached/classic_node.h"
 #include "src/memcached/memcached_node.h"
+#include "src/memcached/resolver.h"
 #include "tests/support/memcached_process.h"
 
 namespace clustered_session {
@@ -69,15 +70,22 @@ inline Engine EngineOf(const NodeCredentials& credentials) {
   return credentials.method == Authentication::kSasl ? Engine::kClassic : Engine::kMeta;
 }
 
-// Times are long where nothing is to be waited for, so that a loaded machine fails no test.
+// For where nothing is to be waited for: so long that a loaded machine fails no test.
+inline constexpr NodeTimeouts kLongTimeouts = {seconds(5), seconds(5)};
+
+// The process's resolver asks `lookup` while this lives.
+struct AsksFor {
+  explicit AsksFor(Resolver::Lookup lookup) { Resolver::OfProcess().SetLookup(std::move(lookup)); }
+  ~AsksFor() { Resolver::OfProcess().SetLookup(LookUpHost); }
+};
+
 struct TestNode {
-  explicit TestNode(const NodeAddress& address, NodeTimeouts timeouts = {seconds(5), seconds(5)},
+  explicit TestNode(const NodeAddress& address, NodeTimeouts timeouts = kLongTimeouts,
                     NodeHealth* shared_health = nullptr)
       : TestNode(Engine::kMeta, address, timeouts, {}, shared_health) {}
-  TestNode(const NodeAddress& address, const NodeCredentials& credentials,
-           NodeTimeouts timeouts = {seconds(5), seconds(5)})
+  TestNode(const NodeAddress& address, const NodeCredentials& credentials, NodeTimeouts timeouts = kLongTimeouts)
       : TestNode(EngineOf(credentials), address, timeouts, credentials) {}
-  TestNode(Engine engine, const NodeAddress& address, NodeTimeouts timeouts = {seconds(5), seconds(5)},
+  TestNode(Engine engine, const NodeAddress& address, NodeTimeouts timeouts = kLongTimeouts,
            const NodeCredentials& credentials = {}, NodeHealth* shared_health = nullptr)
       : node(MakeNode(engine, address, timeouts, shared_health != nullptr ? shared_health : &health, &counters,
                       credentials)) {}

@@ -47,7 +47,7 @@ struct Peer {
                        : nullptr),
         proxy(kind.proxied ? nutcracker->port() : server.port()) {}
 
-  std::unique_ptr<TestNode> NewNode(NodeTimeouts timeouts = {seconds(5), seconds(5)}, NodeHealth* health = nullptr) {
+  std::unique_ptr<TestNode> NewNode(NodeTimeouts timeouts = kLongTimeouts, NodeHealth* health = nullptr) {
     return std::make_unique<TestNode>(kind.engine, TcpAddress(proxy.port()), timeouts, kind.credentials, health);
   }
 

@@ -44,12 +44,6 @@ struct NameServer {
   }
 };
 
-// The process's resolver asks `lookup` while this lives.
-struct AsksFor {
-  explicit AsksFor(Resolver::Lookup lookup) { Resolver::OfProcess().SetLookup(std::move(lookup)); }
-  ~AsksFor() { Resolver::OfProcess().SetLookup(LookUpHost); }
-};
-
 TEST_CASE("an address is its own, and asks nobody") {
   Resolver resolver(NameServer::Broken());
   for (const std::string host : {"127.0.0.1", "::1", "2001:db8::1"}) {

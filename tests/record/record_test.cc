@@ -191,7 +191,7 @@ TEST_CASE("A format or flag of a later version is told apart from garbage", "[re
   CHECK(DecodeRecord("garbage", kKey).error().code() == ErrorCode::kCorrupt);
 }
 
-TEST_CASE("A tombstone has no payload and names a life; a session has a version, an owner, a life and a write",
+TEST_CASE("A tombstone has no payload and names a life, and a session has a version, an owner, a life and a write",
           "[record]") {
   Record tombstone = SampleTombstone();
   tombstone.payload = "x";

@@ -44,6 +44,7 @@ TEST_CASE_METHOD(ClusterFixture, "A miss counts only of a node that has kept its
     for (int i = 0; i < 2; ++i) {  // the second failure in a row makes it fail
       Request request(&b, &browser);
       REQUIRE_FALSE(request.Start().ok());
+      clock.Advance(seconds(3));
     }
     clock.Advance(seconds(61));
     View(&b, "");
