@@ -150,6 +150,7 @@ class Witness {
   void ForgetEnds(Account* account, const Cause& cause);
   void ForgetKeys(Account* account, const Cause& cause);
   void NoteOver(int server, Account* account);
+  std::set<int> OfPlaced(int server, const std::string& session, const std::set<int>& nodes);
   void ExcuseUnseen(Account* account);
   bool EndsUnseen(const Account& account, const std::set<int>& answered);
   bool KnowsEnd(const Account& account, int node, int generation) const;

@@ -227,7 +227,7 @@ void Witness::Finished(const Turn& turn, const Deed& deed, const Status& status,
     Account& before = AccountOf(replaces->session);
     if (!answered.empty()) before.serving[turn.process].answered = world_.NowOf(turn.server);
     const bool certain = replaces->generation == before.generation && Certain(*replaces, before) && status.ok();
-    End(&before, cause, certain, answered);
+    End(&before, cause, certain, OfPlaced(turn.server, replaces->session, answered));
   } else {
     Observe(cause);
   }
@@ -305,7 +305,7 @@ void Witness::Destroyed(const Turn& turn) {
   const bool certain = turn.generation == account.generation && Certain(turn, account);
   const std::set<int> answered = AnsweredSince(turn.server, turn.answers);
   if (!answered.empty()) account.serving[turn.process].answered = world_.NowOf(turn.server);
-  End(&account, cause, certain, answered);
+  End(&account, cause, certain, OfPlaced(turn.server, turn.session, answered));
 }
 
 void Witness::DestroyedUnread(int server, const std::string& session, const std::set<int>& answered) {
@@ -314,7 +314,16 @@ void Witness::DestroyedUnread(int server, const std::string& session, const std:
   Cause cause;
   cause.what = "a destruction on " + world_.NameOf(server);
   cause.ended = session;
-  End(&account, cause, true, answered);
+  End(&account, cause, true, OfPlaced(server, session, answered));
+}
+
+// While the list is being changed, a server may not know all nodes of the session.
+std::set<int> Witness::OfPlaced(int server, const std::string& session, const std::set<int>& nodes) {
+  std::set<int> known;
+  for (const int node : world_.PlacedBy(server, session)) {
+    if (nodes.count(node) > 0) known.insert(node);
+  }
+  return known;
 }
 
 // A destruction that no node was told of holds where it was made, and comes to the nodes when that server reaches them,
