@@ -76,9 +76,11 @@ std::string RepairBatch::MakeRecord(const Item& item) const {
 std::chrono::seconds RepairBatch::TimeToLive(const Item& item) const {
   const TimePoint now = context_.clock->Now();
   if (tombstone(item)) return SecondsUntil(item.entry.expires_at_ns, now);
-  if (item.entry.nodes_expire_at_ns != 0) return SecondsUntil(item.entry.nodes_expire_at_ns, now);
+  // Which lives have ended is to be known for longer than the session lives.
+  const bool as_written = item.entry.nodes_expire_at_ns != 0 && item.known.ended.empty();
+  if (as_written) return SecondsUntil(item.entry.nodes_expire_at_ns, now);
   const int64_t left_s = std::max<int64_t>(SecondsUntil(item.entry.expires_at_ns, now).count(), 0);
-  return RecordTimeToLive(static_cast<uint32_t>(left_s));
+  return RecordTimeToLive(static_cast<uint32_t>(left_s), item.known.LifetimeOfEnded());
 }
 
 RepairBatch::Outcome RepairBatch::Run() {
@@ -189,7 +191,7 @@ std::vector<size_t> RepairBatch::PlacesToStore(const Item& item) const {
   std::vector<size_t> places;
   if (item.over || item.branch || item.too_new || item.record.empty() || !Trusted(item)) return places;
   if (TimeToLive(item) < kWorthStoring) return places;
-  const size_t targets = TargetsOf(context_, item.entry, item.nodes);
+  const size_t targets = TargetsOf(item.entry, item.nodes);
   for (size_t place = 0; place < targets; ++place) {
     if (item.held[place] == Held::kNothing || item.held[place] == Held::kPast) places.push_back(place);
   }
@@ -257,7 +259,7 @@ void RepairBatch::Finish(Item* item) {
   Count(*item);
   if (item->too_new || item->record.empty()) return;  // left to the session's next request
   const bool kept = Keep(item);
-  const size_t targets = TargetsOf(context_, item->entry, item->nodes);
+  const size_t targets = TargetsOf(item->entry, item->nodes);
   bool waits = false;
   bool retries = !kept;
   for (size_t place = 0; place < targets; ++place) {
@@ -299,7 +301,7 @@ bool RepairBatch::Keep(Item* item) {
   if (!have || !IsSameEntry(current, item->entry) || image.ancestry().fingerprint != item->known.fingerprint) {
     return true;
   }
-  const size_t targets = TargetsOf(context_, current, item->nodes);
+  const size_t targets = TargetsOf(current, item->nodes);
   const auto end = item->held.begin() + static_cast<ptrdiff_t>(targets);
   const bool whole =
       std::all_of(item->held.begin(), end, [](Held held) { return held == Held::kSame || held == Held::kNever; });

@@ -32,15 +32,14 @@ bool IsForRepair(const Entry& entry, TimePoint now) {
   return known_to_nodes && (entry.flags & kNotNow) == 0 && entry.expires_at_ns > ToNanos(now);
 }
 
-size_t TargetsOf(const SessionContext& context, const Entry& entry, const NodeItems& items) {
-  const size_t all = items.placement.size();
-  return (entry.flags & kEntryTombstone) != 0 ? all : std::min<size_t>(context.settings.copies, all);
+size_t TargetsOf(const Entry& entry, const NodeItems& items) {
+  return (entry.flags & kEntryTombstone) != 0 ? items.placement.size() : items.copies;
 }
 
 std::vector<uint32_t> MayLack(const SessionContext& context, const Entry& entry, const NodeItems& items,
                               const std::vector<NodeView>& nodes) {
   const bool marked = (entry.flags & (kEntryUnderReplicated | kEntryStandsIn)) != 0;
-  const size_t targets = TargetsOf(context, entry, items);
+  const size_t targets = TargetsOf(entry, items);
   std::vector<uint32_t> lacking;
   for (size_t i = 0; i < targets; ++i) {
     const uint32_t node = items.placement[i];

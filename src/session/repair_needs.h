@@ -20,7 +20,7 @@ namespace clustered_session {
 bool IsForRepair(const Entry& entry, TimePoint now);
 
 // How many nodes of the placement should hold it: all, of a tombstone.
-size_t TargetsOf(const SessionContext& context, const Entry& entry, const NodeItems& items);
+size_t TargetsOf(const Entry& entry, const NodeItems& items);
 
 // Those of these that may lack it, by node. `nodes`: by node.
 std::vector<uint32_t> MayLack(const SessionContext& context, const Entry& entry, const NodeItems& items,
