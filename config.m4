@@ -161,6 +161,7 @@ struct Value {
     src/local/store_list.cc
     src/local/store_repair.cc
     src/local/store_room.cc
+    src/local/store_walk.cc
     src/local/undo_log.cc
     src/memcached/classic_connection.cc
     src/memcached/classic_node.cc
@@ -207,14 +208,19 @@ struct Value {
     src/session/lock_keeper.cc
     src/session/lock_leases.cc
     src/session/node_list.cc
+    src/session/node_memory.cc
     src/session/notice.cc
     src/session/pool_table.cc
     src/session/read_path.cc
     src/session/reconcile.cc
+    src/session/repair_batch.cc
+    src/session/repair_needs.cc
+    src/session/repairer.cc
     src/session/replicator.cc
     src/session/session.cc
     src/session/session_address.cc
     src/session/setup_watch.cc
+    src/session/shared_repair.cc
     src/session/shared_state.cc
     src/session/succession.cc
     src/session/survey.cc

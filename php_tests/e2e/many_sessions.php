@@ -2,6 +2,7 @@
 // Many visitors of the shop, whose cookies and carts are kept in a file between calls. Prints shell assignments.
 //   php many_sessions.php <file> login <count> <url>   log in that many visitors and fill their carts
 //   php many_sessions.php <file> add <item> <url>      one more item for each; expected from then on if it was answered
+//   php many_sessions.php <file> logout <url>          every visitor logs out
 //   php many_sessions.php <file> view <url>            every visitor looks at the cart
 declare(strict_types=1);
 
@@ -58,7 +59,8 @@ $first_error = '';
 $visitors = $what === 'login' ? log_in((int) $argv[3], $url) : load($file);
 foreach ($what === 'login' ? [] : $visitors as $i => $visitor) {
     $client = new HttpClient($visitor['cookies']);
-    $reply = $client->request($url, $what === 'add' ? ['action' => 'add', 'item' => $argv[3]] : null);
+    $fields = ['add' => ['action' => 'add', 'item' => $argv[3] ?? ''], 'logout' => ['action' => 'logout']][$what] ?? null;
+    $reply = $client->request($url, $fields);
     if ($what === 'add' && $reply['error'] === '') {
         $visitor['cart'][$argv[3]] = ($visitor['cart'][$argv[3]] ?? 0) + 1;
     }

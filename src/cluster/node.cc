@@ -4,12 +4,41 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <utility>
+
 namespace clustered_session {
 
 NodeReply ContestedReply(NodeReply read, std::string_view value) {
   if (read.status == NodeStatus::kHit) read.status = read.value == value ? NodeStatus::kStored : NodeStatus::kConflict;
   if (read.status == NodeStatus::kMiss) read.status = NodeStatus::kConflict;
   return read;
+}
+
+void Node::StartBatch(BatchParts parts, TimePoint deadline) {
+  batch_ = parts;
+  batch_deadline_ = deadline;
+}
+
+NodeReply Node::FinishBatch() {
+  return OneByOne(batch_, [this] { return batch_deadline_; });
+}
+
+NodeReply Node::OneByOne(BatchParts parts, const std::function<TimePoint()>& deadline) {
+  NodeReply all;
+  all.status = NodeStatus::kHit;
+  for (const BatchPart& part : parts) {
+    NodeReply reply;
+    if (part.kind == BatchPart::Kind::kStore) {
+      StartWrite(part.key, part.value, part.ttl, part.expected, deadline());
+      reply = FinishWrite();
+    } else {
+      StartRead(part.key, deadline(), nullptr);
+      reply = FinishRead();
+    }
+    if (reply.status == NodeStatus::kError) return reply;
+    all.batch.push_back(std::move(reply));
+  }
+  return all;
 }
 
 uint32_t NodeNameHash(std::string_view name, std::string_view address) {

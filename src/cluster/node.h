@@ -13,8 +13,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "src/base/clock.h"
 
@@ -75,7 +78,27 @@ struct NodeReply {
   NodeToken lock_token;    // of the lock's item
   NodeFailure failure = NodeFailure::kNone;  // with kError
   std::string error;                         // one line, with kError: names the node; no key, no payload
+  std::vector<NodeReply> batch;              // of a batch with kHit: the replies to its parts, in their order
 };
+
+// A part of a batch: one item.
+struct BatchPart {
+  enum class Kind : uint8_t {
+    kLook,   // kHit: `token` is the item's; `value` may be empty. Or kMiss
+    kRead,   // as a read
+    kStore,  // as a write, but what the node holds instead may be left out (kContested)
+  };
+  Kind kind = Kind::kLook;
+  std::string_view key;
+  std::string_view value;  // of a store
+  std::chrono::seconds ttl{};
+  NodeToken expected;
+};
+using BatchParts = std::span<const BatchPart>;
+
+// So many parts at most; and a store's value is no larger: a write asks first how large an item the node takes.
+inline constexpr size_t kBatchPartsMax = 64;
+inline constexpr size_t kBatchValueMax = 64 << 10;  // bytes
 
 class Pollable;
 
@@ -102,6 +125,12 @@ class Node {
                           const NodeToken& expected, TimePoint deadline) = 0;
   virtual NodeReply FinishWrite() = 0;
 
+  // Many items in one operation, for what no request waits for. All of them are answered, in `batch`, or none: then
+  // some may have been stored. `parts` and what they view must outlive Finish. An engine that cannot send them at once
+  // does one after the other in Finish. REQUIRES: at most kBatchPartsMax, of kBatchValueMax each
+  virtual void StartBatch(BatchParts parts, TimePoint deadline);
+  virtual NodeReply FinishBatch();
+
   // The operation that was started, for a loop that waits for several at once before it calls Finish; null: Finish
   // itself waits. Owned by the node.
   virtual Pollable* pollable() { return nullptr; }
@@ -109,6 +138,14 @@ class Node {
   // Removes the item if it is still the one that `held` names. Waits for nothing: if it does not arrive, the item's
   // time to live ends it. REQUIRES: no operation under way
   virtual void Release(std::string_view key, const NodeToken& held, TimePoint deadline) = 0;
+
+ protected:
+  // A batch by single operations, each with its own `deadline`.
+  NodeReply OneByOne(BatchParts parts, const std::function<TimePoint()>& deadline);
+
+ private:
+  BatchParts batch_;
+  TimePoint batch_deadline_;
 };
 
 // What a contested write of `value` has come to, by what a `read` after it has shown. Our own bytes: it was stored, its

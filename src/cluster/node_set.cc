@@ -169,6 +169,27 @@ void NodeSet::ShowContested(const std::vector<WriteTarget>& targets, std::string
   }
 }
 
+std::vector<NodeReply> NodeSet::RunBatches(const std::vector<Batch>& batches, TimePoint deadline) {
+  std::vector<NodeReply> replies(batches.size());
+  std::vector<bool> asked(members_.size(), false);
+  for (size_t i = 0; i < batches.size(); ++i) {
+    const uint32_t index = batches[i].node;
+    if (batches[i].parts.empty() || asked[index] || !MayAsk(index, deadline)) continue;
+    asked[index] = true;
+    members_[index].node->StartBatch(batches[i].parts, deadline);
+    replies[i].status = NodeStatus::kMiss;  // under way
+  }
+  if (std::find(asked.begin(), asked.end(), true) == asked.end()) return replies;
+  Await(asked);
+  for (size_t i = 0; i < batches.size(); ++i) {
+    if (replies[i].status == NodeStatus::kSkipped) continue;
+    replies[i] = members_[batches[i].node].node->FinishBatch();
+    watch_.Leave(batches[i].node, replies[i]);
+  }
+  watch_.EndFlight();
+  return replies;
+}
+
 void NodeSet::Release(uint32_t node, std::string_view key, const NodeToken& held, TimePoint deadline) {
   if (WorthAsking(node)) members_[node].node->Release(key, held, deadline);
 }

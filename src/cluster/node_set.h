@@ -94,6 +94,14 @@ class NodeSet {
   std::vector<NodeReply> WriteAll(const std::vector<WriteTarget>& targets, std::string_view key, std::string_view value,
                                   std::chrono::seconds ttl, TimePoint deadline);
 
+  // A batch for each of some nodes, all at once; one wait, which is no request's and is not counted. Replies in the
+  // order of `batches`.
+  struct Batch {
+    uint32_t node = 0;
+    std::vector<BatchPart> parts;
+  };
+  std::vector<NodeReply> RunBatches(const std::vector<Batch>& batches, TimePoint deadline);
+
   // Gives a lock back, if it is still the one that `held` names; no wait.
   void Release(uint32_t node, std::string_view key, const NodeToken& held, TimePoint deadline);
 

@@ -65,6 +65,9 @@ class LocalStore {
   // directly, so keep it from call to call. A payload whose checksum fails is a miss and is removed.
   virtual LookupResult Lookup(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) = 0;
 
+  // As Lookup, but no use: the eviction order stays. For what looks at entries that nobody has asked for.
+  virtual LookupResult Peek(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) = 0;
+
   // As Lookup, of a session that is over: its end is remembered until nodes_expire_at_ns, unless memory runs short.
   virtual LookupResult LookupOver(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) = 0;
 
@@ -91,6 +94,20 @@ class LocalStore {
   // each of them.
   virtual std::bitset<256> PoolsInUse() = 0;
   virtual size_t UnreplicatedCount() const = 0;  // without a lock: may be off by what others do just now
+
+  // Where a walk through all entries is. A new one is at the beginning.
+  struct WalkPosition {
+    uint32_t shard = 0;
+    uint32_t bucket = 0;
+  };
+  struct Walked {
+    SessionKey key;
+    Entry entry;
+  };
+  // Appends some of the entries that follow *position to *found, which are few more than `limit`, and moves *position.
+  // False: the end. Of what is put or removed during a walk, it may meet each or not; the rest it meets once. A mutex
+  // is held for a bounded part only. Counts as no use.
+  virtual bool Walk(WalkPosition* position, size_t limit, std::vector<Walked>* found) = 0;
 
   // Removes up to `limit` entries of sessions that are over and need not be remembered; returns how many. Looks where
   // something is due and nowhere else, and in vain at `limit` places at most.

@@ -78,6 +78,19 @@ class ShardTable {
   // An expired entry, pinned or not, or 0. Looks in vain at `budget` groups of buckets at most, and counts it down.
   uint32_t NextExpired(uint64_t now_us, uint32_t* budget);
 
+  uint32_t bucket_count() const { return bucket_count_; }
+  // Calls what(head) for each sealed head of a bucket's chain, as far as that is whole.
+  template <typename What>
+  void ForEachIn(uint32_t bucket, const What& what) const {
+    uint32_t offset = buckets_[bucket];
+    for (uint32_t i = 0; offset != 0 && i < kChainMax; ++i) {
+      const EntryHead* head = Head(offset);
+      if (head == nullptr) return Broken();
+      if (Sealed(*head)) what(*head);
+      offset = head->chain_next;
+    }
+  }
+
   // For the repair: empties the queues and forgets when what expires; then AddQueued() for each entry.
   void ClearQueues();
   void AddQueued(uint32_t offset, EntryHead* head);

@@ -72,7 +72,7 @@ uint32_t SharedStore::PayloadSum(uint64_t hash, std::string_view bytes) const {
   return Payloads::SumOf(bytes, seed_ ^ hash);
 }
 
-LookupResult SharedStore::LookupIf(bool over, const SessionKey& key, TimePoint now, Entry* entry,
+LookupResult SharedStore::LookupIf(LookupKind kind, const SessionKey& key, TimePoint now, Entry* entry,
                                    std::string* payload) {
   const uint64_t hash = HashOf(key);
   CopyBuffer buffer;
@@ -83,7 +83,7 @@ LookupResult SharedStore::LookupIf(bool over, const SessionKey& key, TimePoint n
     {
       ShardLock lock(this, ShardOf(hash));
       if (!lock.locked()) return LookupResult::kUnknown;
-      step = LookupLocked(over, key, hash, now, entry, &buffer);
+      step = LookupLocked(kind, key, hash, now, entry, &buffer);
     }
     if (step == Step::kMiss) return LookupResult::kMissing;
     if (step == Step::kNoRoom) payload->resize(buffer.size);
@@ -104,7 +104,7 @@ LookupResult SharedStore::LookupIf(bool over, const SessionKey& key, TimePoint n
   return LookupResult::kUnknown;
 }
 
-SharedStore::Step SharedStore::LookupLocked(bool over, const SessionKey& key, uint64_t hash, TimePoint now,
+SharedStore::Step SharedStore::LookupLocked(LookupKind kind, const SessionKey& key, uint64_t hash, TimePoint now,
                                             Entry* entry, CopyBuffer* buffer) {
   ShardTable table = Table(ShardOf(hash));
   const uint32_t offset = table.Find(key, hash);
@@ -114,7 +114,7 @@ SharedStore::Step SharedStore::LookupLocked(bool over, const SessionKey& key, ui
     if (RemoveEntry(ShardOf(hash), &table, offset)) counters().expirations.Add();
     return Step::kMiss;
   }
-  if (table.Over(*head, ToMicros(now)) != over) return Step::kMiss;
+  if (table.Over(*head, ToMicros(now)) != kind.over) return Step::kMiss;
   buffer->copy = nullptr;
   buffer->size = 0;
   if (buffer->payload != nullptr && head->payload != 0) {
@@ -133,7 +133,7 @@ SharedStore::Step SharedStore::LookupLocked(bool over, const SessionKey& key, ui
     }
   }
   if (entry != nullptr) UnpackHead(*head, segment_.header()->nodes, entry);
-  table.CountUse(head);
+  if (kind.counts) table.CountUse(head);
   return Step::kDone;
 }
 

@@ -29,16 +29,20 @@ class SharedStore final : public LocalStore {
   SharedStore& operator=(const SharedStore&) = delete;
 
   LookupResult Lookup(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) override {
-    return LookupIf(/*over=*/false, key, now, entry, payload);
+    return LookupIf({}, key, now, entry, payload);
+  }
+  LookupResult Peek(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) override {
+    return LookupIf({.counts = false}, key, now, entry, payload);
   }
   LookupResult LookupOver(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) override {
-    return LookupIf(/*over=*/true, key, now, entry, payload);
+    return LookupIf({.over = true}, key, now, entry, payload);
   }
   Status Put(const SessionKey& key, const Entry& entry, std::string_view payload, TimePoint now) override;
   bool Update(const SessionKey& key, const Entry& expected, const Entry& entry) override;
   bool Erase(const SessionKey& key) override;
   std::vector<Unreplicated> ListUnreplicated(size_t limit) override;
   std::bitset<256> PoolsInUse() override;
+  bool Walk(WalkPosition* position, size_t limit, std::vector<Walked>* found) override;
   size_t UnreplicatedCount() const override;
   size_t RemoveExpired(TimePoint now, size_t limit) override;
   size_t PayloadMax() const override;
@@ -92,10 +96,15 @@ class SharedStore final : public LocalStore {
   bool NeedsRepair() const { return segment_.header()->needs_repair.load(std::memory_order_acquire) != 0; }
   void SetNeedsRepair() const { segment_.header()->needs_repair.store(1, std::memory_order_release); }
 
-  LookupResult LookupIf(bool over, const SessionKey& key, TimePoint now, Entry* entry, std::string* payload);
+  struct LookupKind {
+    bool over = false;   // of a session that is over
+    bool counts = true;  // as a use
+  };
+  LookupResult LookupIf(LookupKind kind, const SessionKey& key, TimePoint now, Entry* entry, std::string* payload);
 
   // For each, REQUIRES: the mutex of `table`'s shard.
-  Step LookupLocked(bool over, const SessionKey& key, uint64_t hash, TimePoint now, Entry* entry, CopyBuffer* buffer);
+  Step LookupLocked(LookupKind kind, const SessionKey& key, uint64_t hash, TimePoint now, Entry* entry,
+                    CopyBuffer* buffer);
   Step PutLocked(const PutArguments& put);
   Step TakeBlocks(uint32_t shard, size_t payload_size, size_t piece_bytes_min, bool needs_head);
   bool RemoveEntry(uint32_t shard, ShardTable* table, uint32_t offset);

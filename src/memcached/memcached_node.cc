@@ -37,6 +37,24 @@ class MemcachedNode final : public Node {
     Choose();
     engine_->StartWrite(key, value, ttl, expected, deadline);
   }
+  void StartBatch(BatchParts parts, TimePoint deadline) override {
+    Choose();
+    batch_ = parts;
+    each_ = deadline - std::chrono::steady_clock::now();
+    if (engine_ == &meta_) meta_.StartBatch(parts, deadline);
+  }
+  // What knows no meta commands takes one item after the other, each in its own time.
+  NodeReply FinishBatch() override {
+    const auto deadline = [this] { return std::chrono::steady_clock::now() + each_; };
+    if (engine_ != &meta_) return OneByOne(batch_, deadline);
+    NodeReply reply = meta_.FinishBatch();
+    if (meta_.not_meta()) {
+      UseClassic();
+      reply = OneByOne(batch_, deadline);
+    }
+    Remember(reply);
+    return reply;
+  }
   NodeReply FinishRead() override { return Finish(NodeOperation::Kind::kRead); }
   NodeReply FinishWrite() override { return Finish(NodeOperation::Kind::kWrite); }
 
@@ -98,6 +116,8 @@ class MemcachedNode final : public Node {
   const std::function<std::unique_ptr<NodeEngine>()> make_classic_;
   std::unique_ptr<NodeEngine> classic_;
   NodeEngine* engine_ = &meta_;
+  BatchParts batch_;         // that is under way
+  Duration each_{};          // time for it, or for each of its items
   uint32_t found_ = 0;       // the incarnation that is served by classic_; 0: not known
   bool asks_again_ = false;  // what others have found is not believed now
 };

@@ -5,6 +5,7 @@
 #include <array>
 #include <chrono>
 #include <utility>
+#include <vector>
 
 #include "src/memcached/node_item.h"
 
@@ -69,6 +70,12 @@ void MetaAttempt::Continue(TimePoint now) {
 
 void MetaAttempt::NextStep(TimePoint now) {
   if (operation_->kind == NodeOperation::Kind::kRead) return AskFlight();
+  if (operation_->kind == NodeOperation::Kind::kBatch) {
+    const bool has_token = std::any_of(operation_->batch.begin(), operation_->batch.end(),
+                                       [](const BatchPart& part) { return part.expected.known(); });
+    if (!process_.known() && has_token) return Ask(Step::kIncarnation, Get(kSentinelKey), operation_->deadline);
+    return AskBatch();
+  }
   switch (process_.NextStep(*operation_)) {
     case WriteStep::kAskIncarnation:  // one wait, part of connecting
       return Ask(Step::kIncarnation, Get(kSentinelKey), operation_->deadline);
@@ -96,7 +103,7 @@ void MetaAttempt::AskFlight() {
   using Kind = MetaCommand::Kind;
   step_ = Step::kFlight;
   const LockClaim& claim = operation_->claim;
-  std::array<MetaCommand, kMetaCommandsMax> commands;
+  std::array<MetaCommand, 4> commands;
   size_t size = 0;
   if (operation_->kind == NodeOperation::Kind::kWrite) {
     const uint64_t cas = process_.Gave(operation_->expected) ? operation_->expected.cas : 0;
@@ -112,6 +119,30 @@ void MetaAttempt::AskFlight() {
   if (!process_.known()) commands[size++] = Get(kSentinelKey);
   commands_size_ = size;
   connection_.Ask({commands.data(), size}, operation_->deadline);
+}
+
+void MetaAttempt::AskBatch() {
+  using Kind = MetaCommand::Kind;
+  step_ = Step::kFlight;
+  std::vector<MetaCommand> commands;
+  commands.reserve(operation_->batch.size() + 1);
+  for (const BatchPart& part : operation_->batch) {
+    const uint64_t cas = process_.Gave(part.expected) ? part.expected.cas : 0;
+    switch (part.kind) {
+      case BatchPart::Kind::kLook:
+        commands.push_back({Kind::kLook, part.key, {}, 0, 0, 0});
+        break;
+      case BatchPart::Kind::kRead:
+        commands.push_back(Get(part.key));
+        break;
+      case BatchPart::Kind::kStore:
+        commands.push_back({Kind::kStore, part.key, part.value, NodeItemExpiration(part.ttl), cas, mark_});
+        break;
+    }
+  }
+  if (!process_.known()) commands.push_back(Get(kSentinelKey));
+  commands_size_ = commands.size();
+  connection_.Ask(commands, operation_->deadline);
 }
 
 // -- What is answered -----------------------------------------------------------------------------------------------
@@ -139,6 +170,7 @@ void MetaAttempt::TakeStep(TimePoint now) {
       return Answer(process_.OrTooLarge(*operation_, std::move(reply_)));
     case Step::kFlight:
       if (!process_.known()) LearnFrom(connection_.reply(commands_size_ - 1));
+      if (operation_->kind == NodeOperation::Kind::kBatch) return TakeBatch();
       return operation_->kind == NodeOperation::Kind::kRead ? TakeRead() : TakeStore(connection_.reply(0), now);
   }
 }
@@ -156,6 +188,40 @@ void MetaAttempt::TakeFailure(TimePoint now) {
   } else {
     state_ = State::kFailed;
   }
+}
+
+void MetaAttempt::TakeBatch() {
+  NodeReply all;
+  all.status = NodeStatus::kHit;
+  all.batch.resize(operation_->batch.size());
+  for (size_t i = 0; i < all.batch.size(); ++i) {
+    MetaReply& got = connection_.reply(i);
+    NodeReply& reply = all.batch[i];
+    const NodeToken token{got.cas, process_.incarnation()};
+    switch (got.result) {
+      case MetaResult::kHit:
+        reply.status = NodeStatus::kHit;
+        reply.value = std::move(got.value);
+        break;
+      case MetaResult::kMiss:
+        reply.status = NodeStatus::kMiss;
+        break;
+      case MetaResult::kStored:
+        reply.status = NodeStatus::kStored;
+        break;
+      case MetaResult::kOther:
+        reply.status = NodeStatus::kContested;
+        continue;
+      case MetaResult::kGone:
+        reply.status = NodeStatus::kConflict;
+        continue;
+      case MetaResult::kRefused:
+        reply.status = NodeStatus::kRefused;
+        break;
+    }
+    if (got.cas != 0) reply.token = token;
+  }
+  Answer(std::move(all));
 }
 
 void MetaAttempt::TakeRead() {

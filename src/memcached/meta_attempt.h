@@ -56,6 +56,8 @@ class MetaAttempt {
   void Continue(TimePoint now);
   void TakeStep(TimePoint now);
   void TakeFailure(TimePoint now);
+  void AskBatch();
+  void TakeBatch();
   void TakeRead();
   void TakeStore(const MetaReply& stored, TimePoint now);
   void Answer(NodeReply reply);

@@ -2,6 +2,7 @@
 #include "src/memcached/meta_node.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 namespace clustered_session {
@@ -19,6 +20,12 @@ MetaNode::MetaNode(const NodeTarget& target, NodeHealth* health, Counters* count
     : NodeEngine(target, counters), health_(health), first_(std::make_unique<MetaAttempt>(target_, health, counters)) {}
 
 // -- Starting -------------------------------------------------------------------------------------------------------
+
+// All parts in one flight.
+void MetaNode::StartBatch(BatchParts parts, TimePoint deadline) {
+  const std::string key(parts.empty() ? std::string_view() : parts.front().key);
+  Start({NodeOperation::Kind::kBatch, key, {}, {}, {}, {}, deadline, parts});
+}
 
 void MetaNode::GiveUp() {
   first_->Drop();

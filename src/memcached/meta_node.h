@@ -35,6 +35,8 @@ class MetaNode final : public NodeEngine, private Pollable {
   MetaNode(const NodeTarget& target, NodeHealth* health, Counters* counters);
 
   bool Connected() const override { return first_->connection().open(); }
+  void StartBatch(BatchParts parts, TimePoint deadline) override;
+  NodeReply FinishBatch() override { return Finish(NodeOperation::Kind::kBatch); }
   Pollable* pollable() override { return this; }
   void Release(std::string_view key, const NodeToken& held, TimePoint deadline) override;
 

@@ -199,8 +199,8 @@ void AppendLine(const MetaCommand& command, uint32_t number, std::string* text) 
     text->append("stats settings\r\n");
     return;
   }
-  if (command.kind == MetaCommand::Kind::kGet) {
-    text->append("mg ").append(command.key).append(" v c O");
+  if (command.kind == MetaCommand::Kind::kGet || command.kind == MetaCommand::Kind::kLook) {
+    text->append("mg ").append(command.key).append(command.kind == MetaCommand::Kind::kGet ? " v c O" : " c O");
     AppendNumber(number, text);
     text->append("\r\n");
     return;
@@ -240,7 +240,7 @@ MetaReplyScan ScanReply(std::string_view bytes, const MetaCommand& command, uint
   if (command.kind == MetaCommand::Kind::kSettings) return ScanSettings(bytes);
   if (command.kind == MetaCommand::Kind::kStore) return ScanStore(bytes, command, number);
   Flags flags;
-  return ScanGet(bytes, true, number, &flags);
+  return ScanGet(bytes, command.kind == MetaCommand::Kind::kGet, number, &flags);
 }
 
 std::string MetaQuestion(std::string_view key) { return "mg " + std::string(key) + " c f O0\r\n"; }

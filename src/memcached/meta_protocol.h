@@ -21,6 +21,7 @@ namespace clustered_session {
 struct MetaCommand {
   enum class Kind : uint8_t {
     kGet,
+    kLook,      // a get without the value
     kStore,     // if the item is the one that `cas` names; if that is 0, if there is none
     kOffer,     // stores if there is no item. It has no reply: a get behind it shows whose item it is
     kSettings,  // asks for item_size_max. It has no number
@@ -34,7 +35,7 @@ struct MetaCommand {
 };
 
 using MetaCommands = std::span<const MetaCommand>;
-inline constexpr size_t kMetaCommandsMax = 4;  // in one flight
+inline constexpr size_t kMetaCommandsMax = 65;  // in one flight
 
 inline bool HasReply(const MetaCommand& command) { return command.kind != MetaCommand::Kind::kOffer; }
 inline bool HasValue(const MetaCommand& command) {
@@ -42,11 +43,12 @@ inline bool HasValue(const MetaCommand& command) {
 }
 
 enum class MetaResult : uint8_t {
-  kHit,      // get: `value` and `cas`; settings: `cas` is item_size_max in bytes, or 0 if the node does not tell
-  kMiss,     // get
-  kStored,   // store: `cas` is the new item's
-  kOther,    // store: another item is there; it is not shown
-  kGone,     // store: the item that `cas` named is there no more
+  kHit,     // get: `value` and `cas`; look: `cas`; settings: `cas` is item_size_max in bytes, or 0 if the node does not
+            // tell
+  kMiss,    // get, look
+  kStored,  // store: `cas` is the new item's
+  kOther,   // store: another item is there; it is not shown
+  kGone,    // store: the item that `cas` named is there no more
   kRefused,  // store: the node did not store it; `cas` is of the item that stayed, or 0
 };
 

@@ -32,7 +32,10 @@ void NodeEngine::Start(const NodeOperation& operation) {
   under_way_ = true;
   not_meta_ = false;
   reply_.reset();
-  if (IsNodeItemKey(operation_.key)) {
+  const bool bad_batch = operation.batch.size() > kBatchPartsMax ||
+                         std::any_of(operation.batch.begin(), operation.batch.end(),
+                                     [](const BatchPart& part) { return !IsNodeItemKey(part.key); });
+  if (IsNodeItemKey(operation_.key) && !bad_batch) {
     Launch();
   } else {
     Fail(NodeFailure::kLocal, "not a key that memcached accepts");

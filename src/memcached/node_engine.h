@@ -25,7 +25,7 @@ struct NodeTarget {
 
 // What is asked of a node. The views live until the operation's end.
 struct NodeOperation {
-  enum class Kind : uint8_t { kRead, kWrite };
+  enum class Kind : uint8_t { kRead, kWrite, kBatch };
   Kind kind = Kind::kRead;
   std::string key;
   LockClaim claim;  // of a read; an empty key: none
@@ -33,6 +33,7 @@ struct NodeOperation {
   std::chrono::seconds ttl{};
   NodeToken expected;
   TimePoint deadline;
+  BatchParts batch{};
 };
 
 class NodeEngine : public Node {

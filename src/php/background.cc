@@ -2,9 +2,16 @@
 // A process has one for each set of credentials that its requests have had, and one for pools that need none.
 #include <unistd.h>
 
+#include <cstdlib>
+#include <string_view>
+
 #include "src/base/units.h"
 #include "src/php/php_clustered_session.h"
 #include "src/session/background_flusher.h"
+
+extern "C" {
+#include "SAPI.h"
+}
 
 using clustered_session::BackgroundFlusher;
 using clustered_session::FlushSeat;
@@ -30,6 +37,23 @@ bool SomethingPending() {
   return store != nullptr && SharedOf(store)->Pending();
 }
 
+// Whether this process lives on when its script has ended, so that it can watch over what nodes lack.
+bool StaysAfterRequest() {
+  const std::string_view sapi = sapi_module.name;
+  const bool is_cgi_script = sapi == "cgi-fcgi" && getenv("REQUEST_METHOD") != nullptr;
+  return sapi != "cli" && sapi != "phpdbg" && sapi != "embed" && !is_cgi_script;
+}
+
+// Whether a thread of this process may have to watch nodes. Asked for once in a while only.
+bool WatchIsDue() {
+  static std::atomic<int64_t> next_ns{0};
+  LocalStore* store = php_clustered_session_made_store();
+  if (store == nullptr || !SharedOf(store)->repair.AnyWatched()) return false;
+  const int64_t now_ns = clustered_session::ToNanos(php_clustered_session_clock()->Now());
+  int64_t due_ns = next_ns.load(std::memory_order_relaxed);
+  return now_ns >= due_ns && next_ns.compare_exchange_strong(due_ns, now_ns + 1'000'000'000);
+}
+
 SessionSettings WithoutCredentials(SessionSettings settings) {
   settings.username = settings.password = std::string();
   return settings;
@@ -46,7 +70,9 @@ BackgroundFlusher* FlusherOfThisProcess(LocalStore* store, const SessionSettings
   BackgroundFlusher* seen = place->load();
   if (seen != nullptr && seen->Mine() && !seen->IsOf(own)) place->compare_exchange_strong(seen, nullptr);
   return OfThisProcess(place, [&] {
-    return std::make_unique<BackgroundFlusher>(store, php_clustered_session_clock(), own,
+    SessionSettings kept = own;
+    if (!StaysAfterRequest()) kept.repair_rate = 0;
+    return std::make_unique<BackgroundFlusher>(store, php_clustered_session_clock(), kept,
                                                php_clustered_session_log_id());
   });
 }
@@ -139,7 +165,7 @@ void php_clustered_session_keep_start_settings() noexcept {
 }
 
 void php_clustered_session_wake_flusher() noexcept {
-  if (!SomethingPending()) return;
+  if (!SomethingPending() && !WatchIsDue()) return;
   try {
     LocalStore* store = php_clustered_session_made_store();
     if (BackgroundFlusher* flusher = FlusherOfThisProcess(store, *CSG(settings)); flusher != nullptr) flusher->Wake();

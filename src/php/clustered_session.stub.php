@@ -5,7 +5,7 @@
 /**
  * What this web server knows of its sessions and nodes: the state of each node of the current session.save_path,
  * counters since the server's start (all workers together), local memory and session locks. `error` is there only if
- * session.save_path cannot be used; counters, memory, flush and locks are missing only if there is no shared memory.
+ * session.save_path cannot be used; counters, memory, flush, repair and locks are missing only if there is no shared memory.
  *
  * @return array{
  *   version: string,
@@ -20,6 +20,7 @@
  *   memory: array{bytes: int, payload_bytes: int, payload_used: int, entries: int, entries_max: int, unreplicated: int},
  *   node_table: array{used: int, capacity: int},
  *   flush: array{pending: bool, longest_lag_ms: float},
+ *   repair: array{whole: bool, missing: array<string, array{copies: int, tombstones: int}>, repaired: array{copies: int, tombstones: int}, since: int},
  *   locks: array{held: int, waiting: int, capacity: int, longest_wait_ms: float}
  * }
  */

@@ -94,6 +94,10 @@ const char* ParseBehindMax(std::string_view text, SessionSettings* settings) {
   return ParseCount(text, 0, 1000000000, &settings->behind_max) ? nullptr : "must be 0 to 1000000000";
 }
 
+const char* ParseRepairRate(std::string_view text, SessionSettings* settings) {
+  return ParseCount(text, 0, 1000000, &settings->repair_rate) ? nullptr : "must be 0 to 1000000";
+}
+
 const char* ParseLockWaitersMax(std::string_view text, SessionSettings* settings) {
   return ParseCount(text, 0, 4096, &settings->lock_waiters_max) ? nullptr : "must be 0 to 4096";
 }
@@ -184,6 +188,7 @@ constexpr Setting kSettings[] = {
     {"clustered_session.write", ParseWriteMode},
     {"clustered_session.behind_max", ParseBehindMax},
     {"clustered_session.flush_timeout", ParseDurationSetting<&SessionSettings::flush_timeout, true>},
+    {"clustered_session.repair_rate", ParseRepairRate},
     {"clustered_session.on_conflict", ParseConflictRule},
     {"clustered_session.prefix", ParsePrefix},
     {"clustered_session.authentication", ParseAuthentication},
@@ -280,6 +285,7 @@ SETTING("retry_interval", "2s", PHP_INI_PERDIR)
 SETTING("write", "through", PHP_INI_ALL)
 SETTING("behind_max", "10000", PHP_INI_PERDIR)
 SETTING("flush_timeout", "5s", PHP_INI_SYSTEM)
+SETTING("repair_rate", "2000", PHP_INI_SYSTEM)
 SETTING("on_conflict", "merge", PHP_INI_ALL)
 SETTING("prefix", "cs:", PHP_INI_PERDIR)
 SETTING("authentication", "text", PHP_INI_PERDIR)

@@ -1,9 +1,11 @@
 // clustered_session_status() and the phpinfo() section: the same facts, for programs and for people. Layer: php.
 #include <algorithm>
 #include <cinttypes>
+#include <ctime>
 
 #include "src/cluster/node_code.h"
 #include "src/php/php_clustered_session.h"
+#include "src/session/repairer.h"
 
 extern "C" {
 #include "ext/standard/info.h"
@@ -13,7 +15,9 @@ extern "C" {
 using clustered_session::Duration;
 using clustered_session::LocalStore;
 using clustered_session::NodeHealth;
+using clustered_session::NodeMemory;
 using clustered_session::NodeSet;
+using clustered_session::RepairView;
 using clustered_session::Result;
 using clustered_session::SessionContext;
 using clustered_session::SessionLocks;
@@ -114,6 +118,54 @@ void AddNodes(zval* to, const SessionContext* context) {
   }
 }
 
+// How many copies and tombstones of this server's sessions a node lacks, as far as they were counted.
+struct Missing {
+  zend_long copies = 0;
+  zend_long tombstones = 0;
+};
+
+Missing MissingOn(const SessionContext& context, uint32_t node) {
+  const NodeMemory* memory = context.shared->repair.FindMemoryOf(context.pool_hash, context.nodes->member(node).hash);
+  if (memory == nullptr) return {};
+  return {static_cast<zend_long>(memory->copies_missing.load()),
+          static_cast<zend_long>(memory->tombstones_missing.load())};
+}
+
+// Without nodes there is nothing to bring back.
+bool Whole(const SessionContext* context) {
+  bool whole = false;
+  Guarded([&] { whole = context != nullptr && (context->nodes->empty() || clustered_session::IsWhole(*context)); });
+  return whole;
+}
+
+void AddRepair(zval* to, const SessionContext* context) {
+  array_init(to);
+  const bool whole = Whole(context);
+  RepairView* view = context == nullptr || context->nodes->empty()
+                         ? nullptr
+                         : context->shared->repair.ViewOf(context->pool, context->pool_hash);
+  add_assoc_bool(to, "whole", whole);
+  zval missing;
+  array_init(&missing);
+  for (uint32_t i = 0; view != nullptr && i < context->nodes->size(); ++i) {
+    const Missing on = MissingOn(*context, i);
+    zval node;
+    array_init(&node);
+    add_assoc_long(&node, "copies", on.copies);
+    add_assoc_long(&node, "tombstones", on.tombstones);
+    add_assoc_zval(&missing, context->nodes->member(i).node->name().c_str(), &node);
+  }
+  add_assoc_zval(to, "missing", &missing);
+  zval repaired;
+  array_init(&repaired);
+  add_assoc_long(&repaired, "copies", view == nullptr ? 0 : static_cast<zend_long>(view->copies.load()));
+  add_assoc_long(&repaired, "tombstones", view == nullptr ? 0 : static_cast<zend_long>(view->tombstones.load()));
+  add_assoc_zval(to, "repaired", &repaired);
+  const int64_t since_ns = view == nullptr ? 0 : view->since_ns.load();
+  const int64_t ago_ns = clustered_session::ToNanos(php_clustered_session_clock()->Now()) - since_ns;
+  add_assoc_long(to, "since", since_ns == 0 ? 0 : static_cast<zend_long>(time(nullptr) - ago_ns / 1'000'000'000));
+}
+
 void AddCounters(zval* to, const clustered_session::Counters& counters) {
   array_init(to);
 #define X(name) add_assoc_long(to, #name, static_cast<zend_long>(counters.name.Get()));
@@ -173,6 +225,10 @@ PHP_FUNCTION(clustered_session_status) {
                    static_cast<double>(shared->longest_lag_ns.load(std::memory_order_relaxed)) / 1e6);
   add_assoc_zval(return_value, "flush", &flush);
 
+  zval repair;
+  AddRepair(&repair, context);
+  add_assoc_zval(return_value, "repair", &repair);
+
   const SessionLocks::Usage lock_usage = store->locks().GetUsage();
   zval locks;
   array_init(&locks);
@@ -208,6 +264,17 @@ PHP_MINFO_FUNCTION(clustered_session) {
     php_info_print_table_row(2, "Local memory", text);
     snprintf(text, sizeof text, "%zu bytes", store->HugeMemory());
     php_info_print_table_row(2, "In huge pages", text);
+    if (context != nullptr && !context->nodes->empty()) {
+      Missing all;
+      for (uint32_t i = 0; i < context->nodes->size(); ++i) {
+        const Missing on = MissingOn(*context, i);
+        all.copies += on.copies;
+        all.tombstones += on.tombstones;
+      }
+      snprintf(text, sizeof text, "%s; " ZEND_LONG_FMT " copies and " ZEND_LONG_FMT " tombstones are missing",
+               Whole(context) ? "whole" : "not whole", all.copies, all.tombstones);
+      php_info_print_table_row(2, "Repair", text);
+    }
     const SessionLocks::Usage locks = store->locks().GetUsage();
     snprintf(text, sizeof text, "%u held, %u waiting, longest wait %.3f ms", locks.held, locks.waiting,
              static_cast<double>(locks.longest_wait_ns) / 1e6);

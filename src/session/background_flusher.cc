@@ -1,6 +1,7 @@
 // The thread that writes what requests have left behind, see background_flusher.h. Layer: session.
 #include "src/session/background_flusher.h"
 
+#include <algorithm>
 #include <exception>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 #include "src/base/quote.h"
 #include "src/base/session_key.h"
 #include "src/session/node_list.h"
+#include "src/session/repairer.h"
 #include "src/session/worker.h"
 
 namespace clustered_session {
@@ -17,6 +19,7 @@ namespace {
 constexpr size_t kStepEntries = 64;
 constexpr Duration kStepTime = std::chrono::seconds(1);
 constexpr Duration kIdle = std::chrono::seconds(5);         // without work, after which the thread ends
+constexpr Duration kStandBy = std::chrono::seconds(1);      // while another worker has the seat
 constexpr Duration kRetry = std::chrono::milliseconds(50);  // while nodes fail: health lets few of these through
 constexpr Duration kMemoryRetry = std::chrono::milliseconds(100);
 constexpr Duration kBusyRetry = std::chrono::milliseconds(2);  // while requests have the entries
@@ -67,6 +70,14 @@ bool BackgroundFlusher::AnyOfOurs() const {
   return false;
 }
 
+bool BackgroundFlusher::Watches() const {
+  if (own_.repair_rate == 0 || !shared().repair.AnyWatched()) return false;
+  const std::vector<uint8_t> numbers = pools().NumbersOf(credentials_);
+  return std::any_of(numbers.begin(), numbers.end(), [this](uint8_t number) {
+    return shared().repair.pools[(number - 1u) % SharedRepair::kPools].watched.load() != RepairView::kNo;
+  });
+}
+
 // Null, too, if the seat has been given to other credentials meanwhile: nobody needs this one any more.
 FlushSeat* BackgroundFlusher::TakeSeat() {
   FlushSeat* seat = pools().SeatOf(credentials_);
@@ -78,11 +89,17 @@ FlushSeat* BackgroundFlusher::TakeSeat() {
 
 void BackgroundFlusher::Wake() {
   FlushSeat* seat = pools().SeatOf(credentials_);
-  if (seat == nullptr || seat->pending.load() == FlushSeat::kNothing) return;
-  if (!thread_.running()) {
+  if (seat == nullptr) return;
+  const bool pending = seat->pending.load() != FlushSeat::kNothing;
+  const bool running = thread_.running();
+  if (!pending && (running || !Watches())) return;
+  if (!running) {
     // A mutex belongs to its thread, so this one only looks whether it is free.
-    if (!seat->Take()) return;
-    seat->taken.Unlock();
+    if (seat->Take()) {
+      seat->taken.Unlock();
+    } else if (!Watches()) {
+      return;
+    }
   }
   (void)thread_.Start();  // else the next request tries again
 }
@@ -90,9 +107,14 @@ void BackgroundFlusher::Wake() {
 void BackgroundFlusher::ServeWhilePending() {
   FlushSeat* seat = pools().SeatOf(credentials_);
   // Again after the seat was given back: who left something behind a moment ago may have seen it taken.
-  while (seat != nullptr && !thread_.stopping() && seat->pending.load() != FlushSeat::kNothing) {
-    seat = TakeSeat();
-    if (seat == nullptr) return;
+  while (seat != nullptr && !thread_.stopping() && (seat->pending.load() != FlushSeat::kNothing || Watches())) {
+    FlushSeat* taken = TakeSeat();
+    if (taken == nullptr && !Watches()) return;
+    if (taken == nullptr) {
+      thread_.Pause(kStandBy);
+      seat = pools().SeatOf(credentials_);
+      continue;
+    }
     const SeatHold hold(seat);
     Serve(seat);
   }
@@ -115,17 +137,26 @@ void BackgroundFlusher::Serve(FlushSeat* seat) noexcept {
 void BackgroundFlusher::ServeUntilIdle(FlushSeat* seat) {
   const Flusher::ContextOf context_of = MakeContextOf();
   Flusher flusher(store_, clock_, context_of);
+  Repairer repairer(
+      store_, clock_, context_of, [this] { return pools().NumbersOf(credentials_); }, own_.repair_rate);
   TimePoint idle_until = clock_->Now() + kIdle;
+  TimePoint repair_at = clock_->Now();
   while (!thread_.stopping()) {
+    if (clock_->Now() >= repair_at) {
+      repair_at = repairer.Step();
+      LogNotices(repairer.TakeNotices());
+    }
     if (seat->pending.load() == FlushSeat::kNothing) {
       const TimePoint now = clock_->Now();
-      if (now >= idle_until) return;
-      seat->Wait(idle_until - now);  // or less: what it was woken for may be done already
+      const bool watches = Watches();
+      if (now >= idle_until && !watches) return;
+      const TimePoint until = watches ? repair_at : idle_until;
+      if (until > now) seat->Wait(until - now);  // or less: what it was woken for may be done already
       continue;
     }
     seat->pending.store(FlushSeat::kUnderWay);
     const Flusher::Step step = flusher.Run(kStepEntries, clock_->Now() + kStepTime);
-    LogNotices(&flusher);
+    LogNotices(flusher.TakeNotices());
     CompareNodeLists(context_of);
     const bool left = step.tried() >= kStepEntries || AnyOfOurs();
     uint32_t still = FlushSeat::kUnderWay;  // else there is something new
@@ -175,7 +206,7 @@ size_t BackgroundFlusher::FlushAll(TimePoint deadline) {
   bool left = AnyOfOurs();
   while (left && clock_->Now() < deadline) {
     const Flusher::Step step = flusher.Run(kStepEntries, deadline);
-    LogNotices(&flusher);
+    LogNotices(flusher.TakeNotices());
     left = step.tried() >= kStepEntries || AnyOfOurs();
     if (step.written == 0 && left) clock_->Pause(RetryAfter(step));
   }
@@ -183,8 +214,8 @@ size_t BackgroundFlusher::FlushAll(TimePoint deadline) {
   return store_->UnreplicatedCount();
 }
 
-void BackgroundFlusher::LogNotices(Flusher* flusher) {
-  for (const Notice& notice : flusher->TakeNotices()) {
+void BackgroundFlusher::LogNotices(const std::vector<Notice>& notices) {
+  for (const Notice& notice : notices) {
     shared().events.Add(log_, notice.at == TimePoint() ? clock_->Now() : notice.at, notice.text);
   }
 }

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "src/base/on_demand_thread.h"
 #include "src/session/context.h"
@@ -27,7 +28,8 @@ class BackgroundFlusher {
   BackgroundFlusher(const BackgroundFlusher&) = delete;
   BackgroundFlusher& operator=(const BackgroundFlusher&) = delete;
 
-  // Starts the thread if there is something to write and no worker does so. Cheap if there is nothing.
+  // Starts the thread if there is something to write and no worker does so, or if nodes are to be watched: then the
+  // thread stays, and takes the seat when the worker that has it dies. Cheap if there is nothing.
   void Wake();
 
   // Ends the thread, if it is this process's, for good.
@@ -48,6 +50,9 @@ class BackgroundFlusher {
   // Whether there is an unreplicated entry of its pools. Looks at all of them.
   bool AnyOfOurs() const;
 
+  // Whether nodes are to be watched for what they lack of its pools' entries.
+  bool Watches() const;
+
  private:
   Flusher::ContextOf MakeContextOf() const;
   void ServeWhilePending();
@@ -57,7 +62,7 @@ class BackgroundFlusher {
   static Duration RetryAfter(const Flusher::Step& step);
   void WaitOnSeat(FlushSeat* seat, Duration wait);
   FlushSeat* TakeSeat();
-  void LogNotices(Flusher* flusher);
+  void LogNotices(const std::vector<Notice>& notices);
   SharedState& shared() const { return *static_cast<SharedState*>(store_->Extra()); }
   SharedPoolTable& pools() const { return shared().pools; }
 

@@ -234,6 +234,8 @@ Entry Committer::NextEntry(const WriteOutcome& outcome, TimePoint now) {
   if (outcome.acks < wanted) {
     entry.flags = kEntryUnderReplicated;
     open_.counters().under_replicated.Add();
+  } else if (!outcome.on_first) {
+    entry.flags = kEntryStandsIn;
   }
   entry.confirmed_at_ns = ToNanos(now);
   entry.nodes_expire_at_ns = ToNanos(now + RecordTimeToLive(loaded_.lifetime_s, outcome.ancestry.LifetimeOfEnded()));

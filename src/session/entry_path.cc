@@ -23,6 +23,10 @@ Status PutEntry(const SessionContext& context, LoadedSession* loaded, TimePoint 
   entry.pool = context.pool;
   entry.home_node = loaded->address().HomeNode();
   Status stored = context.store->Put(key, entry, loaded->image.bytes(), now);
+  if (stored.ok() && context.shared != nullptr && !context.nodes->empty() && entry.version != 0) {
+    const bool lacking = (entry.flags & (kEntryUnderReplicated | kEntryStandsIn)) != 0;
+    context.shared->NoteStored(entry.pool, context.pool_hash, lacking);
+  }
   if (!stored.ok() || !loaded->Is(kEntryUnreplicated)) return stored;
   for (int i = 0; i < kNumberTries && !PoolIsKept(context, entry.pool); ++i) {
     const Entry before = entry;

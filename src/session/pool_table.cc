@@ -189,6 +189,15 @@ bool SharedPoolTable::IsOf(uint8_t number, uint64_t credentials) const {
          slot.credentials.load() == credentials;
 }
 
+std::vector<uint8_t> SharedPoolTable::NumbersOf(uint64_t credentials) const {
+  std::vector<uint8_t> numbers;
+  for (uint32_t i = 0; i < kSlots; ++i) {
+    const uint8_t number = NumberOfSlot(i);
+    if (IsOf(number, credentials)) numbers.push_back(number);
+  }
+  return numbers;
+}
+
 FlushSeat* SharedPoolTable::SeatOfPool(uint8_t number) {
   const uint32_t seat = number == 0 ? 0 : slots[SlotOf(number)].seat.load();
   return &seats[seat < kSeats ? seat : 0];

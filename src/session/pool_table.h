@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "src/local/shared_mutex.h"
 #include "src/session/context.h"
@@ -77,6 +78,9 @@ struct SharedPoolTable {
 
   // Whether a pool of this number is written with the credentials of this hash.
   bool IsOf(uint8_t number, uint64_t credentials) const;
+
+  // The numbers of the pools that are written with them.
+  std::vector<uint8_t> NumbersOf(uint64_t credentials) const;
 
   // The seat for the entries of a pool; that of no credentials for a number of no pool.
   FlushSeat* SeatOfPool(uint8_t number);

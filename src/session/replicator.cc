@@ -273,6 +273,7 @@ void Replicator::RemoveLeftovers(uint32_t copies, TimePoint deadline) {
   const auto proper = placement.begin() + static_cast<ptrdiff_t>(std::min<size_t>(copies, placement.size()));
   const bool all_hold =
       std::all_of(placement.begin(), proper, [this](uint32_t node) { return states_[node] == NodeState::kHolds; });
+  outcome_.on_first = all_hold;
   if (!all_hold || HasFault(ProtocolFault::kLeftoversStay)) return;
   for (auto node = proper; node != placement.end(); ++node) {
     NodeToken& token = items_->tokens[*node];

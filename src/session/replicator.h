@@ -32,6 +32,7 @@ struct WriteBase {
 
 struct WriteOutcome {
   uint32_t acks = 0;            // nodes that hold the final bytes
+  bool on_first = false;        // so do the first `copies` nodes of the placement
   bool superseded = false;      // a tombstone has met a session that was started since: nothing to destroy any more
   bool destroyed = false;       // the session was destroyed meanwhile: nothing of this write stands
   bool too_large = false;       // refused for its size, by `size_max_node`

@@ -17,6 +17,15 @@ SetupWatch* SharedState::WatchOf(uint8_t pool, uint64_t pool_hash) {
 
 void SharedState::NotePending(uint8_t pool) { pools.SeatOfPool(pool)->NotePending(); }
 
+// Nobody is woken: the thread looks at its nodes now and then.
+void SharedState::NoteStored(uint8_t pool, uint64_t pool_hash, bool lacking) {
+  RepairView* view = repair.ViewOf(pool, pool_hash);
+  if (view == nullptr) return;
+  if (lacking) view->due.fetch_add(1);
+  if (view->watched.load(std::memory_order_relaxed) == RepairView::kYes) return;
+  if (view->watched.exchange(RepairView::kYes) == RepairView::kNo) view->due.fetch_add(1);
+}
+
 bool SharedState::Pending() const {
   return std::any_of(std::begin(pools.seats), std::end(pools.seats),
                      [](const FlushSeat& seat) { return seat.pending.load() != FlushSeat::kNothing; });

@@ -11,6 +11,7 @@
 #include "src/session/event_log.h"
 #include "src/session/pool_table.h"
 #include "src/session/setup_watch.h"
+#include "src/session/shared_repair.h"
 
 namespace clustered_session {
 
@@ -18,6 +19,7 @@ struct SharedState {
   HealthTable nodes;
   SharedPoolTable pools;
   SharedEventLog events;
+  SharedRepair repair;
   SetupWatch watches[SharedPoolTable::kSlots];  // by the slots of pools
   std::atomic<uint32_t> told_no_lifetime;       // that session.gc_maxlifetime is 0
   std::atomic<int64_t> longest_lag_ns;          // between an entry's last use and its write by a flusher's thread
@@ -30,6 +32,9 @@ struct SharedState {
 
   // Says that there are unreplicated entries of this pool, and wakes the thread that writes them, if there is one.
   void NotePending(uint8_t pool);
+
+  // An entry that nodes should hold was stored; `lacking`: not all of them have taken it.
+  void NoteStored(uint8_t pool, uint64_t pool_hash, bool lacking);
 
   // Whether there may be some of any pool.
   bool Pending() const;

@@ -25,6 +25,7 @@ struct Server {
     settings.server_id = "a";
     settings.copies = 1;
     settings.write = WriteMode::kBehind;
+    settings.repair_rate = 0;  // see background_repair_test.cc
     settings.retry_interval = std::chrono::milliseconds(20);
   }
 

@@ -12,6 +12,12 @@ class ForwardingStore : public LocalStore {
   LookupResult Lookup(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) override {
     return store_->Lookup(key, now, entry, payload);
   }
+  LookupResult Peek(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) override {
+    return store_->Peek(key, now, entry, payload);
+  }
+  bool Walk(WalkPosition* position, size_t limit, std::vector<Walked>* found) override {
+    return store_->Walk(position, limit, found);
+  }
   LookupResult LookupOver(const SessionKey& key, TimePoint now, Entry* entry, std::string* payload) override {
     return store_->LookupOver(key, now, entry, payload);
   }

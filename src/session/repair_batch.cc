@@ -1,0 +1,418 @@
+// What nodes lack is brought there, see repair_batch.h. Layer: session.
+#include "src/session/repair_batch.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "src/session/commit.h"
+#include "src/session/lifetime.h"
+#include "src/session/repair_needs.h"
+#include "src/session/shared_state.h"
+#include "src/session/tombstone.h"
+
+namespace clustered_session {
+namespace {
+
+constexpr std::chrono::seconds kWorthStoring{2};  // what lives no longer is left to expire
+
+bool IsSameEntry(const Entry& a, const Entry& b) {
+  return a.version == b.version && a.epoch == b.epoch && a.flags == b.flags && a.pool == b.pool;
+}
+
+std::chrono::seconds SecondsUntil(int64_t then_ns, TimePoint now) {
+  return std::chrono::floor<std::chrono::seconds>(FromNanos(then_ns) - now);
+}
+
+}  // namespace
+
+RepairBatch::RepairBatch(std::shared_ptr<const SessionContext> context, const std::vector<NodeView>* nodes,
+                         std::vector<Notice>* notices)
+    : kept_context_(std::move(context)), context_(*kept_context_), views_(*nodes), notices_(notices) {
+  outcome_.copies_mended.resize(context_.nodes->size());
+  outcome_.tombstones_mended.resize(context_.nodes->size());
+}
+
+TimePoint RepairBatch::Deadline() const { return NodeDeadline(context_, context_.clock->Now()); }
+
+void RepairBatch::Add(const LocalStore::Walked& found) {
+  Entry entry;
+  Image image;
+  const TimePoint now = context_.clock->Now();
+  if (!context_.store->Peek(found.key, now, &entry, image.buffer()) || !image.Valid()) return;
+  if (!IsForRepair(entry, now) || entry.pool != found.entry.pool) return;
+  const SessionAddress address(context_, found.key, entry.home_node);
+  NodeItems nodes(context_, address, entry);
+  std::vector<uint32_t> lacking = MayLack(context_, entry, nodes, views_);
+  if (lacking.empty()) return;
+  Item item{found.key, entry, std::move(image), {}, std::move(nodes), std::move(lacking), {}, {}, {}, {}};
+  item.known = item.image.ancestry();
+  item.known.tombstone = tombstone(item);
+  item.record = MakeRecord(item);
+  item.held.assign(item.nodes.placement.size(), Held::kUnknown);
+  item.need_value.assign(item.nodes.placement.size(), false);
+  bytes_ += item.image.payload().size();
+  items_.push_back(std::move(item));
+}
+
+// The very bytes that were written, or nothing: they have the fingerprint that the entry has kept, which covers the
+// nodes' key. So an entry whose pool has lost its number is not written to the nodes of the one that has it now.
+std::string RepairBatch::MakeRecord(const Item& item) const {
+  Record record;
+  record.version = item.entry.version;
+  record.epoch = item.entry.epoch;
+  record.instance = context_.store->instance();
+  record.home_node = item.entry.home_node;
+  record.ancestry = item.known;
+  if (!tombstone(item)) record.payload = item.image.payload();
+  for (const uint32_t lifetime_s : {item.entry.lifetime_s, item.known.lifetime_max_s}) {
+    record.lifetime_s = lifetime_s;
+    std::string bytes = EncodeRecord(&record, item.nodes.key);
+    if (record.ancestry.fingerprint == item.known.fingerprint) return bytes;
+  }
+  return {};
+}
+
+// What is left of it: nothing lives longer for being repaired.
+std::chrono::seconds RepairBatch::TimeToLive(const Item& item) const {
+  const TimePoint now = context_.clock->Now();
+  if (tombstone(item)) return SecondsUntil(item.entry.expires_at_ns, now);
+  // Which lives have ended is to be known for longer than the session lives.
+  const bool as_written = item.entry.nodes_expire_at_ns != 0 && item.known.ended.empty();
+  if (as_written) return SecondsUntil(item.entry.nodes_expire_at_ns, now);
+  const int64_t left_s = std::max<int64_t>(SecondsUntil(item.entry.expires_at_ns, now).count(), 0);
+  return RecordTimeToLive(static_cast<uint32_t>(left_s), item.known.LifetimeOfEnded());
+}
+
+RepairBatch::Outcome RepairBatch::Run() {
+  outcome_.tried = items_.size();
+  asked_at_ = context_.clock->Now();
+  Ask(BatchPart::Kind::kLook);
+  Ask(BatchPart::Kind::kRead);
+  Store();
+  StoreLarge();
+  for (Item& item : items_) Finish(&item);
+  return outcome_;
+}
+
+// -- What the nodes have --------------------------------------------------------------------------------------------
+
+void RepairBatch::Ask(BatchPart::Kind kind) {
+  std::vector<NodeSet::Batch> batches(context_.nodes->size());
+  std::vector<std::vector<std::pair<size_t, size_t>>> whose(batches.size());  // item and place, by node
+  for (uint32_t node = 0; node < batches.size(); ++node) batches[node].node = node;
+  for (size_t i = 0; i < items_.size(); ++i) {
+    const Item& item = items_[i];
+    for (size_t place = 0; place < item.held.size(); ++place) {
+      const uint32_t node = item.nodes.placement[place];
+      const bool wanted = kind == BatchPart::Kind::kLook ? views_[node].answers : bool{item.need_value[place]};
+      if (!wanted) continue;
+      batches[node].parts.push_back({kind, item.nodes.key, {}, {}, {}});
+      whose[node].emplace_back(i, place);
+    }
+  }
+  std::vector<NodeReply> replies = context_.nodes->RunBatches(batches, Deadline());
+  for (uint32_t node = 0; node < batches.size(); ++node) {
+    const bool answered = replies[node].status == NodeStatus::kHit;
+    for (size_t i = 0; i < whose[node].size(); ++i) {
+      const auto [index, place] = whose[node][i];
+      if (answered) TakeAnswer(&items_[index], place, std::move(replies[node].batch[i]));
+    }
+  }
+}
+
+void RepairBatch::TakeAnswer(Item* item, size_t place, NodeReply reply) {
+  const uint32_t node = item->nodes.placement[place];
+  const bool looked = !item->need_value[place];
+  item->need_value[place] = false;
+  if (reply.status == NodeStatus::kMiss) {
+    item->nodes.Forget(node);
+    item->held[place] = Held::kNothing;
+    return;
+  }
+  if (reply.status != NodeStatus::kHit) return;
+  // Nobody has written it since the node has given this token, unless that was for another record than the entry's.
+  const bool marked = (item->entry.flags & (kEntryUnderReplicated | kEntryStandsIn)) != 0;
+  const bool same_token = !marked && reply.token.known() && reply.token == item->nodes.tokens[node];
+  item->nodes.tokens[node] = reply.token;
+  if (same_token && looked && !item->record.empty()) {
+    item->held[place] = Held::kSame;
+    return;
+  }
+  if (looked && reply.value.empty()) {
+    item->need_value[place] = true;
+    return;
+  }
+  Compare(item, place, std::move(reply.value));
+}
+
+void RepairBatch::Compare(Item* item, size_t place, std::string value) {
+  const uint32_t node = item->nodes.placement[place];
+  Result<Record> theirs = DecodeRecord(value, item->nodes.key);
+  if (!theirs.ok()) {
+    item->too_new |= theirs.error().code() == ErrorCode::kUnsupported;
+    item->held[place] = item->too_new ? Held::kOther : Held::kPast;
+    return;
+  }
+  item->nodes.has_session[node] = !theirs->tombstone();
+  const bool outlives = item->known.tombstone && theirs->ancestry.lifetime_max_s > item->known.lifetime_max_s;
+  switch (LineageOf(theirs->ancestry, item->known)) {
+    case Lineage::kSame:
+      item->held[place] = Held::kSame;
+      if (item->record.empty()) item->record = std::move(value);
+      return;
+    case Lineage::kAncestor:
+      item->held[place] = outlives ? Held::kOther : Held::kPast;
+      item->branch |= outlives;  // the end has to last as long
+      return;
+    case Lineage::kDescendant:
+      item->held[place] = Held::kOther;
+      item->over = true;
+      // A session that was started anew has taken over the end.
+      if (item->other.empty() || !theirs->tombstone()) item->other = std::move(value);
+      return;
+    case Lineage::kBranch:
+      item->held[place] = Held::kOther;
+      item->branch = true;
+      return;
+  }
+}
+
+// An entry alone is not believed: another server may have gone on, or ended the session, and the node that knows be
+// away. A node that has the same says that it stands; so do all nodes, if none has anything else.
+bool RepairBatch::Trusted(const Item& item) const {
+  if (tombstone(item)) return true;
+  const auto has = [&](Held held) { return std::find(item.held.begin(), item.held.end(), held) != item.held.end(); };
+  return has(Held::kSame) || !has(Held::kUnknown);
+}
+
+// -- What is written ------------------------------------------------------------------------------------------------
+
+std::vector<size_t> RepairBatch::PlacesToStore(const Item& item) const {
+  std::vector<size_t> places;
+  if (item.over || item.branch || item.too_new || item.record.empty() || !Trusted(item)) return places;
+  if (TimeToLive(item) < kWorthStoring) return places;
+  const size_t targets = TargetsOf(item.entry, item.nodes);
+  for (size_t place = 0; place < targets; ++place) {
+    if (item.held[place] == Held::kNothing || item.held[place] == Held::kPast) places.push_back(place);
+  }
+  return places;
+}
+
+void RepairBatch::Store() {
+  std::vector<NodeSet::Batch> batches(context_.nodes->size());
+  std::vector<std::vector<std::pair<size_t, size_t>>> whose(batches.size());
+  for (uint32_t node = 0; node < batches.size(); ++node) batches[node].node = node;
+  for (size_t i = 0; i < items_.size(); ++i) {
+    const Item& item = items_[i];
+    if (item.record.size() > kBatchValueMax) continue;
+    for (const size_t place : PlacesToStore(item)) {
+      const uint32_t node = item.nodes.placement[place];
+      batches[node].parts.push_back(
+          {BatchPart::Kind::kStore, item.nodes.key, item.record, TimeToLive(item), item.nodes.tokens[node]});
+      whose[node].emplace_back(i, place);
+    }
+  }
+  const std::vector<NodeReply> replies = context_.nodes->RunBatches(batches, Deadline());
+  for (uint32_t node = 0; node < batches.size(); ++node) {
+    for (size_t i = 0; i < whose[node].size(); ++i) {
+      const auto [index, place] = whose[node][i];
+      const bool answered = replies[node].status == NodeStatus::kHit;
+      TakeStored(&items_[index], place, answered ? replies[node].batch[i] : replies[node]);
+    }
+  }
+}
+
+// By operations of their own, which ask first how large an item the node takes.
+void RepairBatch::StoreLarge() {
+  for (Item& item : items_) {
+    if (item.record.size() <= kBatchValueMax) continue;
+    const std::vector<size_t> places = PlacesToStore(item);
+    std::vector<NodeSet::WriteTarget> targets;
+    for (const size_t place : places) {
+      const uint32_t node = item.nodes.placement[place];
+      targets.push_back({node, item.nodes.tokens[node]});
+    }
+    if (targets.empty()) continue;
+    const std::vector<NodeReply> replies =
+        context_.nodes->WriteAll(targets, item.nodes.key, item.record, TimeToLive(item), Deadline());
+    for (size_t i = 0; i < places.size(); ++i) TakeStored(&item, places[i], replies[i]);
+  }
+}
+
+void RepairBatch::TakeStored(Item* item, size_t place, const NodeReply& reply) {
+  const uint32_t node = item->nodes.placement[place];
+  item->nodes.tokens[node] = reply.token;
+  item->held[place] = Held::kUnknown;
+  if (reply.status == NodeStatus::kTooLarge) item->held[place] = Held::kNever;
+  if (reply.status != NodeStatus::kStored) return;
+  item->held[place] = Held::kSame;
+  item->nodes.has_session[node] = !tombstone(*item);
+  context_.store->counters().repairs.Add();
+  ++(tombstone(*item) ? outcome_.tombstones : outcome_.copies);
+}
+
+// -- What becomes of the entry --------------------------------------------------------------------------------------
+
+void RepairBatch::Finish(Item* item) {
+  if (item->over) return TellEnd(item);
+  if (item->branch && !item->too_new) return Merge(item);
+  Count(*item);
+  if (item->too_new || item->record.empty()) return;  // left to the session's next request
+  const bool kept = Keep(item);
+  const size_t targets = TargetsOf(item->entry, item->nodes);
+  bool waits = false;
+  bool retries = !kept;
+  for (size_t place = 0; place < targets; ++place) {
+    if (item->held[place] != Held::kUnknown && item->held[place] != Held::kNothing) continue;
+    const bool answers = views_[item->nodes.placement[place]].answers;
+    waits |= !answers || !Trusted(*item);
+    retries |= answers && Trusted(*item);
+  }
+  if (retries) {
+    ++outcome_.left;
+  } else if (waits) {
+    ++outcome_.waiting;
+  }
+}
+
+// Which of the nodes that were to be mended are.
+void RepairBatch::Count(const Item& item) {
+  std::vector<int64_t>& mended = tombstone(item) ? outcome_.tombstones_mended : outcome_.copies_mended;
+  const bool never = item.too_new || item.record.empty();
+  for (size_t place = 0; place < item.held.size(); ++place) {
+    const uint32_t node = item.nodes.placement[place];
+    const bool due = std::find(item.lacking.begin(), item.lacking.end(), node) != item.lacking.end();
+    const bool is_mended = item.held[place] == Held::kSame || item.held[place] == Held::kNever || never;
+    if (due && is_mended) ++mended[node];
+  }
+}
+
+// Notes in the entry where it is, and removes what stand-ins have kept. False: a request has the session, or no node
+// vouches for it.
+bool RepairBatch::Keep(Item* item) {
+  const bool any_same = std::find(item->held.begin(), item->held.end(), Held::kSame) != item->held.end();
+  if (!any_same) return true;  // nothing to note
+  OpenScope open(kept_context_);
+  if (!open.locks.TryLocal(item->key)) return false;
+  Entry current;
+  Image image;
+  const bool have = context_.store->Peek(item->key, open.Now(), &current, image.buffer()) && image.Valid();
+  // Written, ended or evicted meanwhile: whoever did that has told the nodes.
+  if (!have || !IsSameEntry(current, item->entry) || image.ancestry().fingerprint != item->known.fingerprint) {
+    return true;
+  }
+  const size_t targets = TargetsOf(current, item->nodes);
+  const auto end = item->held.begin() + static_cast<ptrdiff_t>(targets);
+  const bool whole =
+      std::all_of(item->held.begin(), end, [](Held held) { return held == Held::kSame || held == Held::kNever; });
+  Entry after = current;
+  if (whole) after.flags &= ~uint32_t{kEntryUnderReplicated | kEntryStandsIn};
+  after.confirmed_at_ns = std::max(after.confirmed_at_ns, ToNanos(asked_at_));
+  const bool on_all = std::all_of(item->held.begin(), end, [](Held held) { return held == Held::kSame; });
+  for (size_t place = targets; on_all && place < item->held.size(); ++place) {
+    const uint32_t node = item->nodes.placement[place];
+    if (item->held[place] != Held::kSame && item->held[place] != Held::kPast) continue;
+    if (!item->nodes.has_session[node] || !item->nodes.tokens[node].known()) continue;
+    context_.nodes->Release(node, item->nodes.key, item->nodes.tokens[node], Deadline());
+    item->nodes.Forget(node);
+  }
+  item->nodes.SaveTokens(*context_.nodes, &after);
+  context_.store->Update(item->key, current, after);
+  return true;
+}
+
+// The entry is past: who has gone on from it, or has ended it, keeps the nodes whole. The next request of the session
+// here asks the nodes, as if the entry had been evicted.
+void RepairBatch::Drop(Item* item) {
+  OpenScope open(kept_context_);
+  Entry current;
+  if (!open.locks.TryLocal(item->key)) {
+    ++outcome_.left;
+    return;
+  }
+  const bool have = context_.store->Peek(item->key, open.Now(), &current, nullptr);
+  if (have && IsSameEntry(current, item->entry)) context_.store->Erase(item->key);
+}
+
+// A node has what follows on the entry. If that is its end, whoever knows of it brings it to those that may still have
+// the session, and keeps it from now on: who has ended the session may be gone.
+void RepairBatch::TellEnd(Item* item) {
+  const Result<Record> theirs = DecodeRecord(item->other, item->nodes.key);
+  for (const uint32_t node : item->lacking) {
+    ++(tombstone(*item) ? outcome_.tombstones_mended : outcome_.copies_mended)[node];
+  }
+  if (!theirs.ok() || !theirs->tombstone() || item->too_new) return Drop(item);
+  std::vector<NodeSet::WriteTarget> targets;
+  for (size_t place = 0; place < item->held.size(); ++place) {
+    const uint32_t node = item->nodes.placement[place];
+    if (item->held[place] == Held::kOther || item->held[place] == Held::kUnknown) continue;
+    targets.push_back({node, item->nodes.tokens[node]});
+  }
+  const auto ttl = TombstoneTimeToLive(theirs->ancestry.lifetime_max_s);
+  const std::vector<NodeReply> replies =
+      context_.nodes->WriteAll(targets, item->nodes.key, item->other, ttl, Deadline());
+  for (size_t i = 0; i < targets.size(); ++i) {
+    item->nodes.tokens[targets[i].node] = replies[i].token;
+    if (replies[i].status != NodeStatus::kStored) continue;
+    context_.store->counters().repairs.Add();
+    ++outcome_.tombstones;
+  }
+  KeepEnd(item, *theirs, ttl);
+}
+
+void RepairBatch::KeepEnd(Item* item, const Record& end, std::chrono::seconds ttl) {
+  OpenScope open(kept_context_);
+  Entry current;
+  if (!open.locks.TryLocal(item->key)) {
+    ++outcome_.left;
+    return;
+  }
+  const TimePoint now = open.Now();
+  const bool have = context_.store->Peek(item->key, now, &current, nullptr);
+  if (!have || !IsSameEntry(current, item->entry)) return;
+  Entry entry;
+  entry.version = end.version;
+  entry.epoch = end.epoch;
+  entry.flags = kEntryTombstone | kEntryUnderReplicated;  // the next walk sees which nodes have it
+  entry.lifetime_s = end.ancestry.lifetime_max_s;
+  entry.expires_at_ns = ToNanos(now + ttl);
+  entry.confirmed_at_ns = ToNanos(asked_at_);
+  entry.home_node = current.home_node;
+  entry.pool = current.pool;
+  item->nodes.SaveTokens(*context_.nodes, &entry);
+  Image image;
+  image.SetAncestry(end.ancestry);
+  if (!context_.store->Put(item->key, entry, image.bytes(), now).ok()) return;
+  context_.shared->NoteStored(entry.pool, context_.pool_hash, /*lacking=*/true);
+}
+
+// A node has a branch: both are merged as by a request that changes nothing; an end is told once more.
+void RepairBatch::Merge(Item* item) {
+  OpenScope open(kept_context_);
+  const TimePoint now = open.Now();
+  LoadedSession loaded(context_, SessionAddress(context_, item->key, item->entry.home_node), item->entry.lifetime_s);
+  const bool locked = !item->record.empty() && open.locks.TryLocal(item->key);
+  const bool have =
+      locked && context_.store->Peek(item->key, now, &loaded.entry, loaded.image.buffer()) && loaded.image.Valid();
+  if (item->record.empty()) return Count(*item);
+  if (!have || !IsSameEntry(loaded.entry, item->entry) ||
+      loaded.image.ancestry().fingerprint != item->known.fingerprint) {
+    outcome_.left += locked ? 0 : 1;
+    return;
+  }
+  if (loaded.Is(kEntryTombstone)) {
+    loaded.lifetime_s = loaded.entry.lifetime_s;
+    RepeatTombstone(&open, &loaded);
+  } else {
+    const int64_t left_s = SecondsUntil(loaded.entry.expires_at_ns, now).count() + 1;
+    loaded.lifetime_s = static_cast<uint32_t>(std::max<int64_t>(left_s, 1));
+    if (!Committer(&open, &loaded).CommitToNodes(loaded.image.payload()).ok()) return;
+  }
+  open.locks.Release();
+  for (Notice& notice : open.TakeNotices()) notices_->push_back(std::move(notice));
+  for (const uint32_t node : item->lacking) {
+    ++(tombstone(*item) ? outcome_.tombstones_mended : outcome_.copies_mended)[node];
+  }
+}
+
+}  // namespace clustered_session

@@ -1,0 +1,64 @@
+// SharedRepair: what a server knows of its nodes' memories and of what they lack, in shared memory, so that any worker
+// goes on where the one died that repaired. Layer: session. Lock-free; zeroed = nothing is known. The thread that has
+// the seat of a pool's credentials writes it; the status reads it. See docs/protocol.md, 'Repair'.
+#ifndef CLUSTERED_SESSION_SESSION_SHARED_REPAIR_H_
+#define CLUSTERED_SESSION_SESSION_SHARED_REPAIR_H_
+
+#include <atomic>
+#include <cstdint>
+
+#include "src/base/clock.h"
+
+namespace clustered_session {
+
+// A node as a pool sees it.
+struct NodeMemory {
+  std::atomic<uint64_t> key;            // of pool and node; 0 = free
+  std::atomic<int64_t> used_at_ns;      // when it was looked at last
+  std::atomic<uint64_t> marker;         // names what the node's memory holds since when; 0 = it never answered
+  std::atomic<uint32_t> incarnation;    // of the node process, as its tokens name it
+  std::atomic<uint32_t> answers;        // at the last look
+  std::atomic<int64_t> since_ns;        // when this marker was seen first
+  std::atomic<int64_t> emptied_at_ns;   // when the same process was found to have lost its memory; 0 = never
+  std::atomic<int64_t> copies_missing;  // entries of this server that the node lacks, as far as they were counted
+  std::atomic<int64_t> tombstones_missing;
+};
+
+// A pool whose entries are watched.
+struct RepairView {
+  std::atomic<uint64_t> pool_hash;
+  // Whether there may be entries that nodes should hold. Who stores one sets kYes; a walk asks by kPerhaps whether
+  // anybody does so meanwhile.
+  enum : uint32_t { kNo = 0, kYes = 1, kPerhaps = 2 };
+  std::atomic<uint32_t> watched;
+  std::atomic<uint32_t> due;          // counts what has come up that a walk has to look for
+  std::atomic<uint32_t> walked;       // `due` when the last walk began that has done all it could
+  std::atomic<int64_t> looked_at_ns;  // at the nodes
+  std::atomic<int64_t> since_ns;      // when the pool became whole, or ceased to be
+  std::atomic<uint32_t> whole;
+  std::atomic<uint64_t> copies;      // written for no request
+  std::atomic<uint64_t> tombstones;  // likewise
+};
+
+struct SharedRepair {
+  static constexpr uint32_t kPools = 16;                          // as many as SharedPoolTable has slots
+  static constexpr uint32_t kNodes = 192;                         // of all pools
+  static constexpr Duration kNodeIdle = std::chrono::minutes(1);  // not looked at for so long: may be another's
+
+  // The view of a pool with this number and this hash of its settings; null for number 0.
+  RepairView* ViewOf(uint8_t pool, uint64_t pool_hash);
+
+  // Where a pool keeps what it knows of a node; null: no room.
+  NodeMemory* MemoryOf(uint64_t pool_hash, uint32_t node_hash, TimePoint now);
+  // Null if nothing is kept.
+  const NodeMemory* FindMemoryOf(uint64_t pool_hash, uint32_t node_hash) const;
+
+  bool AnyWatched() const;
+
+  RepairView pools[kPools];
+  NodeMemory nodes[kNodes];
+};
+
+}  // namespace clustered_session
+
+#endif  // CLUSTERED_SESSION_SESSION_SHARED_REPAIR_H_
