@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "src/base/units.h"
-#include "src/php/php_clustered_session.h"
+#include "src/php/module.h"
 #include "src/session/background_flusher.h"
 
 using clustered_session::BackgroundFlusher;

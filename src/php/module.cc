@@ -1,18 +1,19 @@
 // The module: start, stop, and what each request leaves behind. Layer: php.
 // MINIT runs in the parent before FPM and Apache fork, and in Apache's at each restart: it opens nothing. What it has
 // to say goes to the log: what PHP shows at its start would be in the output of a cron job.
+#include "src/php/module.h"
+
 #include <sodium.h>
 
 #include <memory>
 
 #include "src/memcached/classic_connection.h"
-#include "src/php/php_clustered_session.h"
 
 extern "C" {
 #include "ext/standard/info.h"
 }
 
-#include "src/php/function_table.h"  // needs php.h
+#include "src/php/clustered_session_arginfo.h"  // needs php.h
 
 ZEND_DECLARE_MODULE_GLOBALS(clustered_session)
 

@@ -3,7 +3,7 @@
 #include <cinttypes>
 
 #include "src/cluster/node_code.h"
-#include "src/php/php_clustered_session.h"
+#include "src/php/module.h"
 
 extern "C" {
 #include "ext/standard/info.h"
