@@ -143,6 +143,31 @@ check 'the module binds its symbols at load' grep -E 'BIND_NOW|NOW' <(readelf -d
 exported() { nm -D --defined-only "$module" | awk '{ print $NF }' | paste -sd ' '; }
 check 'the module exports get_module and nothing else' test "$(exported)" = get_module
 
+# musl, the C library of Alpine, has not all that glibc has. What the module calls of that is known, and why it does no
+# harm: scripts/test-musl compiles what is built in place of it.
+glibc_only=(
+  __libc_single_threaded   # glibc's C++ library looks at it
+  __register_atfork        # what glibc makes of pthread_atfork
+  pthread_cond_clockwait   # glibc's C++ library calls it in condition variables
+  pthread_mutex_clocklock  # src/local/shared_mutex.cc has another way
+  sem_clockwait            # src/session/flush_seat.cc has another way
+)
+portable() {
+  local musl
+  musl=$(find /lib/*-linux-musl /usr/lib/musl/lib -name libc.so 2>/dev/null | head -n 1)
+  [[ -n $musl ]] || {
+    echo 'no musl to compare with (Debian: apt-get install musl)'
+    return 1
+  }
+  nm -D --defined-only "$musl" | awk '{ print $3 }' | sort -u >"$scratch/musl"
+  nm -D --undefined-only "$module" | sed -nE 's/^ +[Uw] ([^@]+)@+GLIBC_.*/\1/p' | sort -u >"$scratch/glibc"
+  test -s "$scratch/musl" && test -s "$scratch/glibc" || return 1
+  comm -23 "$scratch/glibc" "$scratch/musl" | grep -vxFf <(printf '%s\n' "${glibc_only[@]}") >"$scratch/only" || true
+  sed 's/$/ is in glibc only/' "$scratch/only"
+  test ! -s "$scratch/only"
+}
+check 'the module calls nothing that only glibc has, but for what has another way' portable
+
 # A source that is missing from the list must not give a module that loads.
 without_a_source() {
   rm -f clustered_session.la modules/*
