@@ -150,10 +150,13 @@ struct Value {
   return XXH3_64bits_withSeed_dispatch("x", 1, 1) == 0;
 ]])],
     [AC_MSG_RESULT([yes])
-     clustered_session_xxhash_flags=-DCLUSTERED_SESSION_XXH_DISPATCH
-     PHP_EVAL_LIBLINE([$XXHASH_LIBS], [CLUSTERED_SESSION_SHARED_LIBADD])],
+     clustered_session_xxhash_flags=-DCLUSTERED_SESSION_XXH_DISPATCH],
     [AC_MSG_RESULT([no])])
   LIBS=$clustered_session_saved_libs
+  dnl Not before LIBS is what it was: where the extension is built into PHP, that is where the library is named.
+  if test -n "$clustered_session_xxhash_flags"; then
+    PHP_EVAL_LIBLINE([$XXHASH_LIBS], [CLUSTERED_SESSION_SHARED_LIBADD])
+  fi
 
   CXXFLAGS=$clustered_session_saved_cxxflags
   CPPFLAGS=$clustered_session_saved_cppflags
