@@ -72,6 +72,9 @@ static PHP_MINIT_FUNCTION(clustered_session) {
 }
 
 static PHP_MSHUTDOWN_FUNCTION(clustered_session) {
+  // For what has still to be logged: where PHP has threads, it opens error_log's file from the request's folder, which
+  // is gone by now. PHP releases this one once all modules are down.
+  virtual_cwd_activate();
   php_clustered_session_stop_renewal();
   php_clustered_session_stop_flusher();
   php_clustered_session_unregister_ini(type, module_number);
