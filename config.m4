@@ -1,6 +1,27 @@
 dnl The extension's build: phpize && ./configure && make && make install, in this folder or from another one.
 dnl Every check names what is missing and how to get it; nothing is built without a part.
 
+dnl CLUSTERED_SESSION_MISSES(PKG-CONFIG NAME, WHAT, DEBIAN PACKAGE, VARIABLE): says why pkg-config's answer is no.
+AC_DEFUN([CLUSTERED_SESSION_MISSES], [
+  if test -z "$PKG_CONFIG" || test "$PKG_CONFIG" = "no"; then
+    AC_MSG_ERROR([clustered_session needs pkg-config to find its libraries (Debian: apt-get install pkg-config), or $4_CFLAGS and $4_LIBS.])
+  fi
+  clustered_session_found=`$PKG_CONFIG --modversion $1 2>/dev/null`
+  if test -z "$clustered_session_found"; then
+    AC_MSG_ERROR([clustered_session needs $2, and pkg-config finds none (Debian: apt-get install $3). If it is installed elsewhere, name its pkgconfig folder in PKG_CONFIG_PATH, or set $4_CFLAGS and $4_LIBS.])
+  fi
+  AC_MSG_ERROR([clustered_session needs $2; this is $clustered_session_found. If another one is installed elsewhere, name its pkgconfig folder in PKG_CONFIG_PATH, or set $4_CFLAGS and $4_LIBS.])
+])
+
+dnl CLUSTERED_SESSION_COMPILES(WHAT, VARIABLE, DEBIAN PACKAGE, PROLOGUE): that the flags, whose ever they are, lead to it.
+AC_DEFUN([CLUSTERED_SESSION_COMPILES], [
+  AC_MSG_CHECKING([for the headers of $1])
+  AC_COMPILE_IFELSE([AC_LANG_PROGRAM([$4], [])],
+    [AC_MSG_RESULT([yes])],
+    [AC_MSG_RESULT([no])
+     AC_MSG_ERROR([clustered_session needs $1, and $CXX finds no such headers with $2_CFLAGS=$$2_CFLAGS (Debian: apt-get install $3).])])
+])
+
 PHP_ARG_ENABLE([clustered-session],
   [whether to enable clustered sessions],
   [AS_HELP_STRING([--enable-clustered-session],
@@ -30,45 +51,51 @@ if test "$PHP_CLUSTERED_SESSION" != "no"; then
   fi
 
   dnl -- Libraries ------------------------------------------------------------------------------------------------------
-  if test -z "$PKG_CONFIG" || test "$PKG_CONFIG" = "no"; then
-    AC_MSG_ERROR([clustered_session needs pkg-config to find its libraries (Debian: apt-get install pkg-config).])
-  fi
-
+  dnl Each can be named in place of what pkg-config says: LIBMEMCACHED_CFLAGS and LIBMEMCACHED_LIBS, LIBSODIUM_..., XXHASH_...
   dnl libmemcached 1.1.3 and before can return another key's value after a timeout.
-  AC_MSG_CHECKING([for libmemcached 1.1.4 or later])
-  clustered_session_libmemcached_version=`$PKG_CONFIG --modversion libmemcached 2>/dev/null`
-  if test -z "$clustered_session_libmemcached_version"; then
-    AC_MSG_RESULT([no])
-    AC_MSG_ERROR([clustered_session needs libmemcached 1.1.4 or later, and pkg-config finds none (Debian: apt-get install libmemcached-dev). If it is installed elsewhere, name its pkgconfig folder in PKG_CONFIG_PATH.])
-  elif $PKG_CONFIG --atleast-version=1.1.4 libmemcached; then
-    AC_MSG_RESULT([yes, $clustered_session_libmemcached_version])
-  else
-    AC_MSG_RESULT([no, $clustered_session_libmemcached_version])
-    AC_MSG_ERROR([clustered_session needs libmemcached 1.1.4 or later; this is $clustered_session_libmemcached_version. If another one is installed elsewhere, name its pkgconfig folder in PKG_CONFIG_PATH.])
+  clustered_session_libmemcached_given=$LIBMEMCACHED_LIBS
+  PKG_CHECK_MODULES([LIBMEMCACHED], [libmemcached >= 1.1.4], [],
+    [CLUSTERED_SESSION_MISSES([libmemcached], [libmemcached 1.1.4 or later], [libmemcached-dev], [LIBMEMCACHED])])
+  if test -z "$clustered_session_libmemcached_given"; then
+    dnl Not all that its pkg-config file names: neither libmemcachedutil nor libsasl2 is called from here.
+    clustered_session_libmemcached_libs=
+    for clustered_session_flag in $LIBMEMCACHED_LIBS; do
+      case $clustered_session_flag in
+        -L*|-lmemcached[)] clustered_session_libmemcached_libs="$clustered_session_libmemcached_libs $clustered_session_flag" ;;
+      esac
+    done
+    LIBMEMCACHED_LIBS=$clustered_session_libmemcached_libs
   fi
-  PHP_EVAL_INCLINE([`$PKG_CONFIG --cflags libmemcached`])
-  dnl Not all that its pkg-config file names: neither libmemcachedutil nor libsasl2 is called from here.
-  PHP_EVAL_LIBLINE([`$PKG_CONFIG --libs-only-L libmemcached` -lmemcached], [CLUSTERED_SESSION_SHARED_LIBADD])
+  PHP_EVAL_INCLINE([$LIBMEMCACHED_CFLAGS])
+  PHP_EVAL_LIBLINE([$LIBMEMCACHED_LIBS], [CLUSTERED_SESSION_SHARED_LIBADD])
 
-  AC_MSG_CHECKING([for libsodium])
-  clustered_session_libsodium_version=`$PKG_CONFIG --modversion libsodium 2>/dev/null`
-  if test -z "$clustered_session_libsodium_version"; then
-    AC_MSG_RESULT([no])
-    AC_MSG_ERROR([clustered_session needs libsodium, and pkg-config finds none (Debian: apt-get install libsodium-dev). If it is installed elsewhere, name its pkgconfig folder in PKG_CONFIG_PATH.])
-  fi
-  AC_MSG_RESULT([yes, $clustered_session_libsodium_version])
-  PHP_EVAL_INCLINE([`$PKG_CONFIG --cflags libsodium`])
-  PHP_EVAL_LIBLINE([`$PKG_CONFIG --libs libsodium`], [CLUSTERED_SESSION_SHARED_LIBADD])
+  PKG_CHECK_MODULES([LIBSODIUM], [libsodium], [],
+    [CLUSTERED_SESSION_MISSES([libsodium], [libsodium], [libsodium-dev], [LIBSODIUM])])
+  PHP_EVAL_INCLINE([$LIBSODIUM_CFLAGS])
+  PHP_EVAL_LIBLINE([$LIBSODIUM_LIBS], [CLUSTERED_SESSION_SHARED_LIBADD])
+
+  dnl Its header is what is needed, and that is looked at below; a version that pkg-config does not know may do.
+  PKG_CHECK_MODULES([XXHASH], [libxxhash >= 0.8], [], [
+    XXHASH_CFLAGS=
+    XXHASH_LIBS=-lxxhash
+  ])
+  PHP_EVAL_INCLINE([$XXHASH_CFLAGS])
 
   dnl -- Compiler -------------------------------------------------------------------------------------------------------
   PHP_REQUIRE_CXX()
-  AC_LANG_PUSH([C++])
   clustered_session_saved_cxxflags=$CXXFLAGS
+  dnl g++ warns of what this macro compiles, which must not be taken for an error.
+  CXXFLAGS=`AS_ECHO(["$CXXFLAGS"]) | $SED 's/-Werror[[^ ]]*//g'`
+  clustered_session_stdcxx=
+  PHP_CXX_COMPILE_STDCXX([20], [optional], [clustered_session_stdcxx])
+  CXXFLAGS=$clustered_session_saved_cxxflags
+  AC_LANG_PUSH([C++])
   clustered_session_saved_cppflags=$CPPFLAGS
-  CXXFLAGS="$CXXFLAGS -std=c++20"
-  CPPFLAGS="$CPPFLAGS $INCLUDES"
+  CXXFLAGS="$CXXFLAGS $clustered_session_stdcxx"
+  CPPFLAGS="$CPPFLAGS $INCLUDES $LIBMEMCACHED_CFLAGS $LIBSODIUM_CFLAGS $XXHASH_CFLAGS"
 
-  AC_MSG_CHECKING([whether $CXX compiles C++20])
+  dnl PHP's macro looks at the compiler; an old library may still stand beside a new one.
+  AC_MSG_CHECKING([whether $CXX has the library of C++20])
   AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[
 #include <bit>
 #include <chrono>
@@ -88,6 +115,16 @@ struct Value {
     [AC_MSG_RESULT([no])
      AC_MSG_ERROR([clustered_session needs a compiler with C++20, such as g++ 11 or clang 14, and $CXX -std=c++20 is none. Name another one: ./configure CXX=...])])
 
+  CLUSTERED_SESSION_COMPILES([libmemcached 1.1.4 or later], [LIBMEMCACHED], [libmemcached-dev], [[
+#include <libmemcached/memcached.h>
+#if LIBMEMCACHED_VERSION_HEX < 0x01001004
+# error too old
+#endif
+]])
+  CLUSTERED_SESSION_COMPILES([libsodium], [LIBSODIUM], [libsodium-dev], [[
+#include <sodium.h>
+]])
+
   AC_MSG_CHECKING([for xxhash.h 0.8 or later])
   AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[
 #define XXH_INLINE_ALL
@@ -100,12 +137,12 @@ struct Value {
 ]])],
     [AC_MSG_RESULT([yes])],
     [AC_MSG_RESULT([no])
-     AC_MSG_ERROR([clustered_session needs xxhash.h 0.8 or later (Debian: apt-get install libxxhash-dev). If it is installed elsewhere: ./configure CPPFLAGS=-I...])])
+     AC_MSG_ERROR([clustered_session needs xxhash.h 0.8 or later (Debian: apt-get install libxxhash-dev). If it is installed elsewhere: ./configure XXHASH_CFLAGS=-I... XXHASH_LIBS=...])])
 
   dnl Faster on long payloads, where the library was built with it; without it nothing is missing.
   AC_MSG_CHECKING([whether libxxhash chooses the widest registers at run time])
   clustered_session_saved_libs=$LIBS
-  LIBS="$LIBS -lxxhash"
+  LIBS="$LIBS $XXHASH_LIBS"
   clustered_session_xxhash_flags=
   AC_LINK_IFELSE([AC_LANG_PROGRAM([[
 #include <xxh_x86dispatch.h>
@@ -113,10 +150,13 @@ struct Value {
   return XXH3_64bits_withSeed_dispatch("x", 1, 1) == 0;
 ]])],
     [AC_MSG_RESULT([yes])
-     clustered_session_xxhash_flags=-DCLUSTERED_SESSION_XXH_DISPATCH
-     PHP_ADD_LIBRARY([xxhash], [1], [CLUSTERED_SESSION_SHARED_LIBADD])],
+     clustered_session_xxhash_flags=-DCLUSTERED_SESSION_XXH_DISPATCH],
     [AC_MSG_RESULT([no])])
   LIBS=$clustered_session_saved_libs
+  dnl Not before LIBS is what it was: where the extension is built into PHP, that is where the library is named.
+  if test -n "$clustered_session_xxhash_flags"; then
+    PHP_EVAL_LIBLINE([$XXHASH_LIBS], [CLUSTERED_SESSION_SHARED_LIBADD])
+  fi
 
   CXXFLAGS=$clustered_session_saved_cxxflags
   CPPFLAGS=$clustered_session_saved_cppflags
@@ -126,7 +166,6 @@ struct Value {
   PHP_ADD_LIBRARY([stdc++], [1], [CLUSTERED_SESSION_SHARED_LIBADD])
   dnl A source that is missing from the list below must fail when PHP starts, not when a request first needs it.
   CLUSTERED_SESSION_SHARED_LIBADD="$CLUSTERED_SESSION_SHARED_LIBADD -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete"
-  PHP_SUBST([CLUSTERED_SESSION_SHARED_LIBADD])
 
   dnl -- Sources --------------------------------------------------------------------------------------------------------
   dnl sources: begin (scripts/check_sources --write)
@@ -230,8 +269,8 @@ struct Value {
   "
   dnl sources: end
 
-  CLUSTERED_SESSION_CXXFLAGS="-std=c++20 -fvisibility=hidden -Wall -Wextra -Wno-unused-parameter"
-  CLUSTERED_SESSION_CXXFLAGS="$CLUSTERED_SESSION_CXXFLAGS -DZEND_ENABLE_STATIC_TSRMLS_CACHE=1"
+  dnl Warnings are for those who change it: scripts/build_extension asks for them.
+  CLUSTERED_SESSION_CXXFLAGS="$clustered_session_stdcxx -fvisibility=hidden -DZEND_ENABLE_STATIC_TSRMLS_CACHE=1"
   CLUSTERED_SESSION_CXXFLAGS="$CLUSTERED_SESSION_CXXFLAGS $clustered_session_xxhash_flags"
   PHP_NEW_EXTENSION([clustered_session], [$CLUSTERED_SESSION_SOURCES], [$ext_shared],,
     [$CLUSTERED_SESSION_CXXFLAGS], [cxx])
@@ -239,8 +278,14 @@ struct Value {
   for clustered_session_layer in base record local cluster memcached session php; do
     PHP_ADD_BUILD_DIR([$ext_builddir/src/$clustered_session_layer])
   done
+  dnl Symbols of templates and of the C++ library are visible whatever -fvisibility says.
+  CLUSTERED_SESSION_SHARED_LIBADD="$CLUSTERED_SESSION_SHARED_LIBADD -Wl,--version-script=$ext_srcdir/src/php/exports.map"
+  PHP_SUBST([CLUSTERED_SESSION_SHARED_LIBADD])
 
-  dnl `make test` looks for tests where phpize was run unless it is told; `make test TESTS=...` still names others.
-  TESTS=$ext_srcdir/php_tests
-  PHP_SUBST([TESTS])
+  dnl `make test` looks for tests where phpize was run unless it is told; `make test TESTS=...` still names others. Where
+  dnl the extension is a part of PHP, `make test` is PHP's own.
+  if test "$ext_builddir" = "."; then
+    TESTS=$ext_srcdir/php_tests
+    PHP_SUBST([TESTS])
+  fi
 fi

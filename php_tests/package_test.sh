@@ -99,7 +99,8 @@ nothing_outside() { [[ $(stat -c '%i %Y' "$system_module" 2>/dev/null || true) =
 check 'nothing was installed outside of the temporary folder' nothing_outside
 
 composer() {
-  "$php_binary" -n -r '
+  # Debian's SimpleXML is a module.
+  "$php_binary" -n -d extension=simplexml -r '
     $package = json_decode(file_get_contents("composer.json"), true, 512, JSON_THROW_ON_ERROR);
     $say = function (bool $right, string $what): void { if (!$right) { echo "composer.json: $what\n"; exit(1); } };
     $name = "#^[a-z0-9]([_.-]?[a-z0-9]+)*/[a-z0-9](([_.]|-{1,2})?[a-z0-9]+)*$#";
@@ -107,8 +108,18 @@ composer() {
     $say(($package["type"] ?? "") === "php-ext", "type");
     $say(($package["license"] ?? "") === "MIT", "license");
     $say(isset($package["require"]["php"]), "require php");
+    $say(isset($package["require"]["ext-session"]), "require ext-session");
+    $say((bool) filter_var($package["homepage"] ?? "", FILTER_VALIDATE_URL), "homepage");
+    $support = ["email", "issues", "forum", "wiki", "irc", "source", "docs", "rss", "chat", "security"];
+    $say(($package["support"] ?? []) !== [] && array_diff(array_keys($package["support"]), $support) === [], "support");
+    $xml = simplexml_load_file("package.xml");
+    $say($package["support"]["email"] === (string) $xml->lead->email, "support email: package.xml has another one");
     $extension = $package["php-ext"] ?? [];
     $say(($extension["extension-name"] ?? "") === "clustered_session", "extension-name");
+    // Behind a session module that is a module of its own (20 in most systems), whose symbols ours needs.
+    $say(is_int($extension["priority"] ?? null) && $extension["priority"] > 20, "priority");
+    // PIE builds the folder that has config.m4: the root, as long as nothing else is named.
+    $say(is_file(($extension["build-path"] ?? ".") . "/config.m4"), "build-path");
     $known = ["extension-name", "priority", "support-zts", "support-nts", "build-path", "download-url-method",
               "os-families", "os-families-exclude", "configure-options"];
     $say(array_diff(array_keys($extension), $known) === [], "unknown php-ext fields");
@@ -119,6 +130,8 @@ composer() {
       exec("grep -q -- " . escapeshellarg("--" . $option["name"]) . " config.m4", $out, $code);
       $say($code === 0, "configure-options: config.m4 has no --" . $option["name"]);
     }
+    $names = array_map(fn ($option) => (string) $option["name"], $xml->xpath("//*[local-name()=\"configureoption\"]"));
+    $say(array_column($extension["configure-options"], "name") === $names, "configure-options: package.xml has others");
   '
 }
 check 'composer.json describes the extension to PIE' composer

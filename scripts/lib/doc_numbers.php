@@ -29,6 +29,12 @@ const DOC_NUMBERS = [
     ['docs/limits.md', '/session ID \| (\d+) characters/', 'session_id:kSessionIdLengthMax'],
     ['docs/limits.md', '/has room for (\d+) writers/', CONTEXT . ':kIntervalsMax'],
 
+    // faq.md
+    ['docs/faq.md', '/`takeover_grace` \((\d+) seconds\)/', 'context:takeover_grace'],
+    ['docs/faq.md', '/`flush_timeout` \((\d+) seconds\)/', 'context:flush_timeout'],
+    ['docs/faq.md', '/save_path has up to (\d+) nodes/', 'save_path:kNodesMax'],
+    ['docs/faq.md', '/With `copies = (\d)`, the default/', 'context:copies'],
+
     // deployment.md and CHANGELOG.md
     ['CHANGELOG.md', '/Record format (\d+)\./', 'record:kFormat'],
     ['docs/deployment.md', '/\+ (\d+) bytes of history/', 'image:kFixedSize'],

@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "src/php/cookie_header.h"
-#include "src/php/php_clustered_session.h"
+#include "src/php/module.h"
 
 extern "C" {
 #include "SAPI.h"

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "src/base/units.h"
-#include "src/php/php_clustered_session.h"
+#include "src/php/module.h"
 #include "src/session/background_flusher.h"
 
 extern "C" {

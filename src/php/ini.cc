@@ -8,7 +8,7 @@
 #include "src/base/quote.h"
 #include "src/base/session_id.h"
 #include "src/base/units.h"
-#include "src/php/php_clustered_session.h"
+#include "src/php/module.h"
 
 extern "C" {
 #include "php_ini.h"

@@ -1,18 +1,19 @@
 // The module: start, stop, and what each request leaves behind. Layer: php.
 // MINIT runs in the parent before FPM and Apache fork, and in Apache's at each restart: it opens nothing. What it has
 // to say goes to the log: what PHP shows at its start would be in the output of a cron job.
+#include "src/php/module.h"
+
 #include <sodium.h>
 
 #include <memory>
 
 #include "src/memcached/classic_connection.h"
-#include "src/php/php_clustered_session.h"
 
 extern "C" {
 #include "ext/standard/info.h"
 }
 
-#include "src/php/function_table.h"  // needs php.h
+#include "src/php/clustered_session_arginfo.h"  // needs php.h
 
 ZEND_DECLARE_MODULE_GLOBALS(clustered_session)
 
@@ -71,6 +72,9 @@ static PHP_MINIT_FUNCTION(clustered_session) {
 }
 
 static PHP_MSHUTDOWN_FUNCTION(clustered_session) {
+  // For what has still to be logged: where PHP has threads, it opens error_log's file from the request's folder, which
+  // is gone by now. PHP releases this one once all modules are down.
+  virtual_cwd_activate();
   php_clustered_session_stop_renewal();
   php_clustered_session_stop_flusher();
   php_clustered_session_unregister_ini(type, module_number);

@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "src/base/session_key.h"
-#include "src/php/php_clustered_session.h"
+#include "src/php/module.h"
 
 using clustered_session::Notice;
 using clustered_session::Session;

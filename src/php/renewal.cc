@@ -2,7 +2,7 @@
 #include <atomic>
 #include <memory>
 
-#include "src/php/php_clustered_session.h"
+#include "src/php/module.h"
 #include "src/session/cluster_lock.h"
 #include "src/session/lock_keeper.h"
 

@@ -11,7 +11,7 @@
 
 #include "src/base/session_id.h"
 #include "src/php/cookie_header.h"
-#include "src/php/php_clustered_session.h"
+#include "src/php/module.h"
 
 extern "C" {
 #include "zend_exceptions.h"

@@ -4,7 +4,7 @@
 #include <ctime>
 
 #include "src/cluster/node_code.h"
-#include "src/php/php_clustered_session.h"
+#include "src/php/module.h"
 #include "src/session/repairer.h"
 
 extern "C" {

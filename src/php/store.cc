@@ -13,7 +13,7 @@
 #include <cstring>
 #include <mutex>
 
-#include "src/php/php_clustered_session.h"
+#include "src/php/module.h"
 
 extern "C" {
 #include "SAPI.h"

@@ -3,8 +3,8 @@
 // The rule of this folder: a callback has two phases. First C++ only: no engine call, nothing thrown out (Guarded()).
 // Then engine calls only, with nothing on the stack that needs a destructor, as the engine may longjmp out of any of
 // them. What the first phase has to say waits in the module globals (notices, message) until the second.
-#ifndef PHP_CLUSTERED_SESSION_H
-#define PHP_CLUSTERED_SESSION_H
+#ifndef CLUSTERED_SESSION_PHP_MODULE_H_
+#define CLUSTERED_SESSION_PHP_MODULE_H_
 
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -23,16 +23,15 @@ extern "C" {
 #include <string_view>
 #include <vector>
 
+#include "php_clustered_session.h"
 #include "src/local/local_store.h"
 #include "src/session/session.h"
 #include "src/session/shared_state.h"
 #include "src/session/worker.h"
 
-#define PHP_CLUSTERED_SESSION_VERSION "0.1.0"
 #define PHP_CLUSTERED_SESSION_MESSAGE_MAX 512
 #define PHP_CLUSTERED_SESSION_COOKIE_NAME_MAX 256  // bytes with the zero at the end
 
-extern zend_module_entry clustered_session_module_entry;
 extern "C" const ps_module ps_mod_clustered;
 
 struct HandlerState;  // save_handler.cc
@@ -151,4 +150,4 @@ bool Guarded(const Phase& phase) noexcept {
   }
 }
 
-#endif
+#endif  // CLUSTERED_SESSION_PHP_MODULE_H_
