@@ -254,6 +254,7 @@ struct Value {
     src/session/reconcile.cc
     src/session/repair_batch.cc
     src/session/repair_needs.cc
+    src/session/repair_outcome.cc
     src/session/repairer.cc
     src/session/replicator.cc
     src/session/session.cc
