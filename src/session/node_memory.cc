@@ -10,10 +10,10 @@
 namespace clustered_session {
 namespace {
 
-constexpr char kKey[] = "node-memory";  // behind the prefix; shorter than any session's
-constexpr std::chrono::seconds kTimeToLive = std::chrono::hours(24 * 30);
+constexpr char kMarkerKey[] = "node-memory";  // behind the prefix; shorter than any session's
+constexpr std::chrono::seconds kMarkerTimeToLive = std::chrono::hours(24 * 30);
 
-std::string KeyOf(const SessionContext& context) { return context.settings.prefix + kKey; }
+std::string KeyOf(const SessionContext& context) { return context.settings.prefix + kMarkerKey; }
 
 // One that nobody has used.
 std::string NewMarker(const SessionContext& context) {
@@ -52,7 +52,7 @@ void PutMarkers(const SessionContext& context, std::vector<NodeReply>* reads) {
   std::vector<NodeSet::Batch> batches;
   for (uint32_t node = 0; node < reads->size(); ++node) {
     if ((*reads)[node].status != NodeStatus::kMiss) continue;
-    batches.push_back({node, {{BatchPart::Kind::kStore, key, marker, kTimeToLive, {}}}});
+    batches.push_back({node, {{BatchPart::Kind::kStore, key, marker, kMarkerTimeToLive, {}}}});
   }
   if (batches.empty()) return;
   const std::vector<NodeReply> replies = AskAll(context, batches);
