@@ -15,8 +15,8 @@ using namespace clustered_session;
 namespace {
 
 // A server with three nodes.
-struct Server {
-  Server() {
+struct RepairedServer {
+  RepairedServer() {
     Result<std::unique_ptr<LocalStore>> made = LocalStore::Create(8u << 20, sizeof(SharedState));
     REQUIRE(made.ok());
     store = std::move(*made);
@@ -89,7 +89,7 @@ struct Server {
 }  // namespace
 
 TEST_CASE("Nodes that restart empty one after the other get all back, with no request", "[repair]") {
-  Server server;
+  RepairedServer server;
   Worker worker(server.store.get(), &server.clock);
   BackgroundFlusher flusher(server.store.get(), &server.clock, server.settings);
   std::vector<std::string> ids = server.Write(&worker, 300);
@@ -110,7 +110,7 @@ TEST_CASE("Nodes that restart empty one after the other get all back, with no re
 }
 
 TEST_CASE("A logout that a stopped node has missed is told to it when it goes on", "[repair]") {
-  Server server;
+  RepairedServer server;
   Worker worker(server.store.get(), &server.clock);
   BackgroundFlusher flusher(server.store.get(), &server.clock, server.settings);
   const std::vector<std::string> ids = server.Write(&worker, 50);
@@ -128,7 +128,7 @@ TEST_CASE("A logout that a stopped node has missed is told to it when it goes on
 }
 
 TEST_CASE("Another worker that stands by goes on where one was killed in the middle of a repair", "[repair]") {
-  Server server;
+  RepairedServer server;
   server.settings.repair_rate = 100;  // so that it is in the middle for a while
   Worker worker(server.store.get(), &server.clock);
   const std::vector<std::string> ids = server.Write(&worker, 300);
@@ -157,7 +157,7 @@ TEST_CASE("Another worker that stands by goes on where one was killed in the mid
 }
 
 TEST_CASE("With repair_rate 0 nothing is brought back, and nobody says that all is whole", "[repair]") {
-  Server server;
+  RepairedServer server;
   server.settings.repair_rate = 0;
   Worker worker(server.store.get(), &server.clock);
   BackgroundFlusher flusher(server.store.get(), &server.clock, server.settings);
@@ -172,7 +172,7 @@ TEST_CASE("Two pools are repaired on their own nodes and with their own credenti
   options.username = "web";
   options.password = "word";
   MemcachedProcess node(options);
-  Server server;
+  RepairedServer server;
   Worker worker(server.store.get(), &server.clock);
   SessionSettings secret = server.settings;
   secret.username = options.username;
