@@ -1,8 +1,6 @@
 // A thread that exists only while there is work, see on_demand_thread.h. Layer: base.
 #include "src/base/on_demand_thread.h"
 
-#include <unistd.h>
-
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
@@ -10,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "src/base/process_number.h"
 #include "src/base/quiet_thread.h"
 
 namespace clustered_session {
@@ -24,7 +23,7 @@ struct OnDemandThread::State {
 };
 
 OnDemandThread::OnDemandThread(std::function<void()> work, std::function<void()> wake)
-    : work_(std::move(work)), wake_(std::move(wake)), process_(getpid()), state_(std::make_unique<State>()) {}
+    : work_(std::move(work)), wake_(std::move(wake)), process_(ProcessNumber()), state_(std::make_unique<State>()) {}
 
 // A child has no thread to join, and its copies of mutex and condition may be in any state.
 OnDemandThread::~OnDemandThread() {
@@ -35,7 +34,7 @@ OnDemandThread::~OnDemandThread() {
   }
 }
 
-bool OnDemandThread::Mine() const { return getpid() == process_; }
+bool OnDemandThread::Mine() const { return ProcessNumber() == process_; }
 
 bool OnDemandThread::running() const { return Mine() && state_->running.load(); }
 

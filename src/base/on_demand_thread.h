@@ -5,8 +5,7 @@
 #ifndef CLUSTERED_SESSION_BASE_ON_DEMAND_THREAD_H_
 #define CLUSTERED_SESSION_BASE_ON_DEMAND_THREAD_H_
 
-#include <sys/types.h>
-
+#include <cstdint>
 #include <functional>
 #include <memory>
 
@@ -48,7 +47,7 @@ class OnDemandThread {
 
   const std::function<void()> work_;
   const std::function<void()> wake_;
-  const pid_t process_;
+  const uint64_t process_;  // ProcessNumber() of the one that made it
   std::unique_ptr<State> state_;
 };
 

@@ -8,6 +8,7 @@
 #include <ctime>
 #include <optional>
 
+#include "src/base/process_number.h"
 #include "src/base/session_key.h"
 #include "src/php/module.h"
 
@@ -23,15 +24,16 @@ static SharedEventLog* Events() {
 // Of the user, and of error_log as php.ini or the pool has it: what a script sets is not asked.
 uint64_t php_clustered_session_log_id() {
   static std::atomic<uint64_t> known{0};
-  static std::atomic<pid_t> known_in{0};
-  if (known_in.load() == getpid()) return known.load();
+  static std::atomic<uint64_t> known_in{0};
+  const uint64_t here = clustered_session::ProcessNumber() + 1;  // never 0; the kernel is asked by no request
+  if (known_in.load() == here) return known.load();
   const char* error_log = zend_ini_string("error_log", sizeof "error_log" - 1, /*orig=*/1);
   const uid_t user = geteuid();
   const uint64_t id = clustered_session::Hash128({}, error_log == nullptr ? "" : error_log,
                                                  {reinterpret_cast<const char*>(&user), sizeof user})
                           .Hash64();
   known.store(id);
-  known_in.store(getpid());
+  known_in.store(here);
   return id;
 }
 
