@@ -10,6 +10,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "src/base/clock.h"
 #include "src/memcached/node_item.h"
 #include "src/memcached/resolver.h"
 
@@ -40,8 +41,7 @@ std::string RandomSentinel() {
     uint64_t bits = RandomBits();
     for (int i = 0; i < 16; ++i, bits >>= 4) text += kDigits[bits & 15];
   }
-  const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
-  return SentinelValue(text, std::chrono::duration_cast<std::chrono::seconds>(since_1970).count());
+  return SentinelValue(text, SystemClock().UnixSeconds());
 }
 
 NodeProcess::NodeProcess(const NodeProcess& other)

@@ -47,6 +47,7 @@ bool StaysAfterRequest() {
 // Whether a thread of this process may have to watch nodes. Asked for once in a while only.
 bool WatchIsDue() {
   static std::atomic<int64_t> next_ns{0};
+  if (CSG(settings)->repair_rate == 0) return false;
   LocalStore* store = php_clustered_session_made_store();
   if (store == nullptr || !SharedOf(store)->repair.AnyWatched()) return false;
   const int64_t now_ns = clustered_session::ToNanos(php_clustered_session_clock()->Now());

@@ -23,7 +23,8 @@ Status PutEntry(const SessionContext& context, LoadedSession* loaded, TimePoint 
   entry.pool = context.pool;
   entry.home_node = loaded->address().HomeNode();
   Status stored = context.store->Put(key, entry, loaded->image.bytes(), now);
-  if (stored.ok() && context.shared != nullptr && !context.nodes->empty() && entry.version != 0) {
+  const bool watched = context.settings.repair_rate != 0 && context.shared != nullptr && !context.nodes->empty();
+  if (stored.ok() && watched && entry.version != 0) {
     const bool lacking = (entry.flags & (kEntryUnderReplicated | kEntryStandsIn)) != 0;
     context.shared->NoteStored(entry.pool, context.pool_hash, lacking);
   }

@@ -12,8 +12,10 @@ SessionAddress::SessionAddress(const SessionContext& context, std::string_view i
     : id_(id),
       global_key_(Hash128({}, context.settings.prefix, id)),
       local_key_(context.InSpace(global_key_)),
-      home_(NodeNamedBy(context.nodes->addresses(), id)),
-      previous_home_(NodeNamedBy(context.nodes->previous().addresses, id)) {}
+      home_(NodeNamedBy(context.nodes->addresses(), id)) {
+  const std::vector<NodeAddress>& previous = context.nodes->previous().addresses;
+  if (!previous.empty()) previous_home_ = NodeNamedBy(previous, id);
+}
 
 SessionAddress::SessionAddress(const SessionContext& context, const SessionKey& local_key, uint32_t home_node)
     : global_key_(context.InSpace(local_key)), local_key_(local_key) {
@@ -32,10 +34,10 @@ uint32_t SessionAddress::HomeNode() const {
 
 NodeItems::NodeItems(const SessionContext& context, const SessionAddress& address, const Entry& known)
     : key(StorageKey(context.settings.prefix, address.global_key())),
-      placement(PlaceSession(context.nodes->addresses(), address.global_key(), address.home())),
+      placement(PlaceSession(context.nodes->addresses(), address.global_key(), address.home(),
+                             PlacedNodes(context.settings.copies))),
       tokens(context.nodes->size()),
       has_session(context.nodes->size()) {
-  placement.resize(std::min(placement.size(), PlacedNodes(context.settings.copies)));
   copies = static_cast<uint32_t>(std::min<size_t>(context.settings.copies, placement.size()));
   if (!context.nodes->previous().members.empty()) AddPrevious(context, address);
   for (const EntryToken& token : known.tokens) {
@@ -50,8 +52,8 @@ NodeItems::NodeItems(const SessionContext& context, const SessionAddress& addres
 // The copies of both lists come first, then the stand-ins of both.
 void NodeItems::AddPrevious(const SessionContext& context, const SessionAddress& address) {
   const NodeSet::PreviousList& previous = context.nodes->previous();
-  std::vector<uint32_t> before = PlaceSession(previous.addresses, address.global_key(), address.previous_home());
-  before.resize(std::min(before.size(), PlacedNodes(context.settings.copies)));
+  std::vector<uint32_t> before = PlaceSession(previous.addresses, address.global_key(), address.previous_home(),
+                                              PlacedNodes(context.settings.copies));
   for (uint32_t& node : before) node = previous.members[node];
   const auto stand_ins = before.begin() + static_cast<ptrdiff_t>(std::min<size_t>(copies, before.size()));
   previous_copies.assign(before.begin(), stand_ins);
