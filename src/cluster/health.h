@@ -24,7 +24,7 @@ inline constexpr uint32_t kEvidenceMax = 2;  // failures in a row, from which on
 inline constexpr Duration kEvidenceAge = std::chrono::minutes(1);
 
 // A node that fails for so long is not expected back by a request that needs it.
-inline constexpr Duration kGivenUpAfter = std::chrono::minutes(1);
+inline constexpr Duration kExpectedBackFor = std::chrono::minutes(1);
 
 // Zeroed = nothing is suspected.
 struct Suspicion {
@@ -61,12 +61,12 @@ inline bool Fails(const NodeHealth& health, bool connected) {
   return Fails(health.answers) || (!connected && Fails(health.connects));
 }
 
-// Whether a request that needs what the node holds need not wait for its return: its process is gone, and its memory
-// with it, or it has failed for long.
-inline bool GivenUp(const NodeHealth& health, TimePoint now) {
-  if (!Fails(health, /*connected=*/false)) return false;
-  if (health.connects.refused.load(std::memory_order_relaxed) != 0 && Fails(health.connects)) return true;
-  return now - FromNanos(health.changed_at_ns.load(std::memory_order_relaxed)) >= kGivenUpAfter;
+// Whether a request that needs what the node holds should wait for its return. Not if its process is gone, and its
+// memory with it, or if it has failed for long.
+inline bool ExpectedBack(const NodeHealth& health, TimePoint now) {
+  if (!Fails(health, /*connected=*/false)) return true;
+  if (health.connects.refused.load(std::memory_order_relaxed) != 0 && Fails(health.connects)) return false;
+  return now - FromNanos(health.changed_at_ns.load(std::memory_order_relaxed)) < kExpectedBackFor;
 }
 
 // Whether it takes no new connections, and has answered on an open one since.

@@ -33,9 +33,10 @@ std::string NodeSet::Label(uint32_t index) const {
   return "node " + node.name() + " (" + node.address() + ")";
 }
 
-bool NodeSet::GivenUp(uint32_t index) const {
+bool NodeSet::ExpectedBack(uint32_t index) const {
   const HealthHandle& health = members_[index].health;
-  return watch_.NotForUs(index) || (health.holds() && clustered_session::GivenUp(*health.get(), clock_->Now()));
+  if (watch_.NotForUs(index)) return false;
+  return !health.holds() || clustered_session::ExpectedBack(*health.get(), clock_->Now());
 }
 
 bool NodeSet::AnyOlder(const std::vector<uint32_t>& nodes, std::chrono::seconds age, TimePoint deadline) {

@@ -72,8 +72,9 @@ class NodeSet {
   // as far as health allows that: each by one worker of the server in a tenth of a second. False: none may be asked.
   bool GrantLastTries(const std::vector<uint32_t>& nodes);
 
-  // Whether what the node holds need not be waited for: it is gone, or does not let this caller in, or fails for long.
-  bool GivenUp(uint32_t index) const;
+  // Whether what the node holds should be waited for: not if it is gone, does not let this caller in, or fails for
+  // long.
+  bool ExpectedBack(uint32_t index) const;
 
   // Whether the node holds what was written more than `age` ago, as far as its sentinel tells: it has not lost its
   // memory since. Of several nodes, whether one does; one wait.

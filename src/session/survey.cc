@@ -88,7 +88,7 @@ bool Survey::MissMayBeLoss(uint32_t lifetime_s) {
     if (Answered(node)) {
       missed.push_back(node);
     } else {
-      may_return |= !context.nodes->GivenUp(node);
+      may_return |= context.nodes->ExpectedBack(node);
     }
   }
   if (!may_return) return false;

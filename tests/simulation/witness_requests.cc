@@ -128,7 +128,7 @@ void Witness::JudgeEmpty(const Turn& turn, const Account& account) {
     } else {
       const std::vector<int>& list = world_.NodesOf(turn.server);
       const auto index = std::find(list.begin(), list.end(), placed[i]) - list.begin();
-      expected_back |= !world_.web(turn.server).context().nodes->GivenUp(static_cast<uint32_t>(index));
+      expected_back |= world_.web(turn.server).context().nodes->ExpectedBack(static_cast<uint32_t>(index));
     }
   }
   if (misses.empty() || !expected_back) return;
