@@ -42,8 +42,7 @@ bool Committer::CatchUp(std::string_view* payload, std::string* merged) {
     return true;
   }
   const Ancestry read = loaded_.Known();
-  Ancestry here = image.ancestry();
-  here.tombstone = (current.flags & kEntryTombstone) != 0;
+  const Ancestry here = AncestryOf(image, current);
   if (here.ended.Meets(read.lives)) {
     open_.counters().conflicts.Add();
     loaded_.must_write = false;

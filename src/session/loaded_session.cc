@@ -10,6 +10,12 @@ constexpr size_t kSpareMax = 64 << 10;  // bytes of memory that a worker keeps b
 
 }  // namespace
 
+Ancestry AncestryOf(const Image& image, const Entry& entry) {
+  Ancestry known = image.ancestry();
+  known.tombstone = (entry.flags & kEntryTombstone) != 0;
+  return known;
+}
+
 LoadedSession::LoadedSession(const SessionContext& context, SessionAddress address, uint32_t session_lifetime_s)
     : lifetime_s(session_lifetime_s), context_(context), address_(std::move(address)) {
   if (context_.spare != nullptr) image.buffer()->swap(*context_.spare);
@@ -33,12 +39,6 @@ void LoadedSession::Clear() {
 NodeItems& LoadedSession::items() {
   if (!items_) items_.emplace(context_, address_, entry);
   return *items_;
-}
-
-Ancestry LoadedSession::Known() const {
-  Ancestry known = image.ancestry();
-  known.tombstone = Is(kEntryTombstone);
-  return known;
 }
 
 void LoadedSession::NoteWritten(const Entry& written) {

@@ -15,6 +15,9 @@
 
 namespace clustered_session {
 
+// What an entry and its image tell of a session's history.
+Ancestry AncestryOf(const Image& image, const Entry& entry);
+
 class LoadedSession {
  public:
   // As one of which nothing is known. Uses context.spare while it exists.
@@ -47,7 +50,7 @@ class LoadedSession {
     return version() != 0 && !overtaken_by_destruction_ && !Is(kEntryTombstone) && !Is(kEntryLocalOnly);
   }
   // What this server knows of its history.
-  Ancestry Known() const;
+  Ancestry Known() const { return AncestryOf(image, entry); }
 
   // Whether its nodes have to be told something, even if the request changes nothing: of a takeover, a merge, or what a
   // node has lost.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "src/session/lifetime.h"
+#include "src/session/loaded_session.h"
 #include "src/session/repair_needs.h"
 
 namespace clustered_session {
@@ -38,8 +39,7 @@ void RepairBatch::Add(const LocalStore::Walked& found) {
   std::vector<uint32_t> lacking = MayLack(context_, entry, nodes, views_);
   if (lacking.empty()) return;
   Item item{found.key, entry, std::move(image), {}, std::move(nodes), std::move(lacking), {}, {}, {}, {}};
-  item.known = item.image.ancestry();
-  item.known.tombstone = tombstone(item);
+  item.known = AncestryOf(item.image, item.entry);
   item.record = MakeRecord(item);
   item.held.assign(item.nodes.placement.size(), Held::kUnknown);
   item.need_value.assign(item.nodes.placement.size(), false);
@@ -89,17 +89,17 @@ RepairBatch::Outcome RepairBatch::Run() {
 
 // -- What the nodes have --------------------------------------------------------------------------------------------
 
-void RepairBatch::Ask(BatchPart::Kind kind) {
+// One wait: a part for each place that `places_of` names of each item, and what has become of it.
+void RepairBatch::Fly(const std::function<std::vector<size_t>(const Item&)>& places_of,
+                      const std::function<BatchPart(const Item&, size_t place)>& part_of,
+                      const std::function<void(Item*, size_t place, NodeReply reply)>& take) {
   std::vector<NodeSet::Batch> batches(context_.nodes->size());
   std::vector<std::vector<std::pair<size_t, size_t>>> whose(batches.size());  // item and place, by node
   for (uint32_t node = 0; node < batches.size(); ++node) batches[node].node = node;
   for (size_t i = 0; i < items_.size(); ++i) {
-    const Item& item = items_[i];
-    for (size_t place = 0; place < item.held.size(); ++place) {
-      const uint32_t node = item.nodes.placement[place];
-      const bool wanted = kind == BatchPart::Kind::kLook ? views_[node].answers : bool{item.need_value[place]};
-      if (!wanted) continue;
-      batches[node].parts.push_back({kind, item.nodes.key, {}, {}, {}});
+    for (const size_t place : places_of(items_[i])) {
+      const uint32_t node = items_[i].nodes.placement[place];
+      batches[node].parts.push_back(part_of(items_[i], place));
       whose[node].emplace_back(i, place);
     }
   }
@@ -108,9 +108,24 @@ void RepairBatch::Ask(BatchPart::Kind kind) {
     const bool answered = replies[node].status == NodeStatus::kHit;
     for (size_t i = 0; i < whose[node].size(); ++i) {
       const auto [index, place] = whose[node][i];
-      if (answered) TakeAnswer(&items_[index], place, std::move(replies[node].batch[i]));
+      take(&items_[index], place, answered ? std::move(replies[node].batch[i]) : replies[node]);
     }
   }
+}
+
+void RepairBatch::Ask(BatchPart::Kind kind) {
+  const auto places_of = [&](const Item& item) {
+    std::vector<size_t> places;
+    for (size_t place = 0; place < item.held.size(); ++place) {
+      const uint32_t node = item.nodes.placement[place];
+      const bool wanted = kind == BatchPart::Kind::kLook ? views_[node].answers : bool{item.need_value[place]};
+      if (wanted) places.push_back(place);
+    }
+    return places;
+  };
+  const auto part_of = [&](const Item& item, size_t) { return BatchPart{kind, item.nodes.key, {}, {}, {}}; };
+  Fly(places_of, part_of,
+      [this](Item* item, size_t place, NodeReply reply) { TakeAnswer(item, place, std::move(reply)); });
 }
 
 void RepairBatch::TakeAnswer(Item* item, size_t place, NodeReply reply) {
@@ -192,27 +207,14 @@ std::vector<size_t> RepairBatch::PlacesToStore(const Item& item) const {
 }
 
 void RepairBatch::Store() {
-  std::vector<NodeSet::Batch> batches(context_.nodes->size());
-  std::vector<std::vector<std::pair<size_t, size_t>>> whose(batches.size());
-  for (uint32_t node = 0; node < batches.size(); ++node) batches[node].node = node;
-  for (size_t i = 0; i < items_.size(); ++i) {
-    const Item& item = items_[i];
-    if (item.record.size() > kBatchValueMax) continue;
-    for (const size_t place : PlacesToStore(item)) {
-      const uint32_t node = item.nodes.placement[place];
-      batches[node].parts.push_back(
-          {BatchPart::Kind::kStore, item.nodes.key, item.record, TimeToLive(item), item.nodes.tokens[node]});
-      whose[node].emplace_back(i, place);
-    }
-  }
-  const std::vector<NodeReply> replies = context_.nodes->RunBatches(batches, Deadline());
-  for (uint32_t node = 0; node < batches.size(); ++node) {
-    for (size_t i = 0; i < whose[node].size(); ++i) {
-      const auto [index, place] = whose[node][i];
-      const bool answered = replies[node].status == NodeStatus::kHit;
-      TakeStored(&items_[index], place, answered ? replies[node].batch[i] : replies[node]);
-    }
-  }
+  const auto places_of = [this](const Item& item) {
+    return item.record.size() > kBatchValueMax ? std::vector<size_t>() : PlacesToStore(item);
+  };
+  const auto part_of = [this](const Item& item, size_t place) {
+    const uint32_t node = item.nodes.placement[place];
+    return BatchPart{BatchPart::Kind::kStore, item.nodes.key, item.record, TimeToLive(item), item.nodes.tokens[node]};
+  };
+  Fly(places_of, part_of, [this](Item* item, size_t place, const NodeReply& reply) { TakeStored(item, place, reply); });
 }
 
 // By operations of their own, which ask first how large an item the node takes.

@@ -9,6 +9,7 @@
 #define CLUSTERED_SESSION_SESSION_REPAIR_BATCH_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -78,6 +79,9 @@ class RepairBatch {
   TimePoint Deadline() const;
   std::chrono::seconds TimeToLive(const Item& item) const;
   std::string MakeRecord(const Item& item) const;
+  void Fly(const std::function<std::vector<size_t>(const Item&)>& places_of,
+           const std::function<BatchPart(const Item&, size_t place)>& part_of,
+           const std::function<void(Item*, size_t place, NodeReply reply)>& take);
   void Ask(BatchPart::Kind kind);
   void TakeAnswer(Item* item, size_t place, NodeReply reply);
   void Compare(Item* item, size_t place, std::string value);
@@ -93,6 +97,10 @@ class RepairBatch {
   void TellEnd(Item* item);
   void KeepEnd(Item* item, const Record& end, std::chrono::seconds ttl);
   void Count(const Item& item);
+  void CountAll(const Item& item);
+  std::vector<int64_t>& MendedOf(const Item& item) {
+    return tombstone(item) ? outcome_.tombstones_mended : outcome_.copies_mended;
+  }
 
   const std::shared_ptr<const SessionContext> kept_context_;
   const SessionContext& context_;

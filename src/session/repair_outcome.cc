@@ -42,7 +42,7 @@ void RepairBatch::Finish(Item* item) {
 
 // Which of the nodes that were to be mended are.
 void RepairBatch::Count(const Item& item) {
-  std::vector<int64_t>& mended = tombstone(item) ? outcome_.tombstones_mended : outcome_.copies_mended;
+  std::vector<int64_t>& mended = MendedOf(item);
   const bool never = item.too_new || item.record.empty();
   for (size_t place = 0; place < item.held.size(); ++place) {
     const uint32_t node = item.nodes.placement[place];
@@ -50,6 +50,11 @@ void RepairBatch::Count(const Item& item) {
     const bool is_mended = item.held[place] == Held::kSame || item.held[place] == Held::kNever || never;
     if (due && is_mended) ++mended[node];
   }
+}
+
+// Others see to all of them.
+void RepairBatch::CountAll(const Item& item) {
+  for (const uint32_t node : item.lacking) ++MendedOf(item)[node];
 }
 
 // Notes in the entry where it is, and removes what stand-ins have kept. False: a request has the session, or no node
@@ -103,9 +108,7 @@ void RepairBatch::Drop(Item* item) {
 // the session, and keeps it from now on: who has ended the session may be gone.
 void RepairBatch::TellEnd(Item* item) {
   const Result<Record> theirs = DecodeRecord(item->other, item->nodes.key);
-  for (const uint32_t node : item->lacking) {
-    ++(tombstone(*item) ? outcome_.tombstones_mended : outcome_.copies_mended)[node];
-  }
+  CountAll(*item);
   if (!theirs.ok() || !theirs->tombstone() || item->too_new) return Drop(item);
   std::vector<NodeSet::WriteTarget> targets;
   for (size_t place = 0; place < item->held.size(); ++place) {
@@ -175,9 +178,7 @@ void RepairBatch::Merge(Item* item) {
   }
   open.locks.Release();
   for (Notice& notice : open.TakeNotices()) notices_->push_back(std::move(notice));
-  for (const uint32_t node : item->lacking) {
-    ++(tombstone(*item) ? outcome_.tombstones_mended : outcome_.copies_mended)[node];
-  }
+  CountAll(*item);
 }
 
 }  // namespace clustered_session

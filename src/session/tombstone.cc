@@ -20,9 +20,7 @@ std::optional<Ancestry> Current(const OpenScope& open, const LoadedSession& load
   Image image;
   const SessionKey& key = loaded.address().local_key();
   if (!open.context.store->Lookup(key, open.Now(), &entry, image.buffer()) || !image.Valid()) return std::nullopt;
-  Ancestry current = image.ancestry();
-  current.tombstone = (entry.flags & kEntryTombstone) != 0;
-  return current;
+  return AncestryOf(image, entry);
 }
 
 // A protocol that knows no tombstones: the items are removed.
