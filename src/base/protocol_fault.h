@@ -20,6 +20,7 @@ enum class ProtocolFault : uint8_t {
   kLaggardsStay,          // nodes that have lost something are left alone
   kLossAsksNobody,        // where one of the nodes that are asked has lost something, the rest is not asked
   kBranchesLeftOut,       // of several branches that are met by a read, one stays
+  kMarksIgnored,          // what a node does not show is taken for what another one has shown
   kForgottenWritesKnown,  // a server that has lost its copy claims to know all that it has written
   // Writing.
   kSilentOverwrite,        // a branch that is met by a write counts as past

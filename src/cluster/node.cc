@@ -29,10 +29,10 @@ NodeReply Node::OneByOne(BatchParts parts, const std::function<TimePoint()>& dea
   for (const BatchPart& part : parts) {
     NodeReply reply;
     if (part.kind == BatchPart::Kind::kStore) {
-      StartWrite(part.key, part.value, part.ttl, part.expected, deadline());
+      StartWrite(part.key, part.value, part.ttl, part.expected, deadline(), part.mark);
       reply = FinishWrite();
     } else {
-      StartRead(part.key, deadline(), nullptr);
+      StartRead(part.key, deadline());
       reply = FinishRead();
     }
     if (reply.status == NodeStatus::kError) return reply;

@@ -40,8 +40,15 @@ struct LockClaim {
   std::chrono::seconds lease{};  // the item's time to live, at least a second
 };
 
+// What a read shows of an item. Every item has a mark: a number that its writer has given it, the same for the same
+// bytes and most likely another one for others. It tells whether two nodes hold the same without showing it twice.
+enum class Show : uint8_t {
+  kValue,
+  kMark,  // the token and the mark alone, of an engine that can; the others show the value
+};
+
 enum class NodeStatus : uint8_t {
-  kHit,        // read: `value` and `token` are the item's
+  kHit,        // read: `value` and `token` are the item's; or `mark` and `token`, and `value_left_out`
   kMiss,       // read: no such item
   kStored,     // write: the node holds the bytes that were sent; `token` is theirs, `value` may be empty
   kConflict,   // write: the node holds something else, in `value` and `token`; or, where a token was expected, no item
@@ -73,9 +80,11 @@ struct NodeReply {
   NodeStatus status = NodeStatus::kSkipped;
   std::string value;
   NodeToken token;
-  uint64_t size_max = 0;   // bytes, with kTooLarge
-  std::string lock_owner;  // of a read with a claim: who has the lock now; empty: nobody, the node refused it
-  NodeToken lock_token;    // of the lock's item
+  bool value_left_out = false;  // of a read with Show::kMark
+  uint32_t mark = 0;            // with value_left_out: the item's; 0 = none is known
+  uint64_t size_max = 0;        // bytes, with kTooLarge
+  std::string lock_owner;       // of a read with a claim: who has the lock now; empty: nobody, the node refused it
+  NodeToken lock_token;         // of the lock's item
   NodeFailure failure = NodeFailure::kNone;  // with kError
   std::string error;                         // one line, with kError: names the node; no key, no payload
   std::vector<NodeReply> batch;              // of a batch with kHit: the replies to its parts, in their order
@@ -93,6 +102,7 @@ struct BatchPart {
   std::string_view value;  // of a store
   std::chrono::seconds ttl{};
   NodeToken expected;
+  uint32_t mark = 0;  // of a store, as with Node::StartWrite
 };
 using BatchParts = std::span<const BatchPart>;
 
@@ -116,13 +126,15 @@ class Node {
 
   // Asks for the item, and before that, with a `claim`, for the lock. `deadline` bounds all of the operation,
   // connecting included.
-  virtual void StartRead(std::string_view key, TimePoint deadline, const LockClaim* claim = nullptr) = 0;
+  virtual void StartRead(std::string_view key, TimePoint deadline, const LockClaim* claim = nullptr,
+                         Show show = Show::kValue) = 0;
   virtual NodeReply FinishRead() = 0;
 
   // Stores `value` if the item is still the one that `expected` names (or absent, if it names none, or if the token
   // is of another incarnation than the node's), for `ttl`, and reads it back. `key` and `value` must outlive Finish.
+  // `mark`: of the item; 0: the engine chooses one that no other write has.
   virtual void StartWrite(std::string_view key, std::string_view value, std::chrono::seconds ttl,
-                          const NodeToken& expected, TimePoint deadline) = 0;
+                          const NodeToken& expected, TimePoint deadline, uint32_t mark = 0) = 0;
   virtual NodeReply FinishWrite() = 0;
 
   // Many items in one operation, for what no request waits for. All of them are answered, in `batch`, or none: then

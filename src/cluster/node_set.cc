@@ -97,7 +97,7 @@ void NodeSet::Await(const std::vector<bool>& asked) {
 }
 
 std::vector<NodeSet::Read> NodeSet::ReadAll(const std::vector<uint32_t>& nodes, std::string_view key,
-                                            TimePoint deadline, const Claim* claim) {
+                                            TimePoint deadline, const Claim* claim, Values values) {
   std::vector<Read> reads(nodes.size());
   std::vector<bool> asked(members_.size(), false);
   for (const size_t position : StartOrder(nodes)) {
@@ -106,7 +106,9 @@ std::vector<NodeSet::Read> NodeSet::ReadAll(const std::vector<uint32_t>& nodes, 
     read.node = index;
     if (asked[index] || !MayAsk(index, deadline)) continue;  // the reply stays kSkipped
     asked[index] = true;
-    members_[index].node->StartRead(key, deadline, claim != nullptr && claim->node == index ? &claim->lock : nullptr);
+    members_[index].node->StartRead(key, deadline, claim != nullptr && claim->node == index ? &claim->lock : nullptr,
+                                    values == Values::kNone ? Show::kMark : Show::kValue);
+    if (values == Values::kOne) values = Values::kNone;
     read.reply.status = NodeStatus::kMiss;  // under way
   }
   if (std::find(asked.begin(), asked.end(), true) == asked.end()) return reads;
@@ -122,7 +124,8 @@ std::vector<NodeSet::Read> NodeSet::ReadAll(const std::vector<uint32_t>& nodes, 
 }
 
 std::vector<NodeReply> NodeSet::WriteAll(const std::vector<WriteTarget>& targets, std::string_view key,
-                                         std::string_view value, std::chrono::seconds ttl, TimePoint deadline) {
+                                         std::string_view value, std::chrono::seconds ttl, TimePoint deadline,
+                                         uint32_t mark) {
   std::vector<NodeReply> replies(targets.size());
   std::vector<bool> asked(members_.size(), false);
   std::vector<uint32_t> nodes(targets.size());
@@ -131,7 +134,7 @@ std::vector<NodeReply> NodeSet::WriteAll(const std::vector<WriteTarget>& targets
     const uint32_t index = nodes[i];
     if (asked[index] || !MayAsk(index, deadline)) continue;
     asked[index] = true;
-    members_[index].node->StartWrite(key, value, ttl, targets[i].expected, deadline);
+    members_[index].node->StartWrite(key, value, ttl, targets[i].expected, deadline, mark);
     replies[i].status = NodeStatus::kStored;  // under way
   }
   if (std::find(asked.begin(), asked.end(), true) == asked.end()) return replies;

@@ -86,14 +86,17 @@ class NodeSet {
   // The smallest item size limit, in bytes, of those nodes that have told theirs; UINT64_MAX if none has.
   uint64_t SmallestItemMax() const;
 
-  // Asks all `nodes` at once; one wait, with a claim as well. A node that health says to skip, or the second mention of
-  // one, is kSkipped.
-  std::vector<Read> ReadAll(const std::vector<uint32_t>& nodes, std::string_view key, TimePoint deadline,
-                            const Claim* claim = nullptr);
+  // Which of the nodes that are read show the item's value. The others show its mark.
+  enum class Values : uint8_t { kAll, kOne, kNone };
 
-  // Writes to all `targets` at once; one wait. Replies in the order of `targets`.
+  // Asks all `nodes` at once; one wait, with a claim as well. A node that health says to skip, or the second mention of
+  // one, is kSkipped. The one node that shows the value is the first that is asked.
+  std::vector<Read> ReadAll(const std::vector<uint32_t>& nodes, std::string_view key, TimePoint deadline,
+                            const Claim* claim = nullptr, Values values = Values::kAll);
+
+  // Writes to all `targets` at once; one wait. Replies in the order of `targets`. `mark`: see Node::StartWrite.
   std::vector<NodeReply> WriteAll(const std::vector<WriteTarget>& targets, std::string_view key, std::string_view value,
-                                  std::chrono::seconds ttl, TimePoint deadline);
+                                  std::chrono::seconds ttl, TimePoint deadline, uint32_t mark = 0);
 
   // A batch for each of some nodes, all at once; one wait, which is no request's and is not counted. Replies in the
   // order of `batches`.

@@ -28,14 +28,14 @@ class MemcachedNode final : public Node {
   bool Connected() const override { return engine_->Connected(); }
   Pollable* pollable() override { return engine_->pollable(); }
 
-  void StartRead(std::string_view key, TimePoint deadline, const LockClaim* claim) override {
+  void StartRead(std::string_view key, TimePoint deadline, const LockClaim* claim, Show show) override {
     Choose();
-    engine_->StartRead(key, deadline, claim);
+    engine_->StartRead(key, deadline, claim, show);
   }
   void StartWrite(std::string_view key, std::string_view value, std::chrono::seconds ttl, const NodeToken& expected,
-                  TimePoint deadline) override {
+                  TimePoint deadline, uint32_t mark) override {
     Choose();
-    engine_->StartWrite(key, value, ttl, expected, deadline);
+    engine_->StartWrite(key, value, ttl, expected, deadline, mark);
   }
   void StartBatch(BatchParts parts, TimePoint deadline) override {
     Choose();

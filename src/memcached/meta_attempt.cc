@@ -13,6 +13,7 @@ namespace clustered_session {
 namespace {
 
 constexpr MetaCommand Get(std::string_view key) { return {MetaCommand::Kind::kGet, key, {}, 0, 0, 0}; }
+constexpr MetaCommand Look(std::string_view key) { return {MetaCommand::Kind::kLook, key, {}, 0, 0, 0}; }
 
 }  // namespace
 
@@ -107,13 +108,17 @@ void MetaAttempt::AskFlight() {
   size_t size = 0;
   if (operation_->kind == NodeOperation::Kind::kWrite) {
     const uint64_t cas = process_.Gave(operation_->expected) ? operation_->expected.cas : 0;
-    commands[size++] = {Kind::kStore, operation_->key, operation_->value, NodeItemExpiration(operation_->ttl), cas,
-                        mark_};
+    commands[size++] = {Kind::kStore,
+                        operation_->key,
+                        operation_->value,
+                        NodeItemExpiration(operation_->ttl),
+                        cas,
+                        operation_->mark != 0 ? operation_->mark : mark_};
   } else {
     if (!claim.key.empty()) {
       commands[size++] = {Kind::kOffer, claim.key, claim.owner, NodeItemExpiration(claim.lease), 0, 0};
     }
-    commands[size++] = Get(operation_->key);
+    commands[size++] = operation_->show == Show::kMark ? Look(operation_->key) : Get(operation_->key);
     if (!claim.key.empty()) commands[size++] = Get(claim.key);
   }
   if (!process_.known()) commands[size++] = Get(kSentinelKey);
@@ -130,13 +135,14 @@ void MetaAttempt::AskBatch() {
     const uint64_t cas = process_.Gave(part.expected) ? part.expected.cas : 0;
     switch (part.kind) {
       case BatchPart::Kind::kLook:
-        commands.push_back({Kind::kLook, part.key, {}, 0, 0, 0});
+        commands.push_back(Look(part.key));
         break;
       case BatchPart::Kind::kRead:
         commands.push_back(Get(part.key));
         break;
       case BatchPart::Kind::kStore:
-        commands.push_back({Kind::kStore, part.key, part.value, NodeItemExpiration(part.ttl), cas, mark_});
+        commands.push_back({Kind::kStore, part.key, part.value, NodeItemExpiration(part.ttl), cas,
+                            part.mark != 0 ? part.mark : mark_});
         break;
     }
   }
@@ -202,6 +208,8 @@ void MetaAttempt::TakeBatch() {
       case MetaResult::kHit:
         reply.status = NodeStatus::kHit;
         reply.value = std::move(got.value);
+        reply.value_left_out = operation_->batch[i].kind == BatchPart::Kind::kLook;
+        reply.mark = got.mark;
         break;
       case MetaResult::kMiss:
         reply.status = NodeStatus::kMiss;
@@ -233,6 +241,8 @@ void MetaAttempt::TakeRead() {
     reply.status = NodeStatus::kHit;
     reply.value = std::move(got.value);
     reply.token = {got.cas, process_.incarnation()};
+    reply.value_left_out = operation_->show == Show::kMark;
+    reply.mark = got.mark;
   }
   if (claims && connection_.reply(2).result == MetaResult::kHit) {
     reply.lock_owner = std::move(connection_.reply(2).value);

@@ -230,7 +230,7 @@ void MetaConnection::Take(TimePoint now) {
     if (reply.state == ScanState::kRefused) return FailRefused(reply.message);
     if (reply.state == ScanState::kGarbage) break;
     offset_ += reply.size;
-    replies_[replied_] = {reply.result, std::string(reply.value), reply.cas};
+    replies_[replied_] = {reply.result, std::string(reply.value), reply.cas, reply.mark};
   }
   if (replied_ < commands_size_ || offset_ != size_) {  // garbage, or more than was asked for
     Fail(NodeFailure::kGarbage, kGarbageText);

@@ -35,6 +35,7 @@ struct MetaReply {
   MetaResult result = MetaResult::kMiss;
   std::string value;
   uint64_t cas = 0;
+  uint32_t mark = 0;
 };
 
 class MetaConnection {

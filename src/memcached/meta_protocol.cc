@@ -136,6 +136,7 @@ MetaReplyScan ScanGet(std::string_view bytes, bool with_value, uint32_t number, 
   reply = Complete(MetaResult::kHit, size);
   reply.value = value;
   reply.cas = flags->cas;
+  reply.mark = flags->mark;
   return reply;
 }
 
@@ -200,7 +201,7 @@ void AppendLine(const MetaCommand& command, uint32_t number, std::string* text) 
     return;
   }
   if (command.kind == MetaCommand::Kind::kGet || command.kind == MetaCommand::Kind::kLook) {
-    text->append("mg ").append(command.key).append(command.kind == MetaCommand::Kind::kGet ? " v c O" : " c O");
+    text->append("mg ").append(command.key).append(command.kind == MetaCommand::Kind::kGet ? " v c O" : " c f O");
     AppendNumber(number, text);
     text->append("\r\n");
     return;

@@ -31,7 +31,7 @@ struct MetaCommand {
   std::string_view value;
   int64_t expiration = 0;  // as memcached takes it
   uint64_t cas = 0;
-  uint32_t mark = 0;  // of kStore: the item's client flags, by which it is known again; another with each store
+  uint32_t mark = 0;  // of kStore: the item's client flags, by which it is known again
 };
 
 using MetaCommands = std::span<const MetaCommand>;
@@ -43,12 +43,12 @@ inline bool HasValue(const MetaCommand& command) {
 }
 
 enum class MetaResult : uint8_t {
-  kHit,     // get: `value` and `cas`; look: `cas`; settings: `cas` is item_size_max in bytes, or 0 if the node does not
-            // tell
-  kMiss,    // get, look
-  kStored,  // store: `cas` is the new item's
-  kOther,   // store: another item is there; it is not shown
-  kGone,    // store: the item that `cas` named is there no more
+  kHit,   // get: `value` and `cas`; look: `mark` and `cas`; settings: `cas` is item_size_max in bytes, or 0 if the node
+          // does not tell
+  kMiss,  // get, look
+  kStored,   // store: `cas` is the new item's
+  kOther,    // store: another item is there; it is not shown
+  kGone,     // store: the item that `cas` named is there no more
   kRefused,  // store: the node did not store it; `cas` is of the item that stayed, or 0
 };
 
@@ -67,6 +67,7 @@ struct MetaReplyScan {
   MetaResult result = MetaResult::kMiss;
   std::string_view value{};  // into the bytes
   uint64_t cas = 0;
+  uint32_t mark = 0;
 };
 
 // The text of a command is its line, then its value if it has one, then the rest. REQUIRES: a key that memcached

@@ -12,13 +12,23 @@ namespace clustered_session {
 NodeEngine::NodeEngine(const NodeTarget& target, Counters* counters)
     : target_(target), address_(target.address.ToString()), counters_(counters) {}
 
-void NodeEngine::StartRead(std::string_view key, TimePoint deadline, const LockClaim* claim) {
-  Start({NodeOperation::Kind::kRead, std::string(key), claim != nullptr ? *claim : LockClaim(), {}, {}, {}, deadline});
+void NodeEngine::StartRead(std::string_view key, TimePoint deadline, const LockClaim* claim, Show show) {
+  Start({.kind = NodeOperation::Kind::kRead,
+         .key = std::string(key),
+         .claim = claim != nullptr ? *claim : LockClaim(),
+         .deadline = deadline,
+         .show = show});
 }
 
 void NodeEngine::StartWrite(std::string_view key, std::string_view value, std::chrono::seconds ttl,
-                            const NodeToken& expected, TimePoint deadline) {
-  Start({NodeOperation::Kind::kWrite, std::string(key), {}, value, ttl, expected, deadline});
+                            const NodeToken& expected, TimePoint deadline, uint32_t mark) {
+  Start({.kind = NodeOperation::Kind::kWrite,
+         .key = std::string(key),
+         .value = value,
+         .ttl = ttl,
+         .expected = expected,
+         .deadline = deadline,
+         .mark = mark});
 }
 
 void NodeEngine::Start(const NodeOperation& operation) {

@@ -28,12 +28,14 @@ struct NodeOperation {
   enum class Kind : uint8_t { kRead, kWrite, kBatch };
   Kind kind = Kind::kRead;
   std::string key;
-  LockClaim claim;  // of a read; an empty key: none
-  std::string_view value;
+  LockClaim claim{};  // of a read; an empty key: none
+  std::string_view value{};
   std::chrono::seconds ttl{};
-  NodeToken expected;
-  TimePoint deadline;
+  NodeToken expected{};
+  TimePoint deadline{};
   BatchParts batch{};
+  Show show = Show::kValue;  // of a read
+  uint32_t mark = 0;         // of a write; 0 = any
 };
 
 class NodeEngine : public Node {
@@ -43,9 +45,9 @@ class NodeEngine : public Node {
 
   const std::string& name() const final { return target_.address.name; }
   const std::string& address() const final { return address_; }
-  void StartRead(std::string_view key, TimePoint deadline, const LockClaim* claim) final;
+  void StartRead(std::string_view key, TimePoint deadline, const LockClaim* claim, Show show) final;
   void StartWrite(std::string_view key, std::string_view value, std::chrono::seconds ttl, const NodeToken& expected,
-                  TimePoint deadline) final;
+                  TimePoint deadline, uint32_t mark) final;
   NodeReply FinishRead() final { return Finish(NodeOperation::Kind::kRead); }
   NodeReply FinishWrite() final { return Finish(NodeOperation::Kind::kWrite); }
 

@@ -30,6 +30,13 @@ struct Ancestry {
   Ancestry End() const;
 };
 
+// The mark (cluster/node.h) of the item that holds the record with this fingerprint. Two records of a session share one
+// by chance in 1 of 4 billion cases.
+constexpr uint32_t MarkOf(uint64_t fingerprint) {
+  const auto mark = static_cast<uint32_t>(fingerprint);
+  return mark != 0 ? mark : 1;  // 0 is none
+}
+
 // How a record stands to what is known: the same, part of its past, made from it, or neither. Of two branches the
 // payloads are to be merged; of a tombstone that is a branch only its `ended` is.
 enum class Lineage : uint8_t { kSame, kAncestor, kDescendant, kBranch };

@@ -30,16 +30,16 @@ void ClusterSessionLock::BeginTry(bool claim) {
 }
 
 std::vector<NodeSet::Read> ClusterSessionLock::Read(const std::vector<uint32_t>& nodes, const NodeItems& items,
-                                                    TimePoint deadline) {
+                                                    TimePoint deadline, NodeSet::Values values) {
   const std::optional<NodeSet::Claim> claim = NextClaim(items);
   std::vector<NodeSet::Read> reads;
   if (!claim) {
-    reads = context_.nodes->ReadAll(nodes, items.key, deadline);
+    reads = context_.nodes->ReadAll(nodes, items.key, deadline, nullptr, values);
   } else {
     std::vector<uint32_t> asked = nodes;
     if (std::find(nodes.begin(), nodes.end(), claim->node) == nodes.end()) asked.push_back(claim->node);
     const TimePoint sent_at = context_.clock->Now();
-    reads = context_.nodes->ReadAll(asked, items.key, deadline, &*claim);
+    reads = context_.nodes->ReadAll(asked, items.key, deadline, &*claim, values);
     state_ = State::kUnanswered;
     for (const NodeSet::Read& read : reads) {
       if (read.node == claim->node && Answered(read.reply)) NoteClaim(read.reply, sent_at);

@@ -46,7 +46,8 @@ class ClusterSessionLock {
 
   // One flight: `nodes` are read, and the claim goes with it if it is due, to the first node of the placement that
   // works.
-  std::vector<NodeSet::Read> Read(const std::vector<uint32_t>& nodes, const NodeItems& items, TimePoint deadline);
+  std::vector<NodeSet::Read> Read(const std::vector<uint32_t>& nodes, const NodeItems& items, TimePoint deadline,
+                                  NodeSet::Values values);
 
   // One flight for the lock's item alone, with kTaken: whether another server still has it. So whoever waits fetches no
   // session each time.

@@ -123,7 +123,7 @@ Result<ReadPath::Outcome> ReadPath::ValidateEntry(TimePoint now) {
     const bool stands_in = asked.size() == holders.size() && context_.nodes->WorthAsking(node);
     (all || stands_in ? asked : others).push_back(node);
   }
-  Survey survey(&open_, &items, NodeDeadline(context_, now));
+  Survey survey(&open_, &items, loaded_.Known(), /*likely_known=*/loaded_.client_stayed, NodeDeadline(context_, now));
   survey.Ask(asked);
   if (const Outcome outcome = ClaimOutcome(); outcome != Outcome::kLoaded) return outcome;
   open_.counters().node_reads.Add();
@@ -150,7 +150,7 @@ Result<ReadPath::Outcome> ReadPath::ValidateEntry(TimePoint now) {
 // No copy here: all its nodes at once, the newest record wins, and this server takes the session over.
 Result<ReadPath::Outcome> ReadPath::LoadFromNodes(TimePoint now) {
   NodeItems& items = loaded_.items();
-  Survey survey(&open_, &items, NodeDeadline(context_, now));
+  Survey survey(&open_, &items, {}, /*likely_known=*/false, NodeDeadline(context_, now));
   survey.Ask(HasFault(ProtocolFault::kFirstMissIsAbsence) ? std::vector<uint32_t>{items.placement[0]}
                                                           : items.placement);
   if (const Outcome outcome = ClaimOutcome(); outcome != Outcome::kLoaded) return outcome;

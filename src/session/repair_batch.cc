@@ -123,7 +123,7 @@ void RepairBatch::Ask(BatchPart::Kind kind) {
     }
     return places;
   };
-  const auto part_of = [&](const Item& item, size_t) { return BatchPart{kind, item.nodes.key, {}, {}, {}}; };
+  const auto part_of = [&](const Item& item, size_t) { return BatchPart{kind, item.nodes.key, {}, {}, {}, 0}; };
   Fly(places_of, part_of,
       [this](Item* item, size_t place, NodeReply reply) { TakeAnswer(item, place, std::move(reply)); });
 }
@@ -141,8 +141,11 @@ void RepairBatch::TakeAnswer(Item* item, size_t place, NodeReply reply) {
   // Nobody has written it since the node has given this token, unless that was for another record than the entry's.
   const bool marked = (item->entry.flags & (kEntryUnderReplicated | kEntryStandsIn)) != 0;
   const bool same_token = !marked && reply.token.known() && reply.token == item->nodes.tokens[node];
+  const uint64_t fingerprint = item->known.fingerprint;
+  const bool same_mark = reply.value_left_out && fingerprint != 0 && reply.mark == MarkOf(fingerprint);
   item->nodes.tokens[node] = reply.token;
-  if (same_token && looked && !item->record.empty()) {
+  if ((same_token || same_mark) && looked && !item->record.empty()) {
+    item->nodes.has_session[node] = !tombstone(*item);
     item->held[place] = Held::kSame;
     return;
   }
@@ -212,7 +215,8 @@ void RepairBatch::Store() {
   };
   const auto part_of = [this](const Item& item, size_t place) {
     const uint32_t node = item.nodes.placement[place];
-    return BatchPart{BatchPart::Kind::kStore, item.nodes.key, item.record, TimeToLive(item), item.nodes.tokens[node]};
+    return BatchPart{BatchPart::Kind::kStore, item.nodes.key,          item.record,
+                     TimeToLive(item),        item.nodes.tokens[node], MarkOf(item.known.fingerprint)};
   };
   Fly(places_of, part_of, [this](Item* item, size_t place, const NodeReply& reply) { TakeStored(item, place, reply); });
 }
@@ -228,8 +232,8 @@ void RepairBatch::StoreLarge() {
       targets.push_back({node, item.nodes.tokens[node]});
     }
     if (targets.empty()) continue;
-    const std::vector<NodeReply> replies =
-        context_.nodes->WriteAll(targets, item.nodes.key, item.record, TimeToLive(item), Deadline());
+    const std::vector<NodeReply> replies = context_.nodes->WriteAll(
+        targets, item.nodes.key, item.record, TimeToLive(item), Deadline(), MarkOf(item.known.fingerprint));
     for (size_t i = 0; i < places.size(); ++i) TakeStored(&item, places[i], replies[i]);
   }
 }

@@ -117,8 +117,8 @@ void RepairBatch::TellEnd(Item* item) {
     targets.push_back({node, item->nodes.tokens[node]});
   }
   const auto ttl = TombstoneTimeToLive(theirs->ancestry.lifetime_max_s);
-  const std::vector<NodeReply> replies =
-      context_.nodes->WriteAll(targets, item->nodes.key, item->other, ttl, Deadline());
+  const std::vector<NodeReply> replies = context_.nodes->WriteAll(targets, item->nodes.key, item->other, ttl,
+                                                                  Deadline(), MarkOf(theirs->ancestry.fingerprint));
   for (size_t i = 0; i < targets.size(); ++i) {
     item->nodes.tokens[targets[i].node] = replies[i].token;
     if (replies[i].status != NodeStatus::kStored) continue;

@@ -38,7 +38,8 @@ WriteOutcome Replicator::Write(const Record& record, const WriteBase& base, uint
     const std::string bytes = EncodeRecord(&record_, items_->key);
     contests_.clear();
     const std::chrono::seconds ttl = TimeToLiveOf(record_);
-    std::vector<NodeReply> replies = context_.nodes->WriteAll(targets, items_->key, bytes, ttl, deadline);
+    std::vector<NodeReply> replies =
+        context_.nodes->WriteAll(targets, items_->key, bytes, ttl, deadline, MarkOf(record_.ancestry.fingerprint));
     for (size_t i = 0; i < targets.size(); ++i) HandleReply(targets[i].node, std::move(replies[i]));
     if (!contests_.empty() && !ResolveContests()) {
       Retract(deadline);
@@ -261,8 +262,8 @@ void Replicator::Retract(TimePoint deadline) {
   }
   if (targets.empty() || record_.tombstone()) return;
   const Contest& end = contests_.front();
-  std::vector<NodeReply> replies =
-      context_.nodes->WriteAll(targets, items_->key, end.bytes, TimeToLiveOf(end.record), deadline);
+  std::vector<NodeReply> replies = context_.nodes->WriteAll(targets, items_->key, end.bytes, TimeToLiveOf(end.record),
+                                                            deadline, MarkOf(end.record.ancestry.fingerprint));
   for (size_t i = 0; i < targets.size(); ++i) items_->tokens[targets[i].node] = replies[i].token;
 }
 

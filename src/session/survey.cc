@@ -12,15 +12,85 @@ namespace clustered_session {
 void Survey::Ask(const std::vector<uint32_t>& nodes) {
   if (nodes.empty() || !TimeToAsk(open_->context, deadline_)) return;
   ClusterSessionLock* lock = open_->locks.cluster();
-  std::vector<NodeSet::Read> reads = lock != nullptr ? lock->Read(nodes, *items_, deadline_)
-                                                     : open_->context.nodes->ReadAll(nodes, items_->key, deadline_);
-  for (NodeSet::Read& read : reads) {
-    if (clustered_session::Answered(read.reply)) Add(std::move(read));
+  NodeSet& asked = *open_->context.nodes;
+  const NodeSet::Values values = ValuesToAsk();
+  Take(lock != nullptr ? lock->Read(nodes, *items_, deadline_, values)
+                       : asked.ReadAll(nodes, items_->key, deadline_, nullptr, values));
+  if (lock != nullptr && !lock->settled()) return;
+  while (!marked_.empty()) {
+    // A node that hung may have used up the time of those that answered at once.
+    const TimePoint now = open_->Now();
+    const TimePoint deadline = std::max(deadline_, now + open_->context.settings.operation_timeout);
+    Take(asked.ReadAll(TakeDifferent(), items_->key, deadline));
   }
+}
+
+// A mark is enough of everybody where the record behind it is most likely known.
+NodeSet::Values Survey::ValuesToAsk() const {
+  const bool known = (likely_known_ && known_.fingerprint != 0) || FoundAny();
+  return known ? NodeSet::Values::kNone : NodeSet::Values::kOne;
+}
+
+void Survey::Take(std::vector<NodeSet::Read> reads) {
+  for (NodeSet::Read& read : reads) {
+    const NodeReply& reply = read.reply;
+    if (reply.value_left_out) {
+      marked_.push_back({read.node, reply.token, reply.mark});
+    } else if (clustered_session::Answered(reply)) {
+      Add(std::move(read));
+    }
+  }
+  SettleMarked();
   // The strings have moved for the last time.
   for (Answer& answer : answers_) {
     if (answer.found) answer.record.ViewInto(answer.bytes);
   }
+}
+
+// Those whose mark is that of a record that is known have answered.
+void Survey::SettleMarked() {
+  const auto different = [this](const Marked& marked) { return !AddSame(marked); };
+  marked_.erase(std::stable_partition(marked_.begin(), marked_.end(), different), marked_.end());
+}
+
+bool Survey::AddSame(const Marked& marked) {
+  const auto is_same = [&](const Ancestry& ancestry) {
+    return ancestry.fingerprint != 0 && MarkOf(ancestry.fingerprint) == marked.mark;
+  };
+  const auto same = std::find_if(answers_.begin(), answers_.end(), [&](const Answer& answer) {
+    return answer.found && (is_same(answer.record.ancestry) || HasFault(ProtocolFault::kMarksIgnored));
+  });
+  if (same == answers_.end() && !is_same(known_)) return false;
+  Answer answer;
+  answer.node = marked.node;
+  answer.found = true;
+  if (same != answers_.end()) answer.record = same->record;
+  if (same == answers_.end()) answer.record.ancestry = known_;
+  answer.record.payload = {};
+  answer.record.header_size = 0;
+  items_->tokens[marked.node] = marked.token;
+  items_->has_session[marked.node] = !answer.record.tombstone();
+  answers_.push_back(std::move(answer));
+  return true;
+}
+
+// One node for each mark. Who has the same mark waits for what that one shows.
+std::vector<uint32_t> Survey::TakeDifferent() {
+  std::vector<uint32_t> nodes;
+  std::vector<uint32_t> asked_marks;
+  std::vector<Marked> rest;
+  for (const Marked& marked : marked_) {
+    const bool asked = std::any_of(asked_marks.begin(), asked_marks.end(),
+                                   [&](uint32_t mark) { return mark != 0 && mark == marked.mark; });
+    if (asked) {
+      rest.push_back(marked);
+    } else {
+      nodes.push_back(marked.node);
+      asked_marks.push_back(marked.mark);
+    }
+  }
+  marked_ = std::move(rest);
+  return nodes;
 }
 
 void Survey::Add(NodeSet::Read read) {

@@ -19,14 +19,19 @@ class Survey {
   struct Answer {
     uint32_t node = 0;
     bool found = false;
-    Record record;  // its payload views into `bytes`
+    Record
+        record;  // its payload views into `bytes`; empty where an earlier answer, or this server, has the same record
     std::string bytes;
   };
 
-  // Writes each answer's token into *items. Nobody is asked after `deadline`, or shortly before it.
-  Survey(OpenScope* open, NodeItems* items, TimePoint deadline) : open_(open), items_(items), deadline_(deadline) {}
+  // `known`: what this server has. `likely_known`: it is most likely what the nodes have. Writes each answer's token
+  // into *items. Nobody is asked after `deadline`, or shortly before it.
+  Survey(OpenScope* open, NodeItems* items, const Ancestry& known, bool likely_known, TimePoint deadline)
+      : open_(open), items_(items), known_(known), likely_known_(likely_known), deadline_(deadline) {}
 
-  // Asks them all at once: one wait. Moves the answers that are there.
+  // Asks them all at once: one wait. One of them shows its record, the others by a mark whether theirs is the same. Who
+  // has another one is asked for it: one wait more, of at most operation_timeout; if others write meanwhile, more. A
+  // claim of the cluster lock that was not granted ends it. Moves the answers that are there.
   void Ask(const std::vector<uint32_t>& nodes);
 
   // Asks the nodes that have not answered, as those that have are not enough.
@@ -60,12 +65,27 @@ class Survey {
   std::vector<const Answer*> Heads(const Ancestry& known) const;
 
  private:
+  // A node that has told only by which mark its item goes.
+  struct Marked {
+    uint32_t node = 0;
+    NodeToken token;
+    uint32_t mark = 0;
+  };
+
+  NodeSet::Values ValuesToAsk() const;
+  void Take(std::vector<NodeSet::Read> reads);
   void Add(NodeSet::Read read);
+  void SettleMarked();
+  bool AddSame(const Marked& marked);
+  std::vector<uint32_t> TakeDifferent();
 
   OpenScope* open_;
   NodeItems* items_;
+  const Ancestry known_;
+  const bool likely_known_;
   const TimePoint deadline_;
   std::vector<Answer> answers_;
+  std::vector<Marked> marked_;  // neither the same as a record that is known, nor asked for its own yet
   std::optional<uint32_t> later_format_;
 };
 

@@ -75,11 +75,12 @@ class BlockingNode final : public Node {
   const std::string& name() const override { return name_; }
   const std::string& address() const override { return name_; }
   bool Connected() const override { return false; }
-  void StartRead(std::string_view, TimePoint, const LockClaim*) override {
+  void StartRead(std::string_view, TimePoint, const LockClaim*, Show) override {
     ++asked_;
     clock_->Advance(time_);
   }
-  void StartWrite(std::string_view, std::string_view, std::chrono::seconds, const NodeToken&, TimePoint) override {}
+  void StartWrite(std::string_view, std::string_view, std::chrono::seconds, const NodeToken&, TimePoint,
+                  uint32_t) override {}
   NodeReply FinishRead() override {
     NodeReply reply;
     reply.status = NodeStatus::kError;
@@ -127,8 +128,9 @@ class LastAnswerNode final : public Node {
   const std::string& name() const override { return name_; }
   const std::string& address() const override { return name_; }
   bool Connected() const override { return connected_; }
-  void StartRead(std::string_view, TimePoint, const LockClaim*) override {}
-  void StartWrite(std::string_view, std::string_view, std::chrono::seconds, const NodeToken&, TimePoint) override {}
+  void StartRead(std::string_view, TimePoint, const LockClaim*, Show) override {}
+  void StartWrite(std::string_view, std::string_view, std::chrono::seconds, const NodeToken&, TimePoint,
+                  uint32_t) override {}
   NodeReply FinishRead() override {
     connected_ = false;
     NodeReply reply;

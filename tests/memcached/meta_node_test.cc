@@ -60,5 +60,45 @@ TEST_CASE("what a write did not replace is shown by one more question, and a wri
   CHECK(client.Read("k").token == second.token);
 }
 
+TEST_CASE("a read for the mark alone tells whose bytes an item has and leaves them out, also beside a claim") {
+  MemcachedProcess server;
+  TestNode client(TcpAddress(server.port()));
+  constexpr uint32_t kMark = 0xfedcba98;
+  client.node->StartWrite("k", "v", seconds(100), {}, Now() + seconds(10), kMark);
+  const NodeReply stored = client.node->FinishWrite();
+  REQUIRE(stored.status == NodeStatus::kStored);
+  const std::string owner = "one";
+  const LockClaim claim{"k:lock", owner, seconds(10)};
+  for (const LockClaim* with : {static_cast<const LockClaim*>(nullptr), &claim}) {
+    client.node->StartRead("k", Now() + seconds(10), with, Show::kMark);
+    const NodeReply reply = client.node->FinishRead();
+    CHECK(reply.status == NodeStatus::kHit);
+    CHECK(reply.value_left_out);
+    CHECK(reply.value.empty());
+    CHECK(reply.mark == kMark);
+    CHECK(reply.token == stored.token);
+    CHECK(reply.lock_owner == (with != nullptr ? owner : ""));
+  }
+  client.node->StartRead("none", Now() + seconds(10), nullptr, Show::kMark);
+  const NodeReply miss = client.node->FinishRead();
+  CHECK(miss.status == NodeStatus::kMiss);
+  CHECK_FALSE(miss.value_left_out);
+  CHECK(client.Read("k").value == "v");
+  // Stored by another program.
+  REQUIRE(server.Set("k", "theirs"));
+  client.node->StartRead("k", Now() + seconds(10), nullptr, Show::kMark);
+  CHECK(client.node->FinishRead().mark != kMark);
+}
+
+TEST_CASE("a classic node shows the value to a read for the mark alone") {
+  MemcachedProcess server;
+  TestNode client(Engine::kClassic, TcpAddress(server.port()));
+  REQUIRE(client.Write("k", "v").status == NodeStatus::kStored);
+  client.node->StartRead("k", Now() + seconds(10), nullptr, Show::kMark);
+  const NodeReply reply = client.node->FinishRead();
+  CHECK(reply.value == "v");
+  CHECK_FALSE(reply.value_left_out);
+}
+
 }  // namespace
 }  // namespace clustered_session

@@ -18,7 +18,7 @@ struct Fixture : ClusterFixture {
   State Try(const WebServer& server, ClusterSessionLock* lock, bool claim = true) {
     const NodeItems items(server.context(), SessionAddress(server.context(), kId), Entry());
     lock->BeginTry(claim);
-    lock->Read(items.placement, items, clock.Now() + std::chrono::seconds(1));
+    lock->Read(items.placement, items, clock.Now() + std::chrono::seconds(1), NodeSet::Values::kAll);
     return lock->state();
   }
 

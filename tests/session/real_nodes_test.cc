@@ -32,14 +32,14 @@ class DyingNode final : public Node {
   const std::string& name() const override { return node_->name(); }
   const std::string& address() const override { return node_->address(); }
   bool Connected() const override { return node_->Connected(); }
-  void StartRead(std::string_view key, TimePoint deadline, const LockClaim* claim) override {
-    node_->StartRead(key, deadline, claim);
+  void StartRead(std::string_view key, TimePoint deadline, const LockClaim* claim, Show show) override {
+    node_->StartRead(key, deadline, claim, show);
   }
   NodeReply FinishRead() override { return node_->FinishRead(); }
   void StartWrite(std::string_view key, std::string_view value, std::chrono::seconds ttl, const NodeToken& expected,
-                  TimePoint deadline) override {
+                  TimePoint deadline, uint32_t mark) override {
     DieAt(Step::kBeforeStart);
-    node_->StartWrite(key, value, ttl, expected, deadline);
+    node_->StartWrite(key, value, ttl, expected, deadline, mark);
     DieAt(Step::kAfterStart);
   }
   NodeReply FinishWrite() override {

@@ -79,6 +79,7 @@ TEST_CASE("A fault in reading is caught by the simulation", "[mutants]") {
       {"laggards not repaired", ProtocolFault::kLaggardsStay},
       {"a loss that has nobody else asked", ProtocolFault::kLossAsksNobody, nullptr, HasNodesBehind},
       {"branches left out", ProtocolFault::kBranchesLeftOut},
+      {"marks ignored", ProtocolFault::kMarksIgnored},
       {"forgotten writes claimed", ProtocolFault::kForgottenWritesKnown},
   };
   for (const Mutant& mutant : kMutants) {

@@ -26,6 +26,7 @@ World::World(uint64_t seed, const Plan& plan, Random* random) : plan_(plan), ran
     node_clocks_.push_back(std::make_unique<OffsetClock>(&clock_));
     nodes_.push_back(std::make_unique<FakeMemcached>("m" + std::to_string(i + 1), node_clocks_.back().get()));
     nodes_.back()->set_shows(i % 2 == 0);  // as some speak one protocol and some the other
+    nodes_.back()->set_leaves_out(i % 3 != 1);
     if (i >= plan.nodes) continue;
     list.push_back(i);
     listed.push_back(nodes_.back().get());

@@ -62,10 +62,10 @@ bool FakeMemcached::AwaitAnswer(TimePoint deadline) const {
   return hung_ == nullptr;
 }
 
-NodeReply FakeMemcached::Read(const std::string& key, const LockClaim* claim) {
+NodeReply FakeMemcached::Read(const std::string& key, const LockClaim* claim, Show show) {
   ++reads;
   if (down_) return Unreachable();
-  if (claim != nullptr) Store(std::string(claim->key), std::string(claim->owner), claim->lease, {});
+  if (claim != nullptr) Store(std::string(claim->key), std::string(claim->owner), claim->lease, {}, 0);
   if (IsDue(&lose_answer_after_)) return Silent();
   NodeReply reply;
   if (const Item* lock = claim == nullptr ? nullptr : Find(std::string(claim->key)); lock != nullptr) {
@@ -79,9 +79,14 @@ NodeReply FakeMemcached::Read(const std::string& key, const LockClaim* claim) {
   }
   const Item* item = Find(key);
   reply.status = item == nullptr ? NodeStatus::kMiss : NodeStatus::kHit;
-  if (item != nullptr) {
+  if (item == nullptr) return reply;
+  reply.token = {item->cas, incarnation_};
+  reply.value_left_out = show == Show::kMark && leaves_out_;
+  if (reply.value_left_out) {
+    reply.mark = item->mark;
+  } else {
     reply.value = item->value;
-    reply.token = {item->cas, incarnation_};
+    ++values_shown;
   }
   return reply;
 }
@@ -93,23 +98,23 @@ void FakeMemcached::Release(const std::string& key, const NodeToken& held) {
 
 // A conditional write as memcached's cas and add do it. Whether the condition held.
 bool FakeMemcached::Store(const std::string& key, const std::string& value, std::chrono::seconds ttl,
-                          const NodeToken& expected) {
+                          const NodeToken& expected, uint32_t mark) {
   const Item* item = Find(key);
   const bool token_holds = expected.known() && expected.incarnation == incarnation_;
   const bool matches = token_holds ? item != nullptr && item->cas == expected.cas : item == nullptr;
-  if ((matches || unconditional_) && !full_) items_[key] = {value, ++last_cas_, clock_->Now() + ttl};
+  if ((matches || unconditional_) && !full_) items_[key] = {value, ++last_cas_, clock_->Now() + ttl, mark};
   return matches;
 }
 
 // The network gives up a write that it had kept: what a server sent long ago reaches the node now.
 void FakeMemcached::DeliverDelayed() {
   for (const DelayedWrite& write : std::exchange(delayed_, {})) {
-    Store(write.key, write.value, write.ttl, write.expected);
+    Store(write.key, write.value, write.ttl, write.expected, write.mark);
   }
 }
 
 NodeReply FakeMemcached::Write(const std::string& key, const std::string& value, std::chrono::seconds ttl,
-                               const NodeToken& expected) {
+                               const NodeToken& expected, uint32_t mark) {
   ++writes;
   Happen(&before_write_);
   if (down_ || writes_left_ == 0) return Unreachable();
@@ -121,10 +126,10 @@ NodeReply FakeMemcached::Write(const std::string& key, const std::string& value,
     return reply;
   }
   if (IsDue(&delay_write_after_)) {
-    delayed_.push_back({key, value, ttl, expected});
+    delayed_.push_back({key, value, ttl, expected, mark});
     return Silent();
   }
-  const bool matched = Store(key, value, ttl, expected);
+  const bool matched = Store(key, value, ttl, expected, mark);
   const Item* item = Find(key);
   if (IsDue(&lose_answer_after_)) return Silent();
   if (item != nullptr) {
@@ -149,19 +154,20 @@ bool FakeNode::Reaches() {
 }
 
 // What is cut off is refused at once.
-void FakeNode::StartRead(std::string_view key, TimePoint deadline, const LockClaim* claim) {
+void FakeNode::StartRead(std::string_view key, TimePoint deadline, const LockClaim* claim, Show show) {
   deadline_ = NodeTime(deadline);
   in_time_ = server_->InTime(deadline_);
   reached_ = Reaches();
-  reply_ = reached_ ? server_->Read(std::string(key), claim) : server_->Unreachable();
+  reply_ = reached_ ? server_->Read(std::string(key), claim, show) : server_->Unreachable();
 }
 
 void FakeNode::StartWrite(std::string_view key, std::string_view value, std::chrono::seconds ttl,
-                          const NodeToken& expected, TimePoint deadline) {
+                          const NodeToken& expected, TimePoint deadline, uint32_t mark) {
   deadline_ = NodeTime(deadline);
   in_time_ = server_->InTime(deadline_);
   reached_ = Reaches();
-  reply_ = reached_ ? server_->Write(std::string(key), std::string(value), ttl, expected) : server_->Unreachable();
+  reply_ =
+      reached_ ? server_->Write(std::string(key), std::string(value), ttl, expected, mark) : server_->Unreachable();
   if (reply_.status == NodeStatus::kStored) stored_.push_back({std::string(key), std::string(value)});
 }
 

@@ -24,6 +24,7 @@ class FakeMemcached {
     std::string value;
     uint64_t cas = 0;
     TimePoint expires_at;
+    uint32_t mark = 0;
   };
 
   FakeMemcached(std::string name, const Clock* clock) : name_(std::move(name)), clock_(clock) {}
@@ -36,7 +37,8 @@ class FakeMemcached {
   void set_hung(FakeClock* clock) { hung_ = clock; }
   void set_item_size_max(uint64_t size) { size_max_ = size; }
   void set_shows(bool shows) { shows_ = shows; }  // false: does not say what it holds in place of what it was to store
-  void set_full(bool full) { full_ = full; }      // refuses every store
+  void set_leaves_out(bool leaves_out) { leaves_out_ = leaves_out; }  // false: shows the value where a mark would do
+  void set_full(bool full) { full_ = full; }                          // refuses every store
   void set_writes_left(int writes) { writes_left_ = writes; }  // takes so many more, and then none; -1: any number
   // Once, after so many that go well: performs the operation, answers nothing.
   void LoseAnswer(int after = 0) { lose_answer_after_ = after; }
@@ -65,6 +67,7 @@ class FakeMemcached {
 
   bool down() const { return down_; }
   bool shows() const { return shows_; }
+  bool leaves_out() const { return leaves_out_; }
   bool hung() const { return hung_ != nullptr; }
   TimePoint Now() const { return clock_->Now(); }
   std::map<std::string, Item>& items() { return items_; }
@@ -72,29 +75,35 @@ class FakeMemcached {
   std::string Sentinel() const;
   Item* Find(const std::string& key);
   // A test has changed the item's value: whoever held its token holds it no longer.
-  void NewToken(Item* item) { item->cas = ++last_cas_; }
+  void NewToken(Item* item) {
+    item->cas = ++last_cas_;
+    item->mark = 0;
+  }
 
-  NodeReply Read(const std::string& key, const LockClaim* claim = nullptr);
+  NodeReply Read(const std::string& key, const LockClaim* claim = nullptr, Show show = Show::kValue);
   void Release(const std::string& key, const NodeToken& held);
-  NodeReply Write(const std::string& key, const std::string& value, std::chrono::seconds ttl,
-                  const NodeToken& expected);
+  NodeReply Write(const std::string& key, const std::string& value, std::chrono::seconds ttl, const NodeToken& expected,
+                  uint32_t mark = 0);
 
   NodeReply Unreachable() const;  // refuses the connection
   NodeReply Silent() const;       // waited for in vain
 
   uint64_t reads = 0;
+  uint64_t values_shown = 0;
   uint64_t writes = 0;
 
  private:
   static bool IsDue(int* after);
   static void Happen(std::function<void()>* what);
-  bool Store(const std::string& key, const std::string& value, std::chrono::seconds ttl, const NodeToken& expected);
+  bool Store(const std::string& key, const std::string& value, std::chrono::seconds ttl, const NodeToken& expected,
+             uint32_t mark);
 
   struct DelayedWrite {
     std::string key;
     std::string value;
     std::chrono::seconds ttl;
     NodeToken expected;
+    uint32_t mark;
   };
 
   std::string name_;
@@ -114,6 +123,7 @@ class FakeMemcached {
   FakeClock* hung_ = nullptr;
   bool full_ = false;
   bool shows_ = true;
+  bool leaves_out_ = true;
   bool keeps_incarnation_ = false;
   bool unconditional_ = false;
 };
@@ -129,10 +139,10 @@ class FakeNode final : public Node {
   const std::string& address() const override { return address_; }
   // One that has failed is closed, and opened by the next operation.
   bool Connected() const override { return connected_; }
-  void StartRead(std::string_view key, TimePoint deadline, const LockClaim* claim) override;
+  void StartRead(std::string_view key, TimePoint deadline, const LockClaim* claim, Show show) override;
   NodeReply FinishRead() override { return Finish(); }
   void StartWrite(std::string_view key, std::string_view value, std::chrono::seconds ttl, const NodeToken& expected,
-                  TimePoint deadline) override;
+                  TimePoint deadline, uint32_t mark) override;
   NodeReply FinishWrite() override { return Finish(); }
   void Release(std::string_view key, const NodeToken& held, TimePoint deadline) override;
 
