@@ -33,6 +33,11 @@ bool Ancestry::Absorb(const Ancestry& other) {
   return all;
 }
 
+LifeSet Ancestry::EndedBeside(const Ancestry& record) const {
+  if (!ended.Meets(record.lives)) return {};
+  return record.lives.Without(ended).Without(lives);
+}
+
 Ancestry Ancestry::End() const {
   Ancestry end;
   end.tombstone = true;

@@ -26,6 +26,10 @@ struct Ancestry {
   // With which lifetime records of lives that have ended may still be kept by nodes, in seconds; 0: none has ended.
   uint32_t LifetimeOfEnded() const { return ended.empty() ? 0 : lifetime_max_s; }
 
+  // Lives of `record` that nobody has named as ended, although its session has: a session that was merged of several
+  // lives ends as a whole. None, if its session has not ended as far as this knows.
+  LifeSet EndedBeside(const Ancestry& record) const;
+
   // A tombstone that ends what this is, and whatever this knows to have ended.
   Ancestry End() const;
 };

@@ -44,6 +44,14 @@ class LifeSet {
     return std::any_of(other.begin(), other.end(), [this](uint32_t life) { return Contains(life); });
   }
 
+  LifeSet Without(const LifeSet& other) const {
+    LifeSet rest;
+    for (const uint32_t life : *this) {
+      if (!other.Contains(life)) rest.Add(life);
+    }
+    return rest;
+  }
+
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
   size_t stored_size() const { return size_ * kLifeBytes; }

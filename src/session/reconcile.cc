@@ -84,12 +84,37 @@ bool Ends(const std::vector<const Survey::Answer*>& ends, bool have_entry, const
   return !have_entry || known.tombstone || AnyIs(ends, Lineage::kDescendant, known);
 }
 
+// Of what has ended, all lives have: some may be known by nothing but a record that is about to be replaced. False:
+// nothing new.
+bool EndBeside(OpenScope* open, LoadedSession* loaded, const Survey& survey, const Ancestry& before) {
+  Ancestry told;
+  const Ancestry known = loaded->Known();
+  (void)told.ended.Absorb(known.EndedBeside(before));
+  for (const Survey::Answer& answer : survey.answers()) {
+    if (answer.found) (void)told.ended.Absorb(known.EndedBeside(answer.record.ancestry));
+  }
+  if (told.ended.empty()) return false;
+  if (known.tombstone) {
+    Ancestry end = loaded->image.ancestry();
+    CountOverflow(open->context, end.ended.Absorb(told.ended));
+    end.fingerprint = 0;
+    loaded->image.SetAncestry(end);
+  } else {
+    AbsorbBranch(open->context, told, &loaded->image);
+  }
+  loaded->must_write = true;
+  return true;
+}
+
 }  // namespace
 
 bool Reconcile(OpenScope* open, LoadedSession* loaded, const Survey& survey, bool have_entry, TimePoint now) {
   const Ancestry known = loaded->Known();
   std::vector<const Survey::Answer*> heads = survey.Heads(known);
-  if (heads.empty()) return have_entry;
+  if (heads.empty()) {
+    if (have_entry && EndBeside(open, loaded, survey, known)) (void)PutEntry(open->context, loaded, now).ok();
+    return have_entry;
+  }
   // Sessions come last, the one to show first at the end.
   const auto first_session = std::stable_partition(heads.begin(), heads.end(),
                                                    [](const Survey::Answer* head) { return head->record.tombstone(); });
@@ -113,6 +138,7 @@ bool Reconcile(OpenScope* open, LoadedSession* loaded, const Survey& survey, boo
   for (const Survey::Answer* head : heads) {
     MergeBranch(open, loaded, head->record.ancestry, head->record.payload, head->record.version);
   }
+  EndBeside(open, loaded, survey, known);
   // No room here is no failure: the session is served from the nodes.
   (void)PutEntry(open->context, loaded, now).ok();
   return true;

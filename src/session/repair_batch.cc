@@ -172,8 +172,13 @@ void RepairBatch::Compare(Item* item, size_t place, std::string value) {
       if (item->record.empty()) item->record = std::move(value);
       return;
     case Lineage::kAncestor:
-      item->held[place] = outlives ? Held::kOther : Held::kPast;
-      item->branch |= outlives;  // the end has to last as long
+      // The end has to last as long, and to name all that has ended.
+      if (outlives || !item->known.EndedBeside(theirs->ancestry).empty()) {
+        item->held[place] = Held::kOther;
+        item->branch = true;
+      } else {
+        item->held[place] = Held::kPast;
+      }
       return;
     case Lineage::kDescendant:
       item->held[place] = Held::kOther;

@@ -152,7 +152,8 @@ void Replicator::HandleConflict(uint32_t node, NodeReply reply) {
   // What this write was made from is a laggard. Anything else was written by somebody who had not seen this write.
   const bool overwrite = HasFault(ProtocolFault::kSilentOverwrite) && lineage == Lineage::kBranch;
   const bool outlives = record_.tombstone() && theirs->ancestry.lifetime_max_s > record_.ancestry.lifetime_max_s;
-  if ((lineage == Lineage::kSame || lineage == Lineage::kAncestor || overwrite) && !outlives) {
+  const bool tells_more = !record_.ancestry.EndedBeside(theirs->ancestry).empty();
+  if ((lineage == Lineage::kSame || lineage == Lineage::kAncestor || overwrite) && !outlives && !tells_more) {
     context_.store->counters().repairs.Add();
     return;
   }
@@ -188,9 +189,12 @@ bool Replicator::ResolveContests() {
 
 bool Replicator::TakeInMet() {
   for (Contest& contest : contests_) {
-    context_.store->counters().conflicts.Add();
     const Ancestry& theirs = contest.record.ancestry;
-    if (LineageOf(theirs, record_.ancestry) == Lineage::kAncestor) continue;  // met together with its end
+    if (LineageOf(theirs, record_.ancestry) == Lineage::kAncestor) {  // it has ended
+      CountOverflow(context_, record_.ancestry.ended.Absorb(record_.ancestry.EndedBeside(theirs)));
+      continue;
+    }
+    context_.store->counters().conflicts.Add();
     if (theirs.ended.Meets(record_.ancestry.lives) && !HasFault(ProtocolFault::kLivesIgnored)) {
       outcome_.destroyed = true;
       const Contest last = std::move(contest);
@@ -255,13 +259,20 @@ void Replicator::MergeWith(const Record& theirs) {
 
 // A node took this write before another showed that the session is over: what says so belongs there as well.
 void Replicator::Retract(TimePoint deadline) {
+  Contest& end = contests_.front();
+  const LifeSet beside = end.record.ancestry.EndedBeside(record_.ancestry);
+  const bool tells_more = end.record.tombstone() && !beside.empty();
   std::vector<NodeSet::WriteTarget> targets;
-  for (uint32_t node = 0; node < states_.size(); ++node) {
-    if (states_[node] == NodeState::kHolds) targets.push_back({node, items_->tokens[node]});
+  for (const uint32_t node : items_->placement) {
+    const bool lacks_it = states_[node] == NodeState::kHolds || (tells_more && states_[node] == NodeState::kOpen);
+    if (lacks_it) targets.push_back({node, items_->tokens[node]});
     states_[node] = NodeState::kFailed;
   }
   if (targets.empty() || record_.tombstone()) return;
-  const Contest& end = contests_.front();
+  if (tells_more) {
+    CountOverflow(context_, end.record.ancestry.ended.Absorb(beside));
+    end.bytes = EncodeRecord(&end.record, items_->key);
+  }
   std::vector<NodeReply> replies = context_.nodes->WriteAll(targets, items_->key, end.bytes, TimeToLiveOf(end.record),
                                                             deadline, MarkOf(end.record.ancestry.fingerprint));
   for (size_t i = 0; i < targets.size(); ++i) items_->tokens[targets[i].node] = replies[i].token;
