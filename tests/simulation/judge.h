@@ -141,6 +141,8 @@ class Judge {
   void JudgeTombstones(const std::string& session);
   int64_t TombstonesOn(const std::string& session);
   void ExcuseUnseen(const std::string& session, Facts* facts);
+  void ExcuseBegunBeside(const std::string& session, Facts* facts);
+  Ancestry EndOf(const std::string& session);
   bool Expired(const Serving& serving, int server) const;
   int ServerOf(int process) const;
 

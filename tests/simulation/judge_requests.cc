@@ -267,14 +267,34 @@ void Judge::JudgeTombstones(const std::string& session) {
   Violated("G4: " + std::to_string(tombstones) + " of " + std::to_string(placed) + " nodes know of a destruction");
 }
 
+// What the nodes know to have ended.
+Ancestry Judge::EndOf(const std::string& session) {
+  Ancestry end;
+  for (const int node : world_.Placed(session)) {
+    const std::optional<Record> record = world_.RecordOn(node, FactsOf(session).storage_key);
+    if (record && record->tombstone()) end.ended.Absorb(record->ancestry.ended);
+  }
+  return end;
+}
+
+// Who destroys a life before this one ends this one as well, unless it names all that ends: then it was begun since.
+void Judge::ExcuseBegunBeside(const std::string& session, Facts* facts) {
+  const Ancestry end = EndOf(session);
+  for (auto& [name, key] : facts->keys) {
+    const int server = ServerOf(key.local_to);
+    if (key.life != facts->life || server < 0) continue;
+    const std::optional<Ancestry> local = world_.LocalTo(server, session);
+    if (!local || !end.ended.Meets(local->lives)) continue;
+    LifeSet named = local->lives;
+    (void)named.Absorb(local->ended);
+    if (!named.Includes(end.ended)) key.undecided = key.excused = true;
+  }
+}
+
 // A session that was begun under the same ID where no node could be reached, and is nowhere else, does not end with
 // one that others know.
 void Judge::ExcuseUnseen(const std::string& session, Facts* facts) {
-  Ancestry end;
-  for (const int node : world_.Placed(session)) {
-    const std::optional<Record> record = world_.RecordOn(node, facts->storage_key);
-    if (record && record->tombstone()) end.ended.Absorb(record->ancestry.ended);
-  }
+  const Ancestry end = EndOf(session);
   for (auto& [name, key] : facts->keys) {
     const int server = ServerOf(key.local_to);
     if (key.stored || key.life != facts->life || server < 0) continue;
@@ -305,6 +325,8 @@ void Judge::Destroyed(const Visit& visit) {
     for (auto& [name, key] : facts.keys) {
       if (key.life == facts.life) key.excused = key.undecided = true;
     }
+  } else {
+    ExcuseBegunBeside(visit.session, &facts);
   }
   CheckCopies("a destruction", true);
 }
