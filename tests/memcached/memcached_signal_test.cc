@@ -261,7 +261,7 @@ TEST_CASE("a storm of signals makes dropping a connection no wait, whatever the 
     client.node->StartRead("k", Now() + seconds(20));
   }
   CHECK(Now() - start < kBound);
-  CHECK(signals_seen.load() > 0);
+  CHECK(WaitUntil([] { return signals_seen.load() > 0; }));  // the storm may be slow to begin on a busy machine
   CHECK(proxy.requests().find("quit") == std::string::npos);
 }
 
