@@ -203,3 +203,18 @@ TEST_CASE_METHOD(Lifetime, "The end of a session is remembered as long as its re
   CHECK(a.store().RemoveExpired(clock.Now(), 100) == 1);
   CHECK(a.store().GetUsage().entries == 0);
 }
+
+TEST_CASE_METHOD(ClusterFixture, "A request that runs for longer than the lifetime keeps its session alive at its end",
+                 "[session]") {
+  const std::chrono::seconds run = GENERATE(std::chrono::seconds(1500), std::chrono::seconds(3000));
+  const bool changes = GENERATE(false, true);
+  Serve(&a, "", "n|i:1;");
+  Request request(&a, &browser);
+  REQUIRE(request.Start().ok());
+  clock.Advance(run);
+  const std::string payload = changes ? "n|i:2;" : "n|i:1;";
+  REQUIRE(request.Finish(payload).ok());
+  CHECK(View(&a, payload) <= 1);
+  clock.Advance(std::chrono::seconds(1400));
+  View(&b, payload);
+}

@@ -110,6 +110,12 @@ void Judge::JudgeUnasked(const Visit& visit, const Facts& facts, const Serving& 
 // younger than local_trust. What was removed stays away just so.
 void Judge::JudgeContent(const Visit& visit, const Facts& facts) {
   if (!world_.WholeForLong() || !plan_.merges()) return;
+  // A client may look at a session for so long, without using it, that it is over meanwhile.
+  const bool over = std::all_of(facts.serving.begin(), facts.serving.end(), [this](const auto& each) {
+    const int server = ServerOf(each.first);
+    return server < 0 || Expired(each.second, server);
+  });
+  if (over) return;
   const auto due = [&](TimePoint since) {
     return world_.WholeSince(since - seconds(3)) && (visit.asked || world_.now() - since >= plan_.settings.local_trust);
   };

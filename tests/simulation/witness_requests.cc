@@ -237,6 +237,8 @@ void Witness::Finished(const Turn& turn, const Deed& deed, const Status& status,
 // G1: one that has looked at the nodes leaves what it used on as many as should have it, by any server's list of nodes.
 void Witness::JudgeKept(const Turn& turn, const Account& account) {
   if (!turn.asked || !world_.WholeSince(turn.looked_at - seconds(3)) || plan_.breadth.too_large) return;
+  if (!plan_.merges()) return;  // another server's request may have removed it since
+
   for (const auto& [name, key] : account.keys) {
     if (!Current(account, key) || turn.shown.count(name) == 0) continue;
     for (int server = 0; server < world_.servers(); ++server) {
