@@ -143,6 +143,7 @@ class Judge {
   void ExcuseUnseen(const std::string& session, Facts* facts);
   void ExcuseBegunBeside(const std::string& session, Facts* facts);
   Ancestry EndOf(const std::string& session);
+  bool BegunSince(const Visit& visit, const Facts& facts);
   bool Expired(const Serving& serving, int server) const;
   int ServerOf(int process) const;
 

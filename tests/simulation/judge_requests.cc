@@ -309,9 +309,28 @@ void Judge::ExcuseUnseen(const std::string& session, Facts* facts) {
   }
 }
 
+// Whether the nodes have a session that was begun after all they know to have ended, and of which this visit has seen
+// nothing: it began one beside it, in ignorance, under a name that was over.
+bool Judge::BegunSince(const Visit& visit, const Facts& facts) {
+  const bool seen = std::any_of(visit.shown.begin(), visit.shown.end(),
+                                [&](const std::string& name) { return facts.keys.at(name).stored; });
+  const LifeSet ended = EndOf(visit.session).ended;
+  if (seen || visit.shown.empty() || ended.empty()) return false;
+  const std::vector<int> placed = world_.Placed(visit.session);
+  return std::any_of(placed.begin(), placed.end(), [&](int node) {
+    const std::optional<Record> record = world_.RecordOn(node, facts.storage_key);
+    return record && !record->tombstone() && record->ancestry.ended.Includes(ended);
+  });
+}
+
 void Judge::Destroyed(const Visit& visit) {
   Facts& facts = FactsOf(visit.session);
   const bool told = Observe();
+  if (BegunSince(visit, facts)) {
+    for (const std::string& name : visit.shown) facts.keys.at(name).excused = facts.keys.at(name).undecided = true;
+    NoteAnswers(visit.server, visit.session);
+    return CheckCopies("a destruction", true);
+  }
   // Who has read an empty session ends what is met, whatever life that is of.
   const bool unread = visit.shown.empty();
   const bool ends = !unread || TombstonesOn(visit.session) == std::ssize(world_.Placed(visit.session));
