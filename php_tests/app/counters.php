@@ -6,6 +6,7 @@
 //   GET ?status                     what clustered_session_status() says, with no session
 //   POST what=look                  as GET, by a session that stays open to the end
 //   POST what=add client= token=    one more
+//   POST what=regenerate            a new ID for the session; the old one is destroyed
 //   POST what=destroy
 // An answer of 200 is an acknowledgement: the session was read, and written without a warning.
 declare(strict_types=1);
@@ -28,9 +29,12 @@ if ($done) {
         [$token, $count] = $_SESSION[$_POST['client']] ?? [$_POST['token'], 0];
         $_SESSION[$_POST['client']] = [$token, $count + 1];
     }
+    if ($what === 'regenerate') {
+        $done = session_regenerate_id(true);
+    }
     $seen = $what === 'destroy' ? [] : $_SESSION;
     if ($what !== 'read') {
-        $done = $what === 'destroy' ? session_destroy() : session_write_close();
+        $done = ($what === 'destroy' ? session_destroy() : session_write_close()) && $done;
     }
     // A write that fails is a warning, and session_write_close() is true all the same.
     $warning = error_get_last()['message'] ?? '';

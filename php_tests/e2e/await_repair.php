@@ -1,7 +1,7 @@
 <?php
 // Waits, while requests go on, until every web server uses every node and the loss of any node would lose nothing: of
-// each session two nodes have the same record, and the others nothing that is not part of it. Prints what is missing
-// if that takes too long.
+// each session two nodes have the same record, and the others nothing that is not part of it. Of one that was destroyed
+// no node has a record. Prints what is missing if that takes too long.
 //   php await_repair.php <seconds> <sessions> <status URL>... <port of a node>...
 declare(strict_types=1);
 
@@ -55,11 +55,14 @@ function covers(array $new, array $old): bool
 function is_safe(array $records): bool
 {
     $headers = array_map('header_of', $records);
+    if (array_filter($headers, fn ($header) => !$header['tombstone']) === []) {
+        return true;
+    }
     foreach (array_count_values($records) as $record => $copies) {
         $best = header_of((string) $record);
         $behind = array_filter($records, fn ($other) => $other !== (string) $record);
         $others = array_intersect_key($headers, $behind);
-        if ($copies >= 2 && array_filter($others, fn ($other) => !covers($best, $other)) === []) {
+        if ($copies >= 2 && !$best['tombstone'] && array_filter($others, fn ($other) => !covers($best, $other)) === []) {
             return true;
         }
     }
@@ -94,14 +97,21 @@ do {
 
 // A record may change while the nodes are asked for it one by one; once it was seen safe it stays so while all is well.
 $safe = [];
-while ($missing !== '' || count($safe) < (int) $sessions) {
+$unsafe = [];
+while ($missing !== '' || $unsafe !== [] || count($safe) < (int) $sessions) {
     if (hrtime(true) >= $end) {
-        exit($missing !== '' ? "$missing\n" : count($safe) . " of $sessions sessions are on two nodes\n");
+        $text = count($safe) . " sessions are safe, of at least $sessions" . ($unsafe === [] ? '' : ': ' . $first);
+        exit($missing !== '' ? "$missing\n" : "$text\n");
     }
-    foreach (array_unique(array_merge(...array_map(fn ($node) => $node->keys(), $nodes))) as $key) {
+    $first = '';
+    $keys = array_unique(array_merge(...array_map(fn ($node) => $node->keys(), $nodes)));
+    $unsafe = array_diff($keys, array_keys($safe));
+    foreach ($unsafe as $key) {
         $records = array_filter(array_map(fn ($node) => $node->item($key), $nodes), is_string(...));
         if (is_safe($records)) {
             $safe[$key] = true;
+            continue;
         }
+        $first = $first ?: "$key is not: " . json_encode(array_map('header_of', $records));
     }
 }

@@ -52,6 +52,9 @@ const MADE_UP = [
     'destroyed, and back at the end' =>
         ['revived 1', 'A add 0 1 A:t:1', 'B destroy 2 3', 'A look 4 5', 'end read 20 21 A:t:1'],
     'started anew, and gone' => ['lost 1', 'A add 0 1 A:t:1', 'B destroy 2 3', 'A add 20 21 A:v:1', 'end read 40 41'],
+    'another ID' => ['', 'A add 0 1 A:t:1', 'A regenerate 2 3 A:t:1', 'A look 4 5 A:t:1', 'end read 20 21 A:t:1'],
+    'another ID, and gone' => ['stale 1', 'A add 0 1 A:t:1', 'A regenerate 2 3', 'end read 20 21'],
+    'another ID, perhaps' => ['', 'A add 0 1 A:t:1', 'A regenerate? 2 3', 'A look 4 5', 'end read 20 21'],
     'destroyed in the end, perhaps' => ['', 'A add 0 1 A:t:1', 'B destroy? 2 3', 'B destroy 4 5', 'end read 20 21'],
 ];
 
@@ -116,6 +119,7 @@ $unexpected = array_values(array_filter($failed, fn ($request) => !str_starts_wi
 $of_kind = fn (string $what): int =>
     count(array_filter($requests, fn ($request) => $request['what'] === $what && $request['acknowledged']));
 $result += ['requests' => count($requests), 'added' => $of_kind('add'), 'destroyed' => $of_kind('destroy'),
+    'regenerated' => $of_kind('regenerate'),
     'failed' => count($failed), 'failed_unexpectedly' => count($unexpected),
     'failed_end' => count(array_filter($failed, fn ($request) => $request['client'] === 'end')),
     'two_failing' => count(array_filter($requests, fn ($request) => substr_count($request['nodes'], '-') > 1)),

@@ -1,9 +1,12 @@
 <?php
 // One client of run_counters: adds to its own counter in each of its sessions, looks at them, and now and then destroys
-// one. It ends when the folder has a file 'stop'. Each request becomes a line of the history, see counters_history.php.
+// one, or gives one that is nobody else's another ID. It ends when the folder has a file 'stop'. Each request becomes a
+// line of the history, see session_history.php. IDs that were given up go to the file 'old_ids'.
 //   php counters_client.php <folder> make <sessions>     makes them; their IDs go to the file 'sessions'
 //   php counters_client.php <folder> <name> <seed>       a client; which sessions and what to do, the seed decides
 //   php counters_client.php <folder> end                 looks at every session on every server
+//   php counters_client.php <folder> old                 asks every server for every ID that was given up; prints how
+//                                                        many there are, and how many answers show a session
 // The folder has a file 'urls': the balancer's, then each web server's; and 'phase', what is wrong just now.
 declare(strict_types=1);
 
@@ -49,6 +52,21 @@ final class Client
         return $this->cookies[$session]['PHPSESSID'] ?? '';
     }
 
+    private function regenerate(int $session, string $url, array $cookies): void
+    {
+        $before = $this->cookie($session) ?: $cookies['PHPSESSID'];
+        if ($this->ask($session, 'regenerate', $url, $cookies) && $this->cookie($session) !== $before) {
+            file_put_contents("$this->folder/old_ids", "$before\n", FILE_APPEND);
+        }
+    }
+
+    /** @return array<int, string> the IDs of sessions that this client alone has */
+    public function idsOfMine(): array
+    {
+        $mine = array_filter(array_keys($this->cookies), fn ($session) => $session % 4 >= 2);
+        return array_combine($mine, array_map($this->cookie(...), $mine));
+    }
+
     /** @param list<string> $ids */
     public function run(array $ids): void
     {
@@ -62,7 +80,12 @@ final class Client
             do {
                 $elsewhere = mt_rand(1, 100) <= ELSEWHERE_PERCENT;
                 $url = $this->urls[$elsewhere ? mt_rand(1, count($this->urls) - 1) : 0];
-                $acknowledged = $this->ask($session, $what, $url, ['PHPSESSID' => $ids[$session]]);
+                $cookies = ['PHPSESSID' => $ids[$session]];
+                if ($what === 'regenerate') {
+                    $this->regenerate($session, $url, $cookies);
+                } else {
+                    $acknowledged = $this->ask($session, $what, $url, $cookies);
+                }
                 usleep(mt_rand(0, LONGEST_PAUSE_US));
             } while ($what === 'destroy' && !$acknowledged);
         }
@@ -74,6 +97,7 @@ final class Client
         $dice = mt_rand(1, 1000);
         return match (true) {
             $dice <= 8 && $session % 2 === 1 => 'destroy',
+            $dice <= 30 && $session % 4 >= 2 => 'regenerate',
             $dice <= 150 => 'read',
             $dice <= 300 => 'look',
             default => 'add',
@@ -94,6 +118,21 @@ if ($name === 'make') {
     return;
 }
 $ids = json_decode(file_get_contents("$folder/sessions"), true);
+foreach (glob("$folder/sessions.*") as $file) {
+    $ids = array_replace($ids, json_decode(file_get_contents($file), true));
+}
+if ($name === 'old') {
+    $old = array_unique(@file("$folder/old_ids", FILE_IGNORE_NEW_LINES) ?: []);
+    $shown = 0;
+    foreach (array_slice($urls, 1) as $url) {
+        foreach ($old as $id) {
+            $reply = (new HttpClient(['PHPSESSID' => $id]))->request("{$url}counters.php", ['what' => 'look']);
+            $shown += $reply['error'] !== '' || $reply['seen'] !== [] ? 1 : 0;
+        }
+    }
+    echo count($old), ' ', $shown, "\n";
+    return;
+}
 if ($name === 'end') {
     foreach (array_slice($urls, 1) as $url) {
         foreach ($ids as $session => $id) {
@@ -104,3 +143,4 @@ if ($name === 'end') {
 }
 mt_srand((int) $argv[3]);
 $client->run($ids);
+file_put_contents("$folder/sessions.$name", json_encode($client->idsOfMine()));

@@ -33,7 +33,8 @@ final class SessionHistory
     public function __construct(private array $requests, private int $trust_ns)
     {
         foreach ($requests as $request) {
-            if ($request['what'] === 'destroy') {
+            // What an unanswered change of the ID has come to is known to nobody: the old ID may be destroyed.
+            if ($request['what'] === 'destroy' || ($request['what'] === 'regenerate' && !$request['acknowledged'])) {
                 $this->destructions[] = ['end' => $this->endOf($request)] + $request;
             }
             foreach ($request['acknowledged'] ? $request['seen'] : [] as [$token]) {
@@ -45,6 +46,9 @@ final class SessionHistory
     // The client has told it until it was acknowledged, whichever try did it.
     private function endOf(array $destruction): int
     {
+        if ($destruction['what'] === 'regenerate') {
+            return PHP_INT_MAX;
+        }
         foreach ($this->requests as $request) {
             if ($request['client'] === $destruction['client'] && $request['what'] === 'destroy' &&
                 $request['sent'] >= $destruction['sent'] && $request['acknowledged']) {
