@@ -42,7 +42,7 @@ Ancestry Ancestry::End() const {
   Ancestry end;
   end.tombstone = true;
   end.ended = ended;
-  end.ended.Absorb(lives);
+  end.ended.AddAll(lives);
   end.lifetime_max_s = lifetime_max_s;
   return end;
 }

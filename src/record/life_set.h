@@ -21,7 +21,7 @@ class LifeSet {
   LifeSet() = default;
   explicit LifeSet(uint32_t life) { Add(life); }
 
-  // `life` is not 0. False: the oldest one had to go.
+  // The latest one; it is not 0. False: the oldest one had to go.
   bool Add(uint32_t life) {
     if (Contains(life)) return true;
     const bool fits = size_ < kMax;
@@ -30,10 +30,24 @@ class LifeSet {
     lives_[size_ - 1] = life;
     return fits;
   }
-  bool Absorb(const LifeSet& other) {
+  // They are the latest. False: the oldest ones had to go.
+  bool AddAll(const LifeSet& latest) {
     bool all = true;
-    for (size_t i = 0; i < other.size_; ++i) all &= Add(other.lives_[i]);
+    for (const uint32_t life : latest) all &= Add(life);
     return all;
+  }
+  // Takes over what another one has gathered. Without room for all, the latest of both stay. False: some had to go.
+  bool Absorb(const LifeSet& other) {
+    const LifeSet more = other.Without(*this);
+    if (size_ + more.size_ <= kMax) return AddAll(more);
+    LifeSet latest;
+    for (size_t back = 1; latest.size_ < kMax; ++back) {
+      if (back <= size_) latest.lives_[kMax - ++latest.size_] = lives_[size_ - back];
+      if (back <= more.size_ && latest.size_ < kMax)
+        latest.lives_[kMax - ++latest.size_] = more.lives_[more.size_ - back];
+    }
+    *this = latest;
+    return false;
   }
 
   bool Contains(uint32_t life) const { return std::find(begin(), end(), life) != end(); }

@@ -89,9 +89,9 @@ bool Ends(const std::vector<const Survey::Answer*>& ends, bool have_entry, const
 bool EndBeside(OpenScope* open, LoadedSession* loaded, const Survey& survey, const Ancestry& before) {
   Ancestry told;
   const Ancestry known = loaded->Known();
-  (void)told.ended.Absorb(known.EndedBeside(before));
+  (void)told.ended.AddAll(known.EndedBeside(before));
   for (const Survey::Answer& answer : survey.answers()) {
-    if (answer.found) (void)told.ended.Absorb(known.EndedBeside(answer.record.ancestry));
+    if (answer.found) (void)told.ended.AddAll(known.EndedBeside(answer.record.ancestry));
   }
   if (told.ended.empty()) return false;
   if (known.tombstone) {

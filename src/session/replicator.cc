@@ -191,7 +191,7 @@ bool Replicator::TakeInMet() {
   for (Contest& contest : contests_) {
     const Ancestry& theirs = contest.record.ancestry;
     if (LineageOf(theirs, record_.ancestry) == Lineage::kAncestor) {  // it has ended
-      CountOverflow(context_, record_.ancestry.ended.Absorb(record_.ancestry.EndedBeside(theirs)));
+      CountOverflow(context_, record_.ancestry.ended.AddAll(record_.ancestry.EndedBeside(theirs)));
       continue;
     }
     context_.store->counters().conflicts.Add();
@@ -270,7 +270,7 @@ void Replicator::Retract(TimePoint deadline) {
   }
   if (targets.empty() || record_.tombstone()) return;
   if (tells_more) {
-    CountOverflow(context_, end.record.ancestry.ended.Absorb(beside));
+    CountOverflow(context_, end.record.ancestry.ended.AddAll(beside));
     end.bytes = EncodeRecord(&end.record, items_->key);
   }
   std::vector<NodeReply> replies = context_.nodes->WriteAll(targets, items_->key, end.bytes, TimeToLiveOf(end.record),

@@ -136,3 +136,48 @@ TEST_CASE("A set of lives forgets the oldest, and says so", "[record]") {
   CHECK(lives.Contains(2));
   CHECK(lives.size() == LifeSet::kMax);
 }
+
+TEST_CASE("Of two full sets of lives the latest of both stay, whichever takes over the other", "[record]") {
+  LifeSet mine;
+  LifeSet theirs;
+  for (uint32_t life = 1; life <= LifeSet::kMax; ++life) {
+    mine.Add(100 + life);
+    theirs.Add(200 + life);
+  }
+  const uint32_t last = LifeSet::kMax;
+  for (const bool mine_first : {true, false}) {
+    LifeSet both = mine_first ? mine : theirs;
+    CHECK_FALSE(both.Absorb(mine_first ? theirs : mine));
+    CHECK(both.size() == LifeSet::kMax);
+    for (uint32_t back = 0; back < LifeSet::kMax / 2; ++back) {
+      CHECK(both.Contains(100 + last - back));
+      CHECK(both.Contains(200 + last - back));
+    }
+    // The latest ones are the last to go, whatever is met next.
+    LifeSet old;
+    for (uint32_t life = 1; life <= LifeSet::kMax; ++life) old.Add(life);
+    CHECK_FALSE(both.Absorb(old));
+    CHECK(both.Contains(100 + last));
+    CHECK(both.Contains(200 + last));
+  }
+}
+
+TEST_CASE("What a full set of lives has already is no reason to drop another one", "[record]") {
+  LifeSet lives;
+  for (uint32_t life = 1; life <= LifeSet::kMax; ++life) lives.Add(life);
+  LifeSet some(3);
+  some.Add(1);
+  const LifeSet before = lives;
+  CHECK(lives.Absorb(some));
+  CHECK(lives == before);
+}
+
+TEST_CASE("An end names all lives of what it ends, however many ended before", "[record]") {
+  Ancestry session;
+  for (uint32_t life = 1; life <= LifeSet::kMax; ++life) session.ended.Add(life);
+  session.lives.Add(100);
+  session.lives.Add(101);
+  const Ancestry end = session.End();
+  CHECK(end.ended.Contains(100));
+  CHECK(end.ended.Contains(101));
+}
