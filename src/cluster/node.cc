@@ -32,7 +32,7 @@ NodeReply Node::OneByOne(BatchParts parts, const std::function<TimePoint()>& dea
       StartWrite(part.key, part.value, part.ttl, part.expected, deadline(), part.mark);
       reply = FinishWrite();
     } else {
-      StartRead(part.key, deadline());
+      StartRead(part.key, deadline(), nullptr, part.kind == BatchPart::Kind::kLook ? Show::kMark : Show::kValue);
       reply = FinishRead();
     }
     if (reply.status == NodeStatus::kError) return reply;

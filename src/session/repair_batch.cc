@@ -143,14 +143,15 @@ void RepairBatch::TakeAnswer(Item* item, size_t place, NodeReply reply) {
   const bool same_token = !marked && reply.token.known() && reply.token == item->nodes.tokens[node];
   const uint64_t fingerprint = item->known.fingerprint;
   const bool same_mark = reply.value_left_out && fingerprint != 0 && reply.mark == MarkOf(fingerprint);
+  if (looked && reply.value.empty() && !same_token && !same_mark) {
+    item->nodes.Forget(node);  // until it is known what its token is of
+    item->need_value[place] = true;
+    return;
+  }
   item->nodes.tokens[node] = reply.token;
   if ((same_token || same_mark) && looked && !item->record.empty()) {
     item->nodes.has_session[node] = !tombstone(*item);
     item->held[place] = Held::kSame;
-    return;
-  }
-  if (looked && reply.value.empty()) {
-    item->need_value[place] = true;
     return;
   }
   Compare(item, place, std::move(reply.value));
@@ -245,10 +246,10 @@ void RepairBatch::StoreLarge() {
 
 void RepairBatch::TakeStored(Item* item, size_t place, const NodeReply& reply) {
   const uint32_t node = item->nodes.placement[place];
-  item->nodes.tokens[node] = reply.token;
-  item->held[place] = Held::kUnknown;
-  if (reply.status == NodeStatus::kTooLarge) item->held[place] = Held::kNever;
+  item->nodes.Forget(node);
+  item->held[place] = reply.status == NodeStatus::kTooLarge ? Held::kNever : Held::kUnknown;
   if (reply.status != NodeStatus::kStored) return;
+  item->nodes.tokens[node] = reply.token;
   item->held[place] = Held::kSame;
   item->nodes.has_session[node] = !tombstone(*item);
   context_.store->counters().repairs.Add();

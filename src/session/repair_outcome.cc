@@ -120,8 +120,9 @@ void RepairBatch::TellEnd(Item* item) {
   const std::vector<NodeReply> replies = context_.nodes->WriteAll(targets, item->nodes.key, item->other, ttl,
                                                                   Deadline(), MarkOf(theirs->ancestry.fingerprint));
   for (size_t i = 0; i < targets.size(); ++i) {
-    item->nodes.tokens[targets[i].node] = replies[i].token;
+    item->nodes.Forget(targets[i].node);
     if (replies[i].status != NodeStatus::kStored) continue;
+    item->nodes.tokens[targets[i].node] = replies[i].token;
     context_.store->counters().repairs.Add();
     ++outcome_.tombstones;
   }

@@ -86,6 +86,40 @@ TEST_CASE_METHOD(RepairerFixture, "A logout that a hung node has missed is told 
   CHECK(a.context().shared->repair.ViewOf(1, 0)->tombstones.load() == 10);
 }
 
+TEST_CASE_METHOD(RepairerFixture,
+                 "The repair keeps no token of a record that it could not look at, so that nothing writes over it",
+                 "[repair]") {
+  for (WebServer* server : {&a, &b}) server->context().settings.takeover_grace = Duration::zero();
+  browser = Login(&a, 1).front();
+  const std::string id = browser.session_id;
+  const std::vector<FakeMemcached*> placed = Placed(id);
+  View(&b, "n|i:1;");
+  Browser of_b = browser;
+  View(&a, "n|i:1;");
+  Browser of_a = browser;
+  Run(&thread, std::chrono::seconds(1));
+  // The second node loses its memory, and another server writes there what is nowhere else.
+  placed[1]->RestartEmpty();
+  b.Partition(static_cast<size_t>(std::find(nodes.begin(), nodes.end(), placed[0]) - nodes.begin()), true);
+  browser = of_b;
+  Serve(&b, "n|i:1;", "n|i:1;m|i:2;");
+  placed[2]->RestartEmpty();
+  REQUIRE(HeldBy(placed[0], id) == "n|i:1;");
+  REQUIRE(HeldBy(placed[1], id) == "n|i:1;m|i:2;");
+  // The repair of the first server sees that there is another record, and not which.
+  const uint64_t asked = placed[1]->reads;
+  placed[1]->LoseValueOf(StorageKey("cs:", Hash128({}, "cs:", id)));
+  Run(&thread, std::chrono::seconds(2));
+  REQUIRE(placed[1]->reads > asked + 1);
+  placed[1]->LoseValueOf("");
+  clock.Advance(std::chrono::seconds(3));  // until the node is asked again
+  browser = of_a;
+  Serve(&a, "n|i:1;", "n|i:1;o|i:3;");
+  CHECK(a.counters().conflicts.Get() == 1);
+  CHECK(HeldBy(placed[1], id).find("m|i:2;") != std::string::npos);
+  CHECK(HeldBy(placed[1], id).find("o|i:3;") != std::string::npos);
+}
+
 TEST_CASE_METHOD(RepairerFixture, "A node that restarts empty gets back all that this server knows to belong there",
                  "[repair]") {
   std::vector<Browser> users = Login(&a, 100);

@@ -182,8 +182,10 @@ void Judge::Attempts(Visit* visit, const Change& change) {
   key.conflicts = world_.Conflicts();
   const bool of_undecided = std::any_of(visit->shown.begin(), visit->shown.end(),
                                         [&](const std::string& name) { return facts.keys[name].undecided; });
-  // An empty copy may be one of before an end that its server has not heard of.
-  const bool unseen_end = visit->shown.empty() && visit->blind && facts.life > 0;
+  // An empty session may be one of before an end that its server has not heard of: of no node that it has reached.
+  const std::optional<Ancestry> local = world_.LocalTo(visit->server, visit->session);
+  const bool knows_end = local && !local->ended.empty() && !visit->blind;
+  const bool unseen_end = visit->shown.empty() && facts.life > 0 && !knows_end;
   key.undecided = key.excused =
       ended_since || unseen_end || of_undecided || visit->life == facts.undecided_life || facts.ends_forgotten;
 }

@@ -66,7 +66,7 @@ NodeReply FakeMemcached::Read(const std::string& key, const LockClaim* claim, Sh
   ++reads;
   if (down_) return Unreachable();
   if (claim != nullptr) Store(std::string(claim->key), std::string(claim->owner), claim->lease, {}, 0);
-  if (IsDue(&lose_answer_after_)) return Silent();
+  if (IsDue(&lose_answer_after_) || (show == Show::kValue && key == loses_value_of_)) return Silent();
   NodeReply reply;
   if (const Item* lock = claim == nullptr ? nullptr : Find(std::string(claim->key)); lock != nullptr) {
     reply.lock_owner = lock->value;

@@ -42,7 +42,9 @@ class FakeMemcached {
   void set_writes_left(int writes) { writes_left_ = writes; }  // takes so many more, and then none; -1: any number
   // Once, after so many that go well: performs the operation, answers nothing.
   void LoseAnswer(int after = 0) { lose_answer_after_ = after; }
-  // Likewise: answers nothing, performs it at DeliverDelayed().
+  // From now on: answers nothing to who wants to see this item; to who asks for its mark it does.
+  void LoseValueOf(std::string key) { loses_value_of_ = std::move(key); }
+  // Likewise once: answers nothing, performs it at DeliverDelayed().
   void DelayWrite(int after = 0) { delay_write_after_ = after; }
   void DeliverDelayed();
   // Once: what others do just before the next write arrives, or just after it was taken and before its answer is.
@@ -124,6 +126,7 @@ class FakeMemcached {
   bool full_ = false;
   bool shows_ = true;
   bool leaves_out_ = true;
+  std::string loses_value_of_;
   bool keeps_incarnation_ = false;
   bool unconditional_ = false;
 };
