@@ -50,6 +50,7 @@ class LocalStore {
     size_t entries = 0;
     size_t entries_max = 0;
     size_t unreplicated = 0;  // entries that must not be evicted
+    uint32_t busy_parts = 0;  // parts of the store that others held all the time: payload_used lacks theirs
   };
 
   // Maps an anonymous shared segment of `memory` bytes, `shared_extra` of which (64-byte aligned, zeroed) are the
@@ -114,6 +115,8 @@ class LocalStore {
   virtual size_t RemoveExpired(TimePoint now, size_t limit) = 0;
 
   virtual size_t PayloadMax() const = 0;  // bytes: a quarter of the payload memory, at most 1 GiB
+  // Waits for parts that others hold for kUsageWait in all.
+  static constexpr Duration kUsageWait = std::chrono::milliseconds(100);
   virtual Usage GetUsage() const = 0;
   virtual size_t HugeMemory() const = 0;  // bytes that this process has in huge pages; takes the system milliseconds
 

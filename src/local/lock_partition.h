@@ -2,6 +2,8 @@
 #ifndef CLUSTERED_SESSION_LOCAL_LOCK_PARTITION_H_
 #define CLUSTERED_SESSION_LOCAL_LOCK_PARTITION_H_
 
+#include <optional>
+
 #include "src/local/shared_session_locks.h"
 
 namespace clustered_session {
@@ -9,8 +11,10 @@ namespace clustered_session {
 // One partition, whole: repairs first where its last owner died.
 class SharedSessionLocks::PartitionLock {
  public:
-  PartitionLock(const SharedSessionLocks* locks, uint32_t index) : mutex_(&locks->Partition(index)->mutex) {
-    const LockOutcome outcome = mutex_->Lock();
+  PartitionLock(const SharedSessionLocks* locks, uint32_t index, std::optional<TimePoint> deadline = {})
+      : mutex_(&locks->Partition(index)->mutex) {
+    LockOutcome outcome = deadline ? mutex_->TryLock() : mutex_->Lock();
+    if (deadline && outcome == LockOutcome::kBusy) outcome = mutex_->LockUntil(*deadline);
     locked_ = IsLocked(outcome);
     if (outcome == LockOutcome::kOwnerDied) {
       locks->Repair(index);

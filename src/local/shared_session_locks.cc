@@ -5,6 +5,7 @@
 #include <xxhash.h>
 
 #include "src/local/fault_point.h"
+#include "src/local/local_store.h"
 #include "src/local/lock_partition.h"
 
 namespace clustered_session {
@@ -251,8 +252,9 @@ SessionLocks::Usage SharedSessionLocks::GetUsage() const {
   Usage usage;
   usage.capacity = segment_.geometry.lock_nodes;
   usage.longest_wait_ns = segment_.header()->locks.longest_wait_ns.load(std::memory_order_relaxed);
+  const TimePoint deadline = std::chrono::steady_clock::now() + LocalStore::kUsageWait;
   for (uint32_t i = 0; i < kLockPartitions; ++i) {
-    PartitionLock lock(this, i);
+    PartitionLock lock(this, i, deadline);
     if (lock.locked()) CollectDead(i);  // who died holds nothing
   }
   for (uint32_t number = 1; number <= usage.capacity; ++number) {

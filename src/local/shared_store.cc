@@ -344,13 +344,14 @@ LocalStore::Usage SharedStore::GetUsage() const {
   usage.payload_memory = arena_units * kUnitBytes;
   usage.entries_max = arena_units / kHeadUnits;
   uint64_t units = 0;
+  const TimePoint deadline = std::chrono::steady_clock::now() + kUsageWait;
   for (uint32_t i = 0; i < segment_.geometry.shard_count; ++i) {
-    ShardLock lock(this, i);
-    if (!lock.locked()) continue;
+    const ShardLock lock(this, i, deadline);
+    if (!lock.locked()) ++usage.busy_parts;
     const Shard* shard = segment_.shard(i);
     for (const EntryQueue& queue : shard->queues) {
       usage.entries += queue.entries.load(std::memory_order_relaxed);
-      units += queue.units;
+      if (lock.locked()) units += queue.units;
     }
     usage.unreplicated += shard->queues[kQueuePinned].entries.load(std::memory_order_relaxed);
   }

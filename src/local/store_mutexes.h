@@ -11,8 +11,19 @@ namespace clustered_session {
 // One shard, whole: takes back what a dead owner left, and repairs first where needed.
 class SharedStore::ShardLock {
  public:
-  ShardLock(const SharedStore* store, uint32_t shard)
-      : mutex_(&store->segment_.shard(shard)->mutex), undo_(store->segment_.undo(store->segment_.shard(shard))) {
+  // The same until a deadline, after which only what nobody holds is locked. Leaves a repair of the store to others.
+  ShardLock(const SharedStore* store, uint32_t shard, TimePoint deadline) : ShardLock(store, shard, No::kLock) {
+    LockOutcome outcome = mutex_->TryLock();
+    if (outcome == LockOutcome::kBusy) outcome = mutex_->LockUntil(deadline);
+    if (!IsLocked(outcome)) return;
+    if (outcome == LockOutcome::kOwnerDied) {
+      store->Recover(shard);
+      mutex_->MarkConsistent();
+    }
+    locked_ = !store->NeedsRepair();
+    if (!locked_) mutex_->Unlock();
+  }
+  ShardLock(const SharedStore* store, uint32_t shard) : ShardLock(store, shard, No::kLock) {
     for (int i = 0; i < kRepairsMax; ++i) {
       const LockOutcome outcome = mutex_->Lock();
       if (!IsLocked(outcome)) return;
@@ -40,6 +51,10 @@ class SharedStore::ShardLock {
   bool locked() const { return locked_; }
 
  private:
+  enum class No { kLock };
+  ShardLock(const SharedStore* store, uint32_t shard, No)
+      : mutex_(&store->segment_.shard(shard)->mutex), undo_(store->segment_.undo(store->segment_.shard(shard))) {}
+
   static constexpr int kRepairsMax = 8;
   SharedMutex* mutex_;
   UndoLog undo_;

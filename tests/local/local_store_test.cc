@@ -1,10 +1,14 @@
 // LocalStore as its callers see it, in one process.
+#include <signal.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <fstream>
 #include <set>
 #include <vector>
 
 #include "tests/local/store_fixture.h"
+#include "tests/support/child_process.h"
 #include "tests/support/temp_dir.h"
 
 namespace clustered_session {
@@ -177,6 +181,40 @@ TEST_CASE("while a shard cannot be looked at, every pool counts as in use", "[lo
   CHECK(fixture.store->PoolsInUse().all());
   mutex.Unlock();
   CHECK(fixture.store->PoolsInUse().none());
+}
+
+TEST_CASE("The usage is told in time while a stopped worker holds a part, and says what it lacks", "[local]") {
+  StoreFixture fixture;
+  for (uint64_t i = 0; i < 20; ++i) REQUIRE(fixture.Put(i, 300));
+  const LocalStore::Usage whole = fixture.store->GetUsage();
+  CHECK(whole.busy_parts == 0);
+  Shared<std::atomic<int>> holds;
+  const ChildProcess stopped([&] {
+    const bool locked = IsLocked(fixture.store->segment().shard(0)->mutex.Lock()) &&
+                        IsLocked(fixture.store->segment().partition(0)->mutex.Lock());
+    *holds = locked ? 1 : 2;
+    for (;;) pause();
+    return 0;
+  });
+  REQUIRE(WaitUntil([&] { return *holds == 1; }));
+  stopped.Send(SIGSTOP);
+  const TimePoint began = std::chrono::steady_clock::now();
+  const LocalStore::Usage usage = fixture.store->GetUsage();
+  const SessionLocks::Usage locks = fixture.locks->GetUsage();
+  CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(5));  // of the 10 that others wait
+  CHECK(usage.busy_parts == 1);
+  CHECK(usage.entries == whole.entries);
+  CHECK(usage.payload_used < whole.payload_used);
+  CHECK(locks.capacity > 0);
+}
+
+TEST_CASE("The usage takes back what a dead worker left, like everybody", "[local]") {
+  StoreFixture fixture;
+  REQUIRE(fixture.Put(1, 300));
+  ChildProcess dies([&] { return IsLocked(fixture.store->segment().shard(0)->mutex.Lock()) ? 0 : 1; });
+  REQUIRE(dies.Wait().code == 0);
+  CHECK(fixture.store->GetUsage().busy_parts == 0);
+  CHECK(fixture.store->GetUsage().entries == 1);
 }
 
 TEST_CASE("metadata and waste stay within their limits for payloads from 200 bytes to 64 KB", "[local]") {
