@@ -218,7 +218,9 @@ struct Value {
     src/php/affinity.cc
     src/php/background.cc
     src/php/cookie_header.cc
+    src/php/facts.cc
     src/php/ini.cc
+    src/php/metrics.cc
     src/php/module.cc
     src/php/notices.cc
     src/php/renewal.cc

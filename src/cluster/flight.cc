@@ -20,9 +20,17 @@ void Poll(std::vector<pollfd>* waits, TimePoint until) {
   for (pollfd& each : *waits) each.revents = 0;  // after a signal they would hold what they held before
 }
 
+void NoteDone(std::span<Pollable* const> pollables, std::span<TimePoint> done_at) {
+  if (done_at.empty()) return;
+  const TimePoint now = std::chrono::steady_clock::now();
+  for (size_t i = 0; i < pollables.size(); ++i) {
+    if (done_at[i] == TimePoint{} && pollables[i]->done()) done_at[i] = now;
+  }
+}
+
 }  // namespace
 
-void DriveFlight(std::span<Pollable* const> pollables) {
+void DriveFlight(std::span<Pollable* const> pollables, std::span<TimePoint> done_at) {
   TimePoint polled_at = std::chrono::steady_clock::now();
   for (Pollable* each : pollables) {
     if (!each->done()) each->WaitBegins(polled_at);
@@ -30,6 +38,7 @@ void DriveFlight(std::span<Pollable* const> pollables) {
   // Nodes that are well answer at once: then one call per node is enough.
   (void)std::all_of(pollables.begin(), pollables.end(),
                     [](Pollable* each) { return each->done() || each->WaitBriefly(); });
+  NoteDone(pollables, done_at);
 
   std::vector<pollfd> waits;
   std::vector<size_t> ends(pollables.size());
@@ -52,6 +61,7 @@ void DriveFlight(std::span<Pollable* const> pollables) {
       if (!pollables[i]->done()) pollables[i]->Advance({waits.data() + begin, ends[i] - begin}, polled_at);
       begin = ends[i];
     }
+    NoteDone(pollables, done_at);
   }
 }
 

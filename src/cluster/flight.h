@@ -40,7 +40,8 @@ class Pollable {
 };
 
 // Returns when all are done: each is, by its own deadline. Signals do not end the wait and do not prolong it.
-void DriveFlight(std::span<Pollable* const> pollables);
+// When each was seen to be done is written to `done_at`, unless that is empty.
+void DriveFlight(std::span<Pollable* const> pollables, std::span<TimePoint> done_at = {});
 
 }  // namespace clustered_session
 

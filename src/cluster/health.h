@@ -16,6 +16,8 @@
 #include <cstdint>
 
 #include "src/base/clock.h"
+#include "src/base/histogram.h"
+#include "src/cluster/node.h"
 
 namespace clustered_session {
 
@@ -49,8 +51,10 @@ struct alignas(64) NodeHealth {
   std::atomic<uint32_t> incarnation;     // the node process seen last
   std::atomic<uint32_t> classic;         // the one that was found to know no meta commands; 0 = none
   std::atomic<int64_t> forgotten_at_ns;  // when a connection was found to be forgotten on the way, see meta_node.h
+  NodeTimeHistogram time;                // of operations that requests wait for, with an answer or without
+  std::atomic<uint32_t> failed_by[kNodeFailures];  // operations without an answer, by NodeFailure
 };
-static_assert(sizeof(NodeHealth) == 128);
+static_assert(sizeof(NodeHealth) == 320);
 
 inline bool Fails(const Suspicion& suspicion) {
   return suspicion.evidence.load(std::memory_order_acquire) >= kEvidenceMax;

@@ -34,6 +34,8 @@ void Clear(NodeHealth* slot, uint64_t key, TimePoint now) {
   slot->forgotten_at_ns.store(0, std::memory_order_relaxed);
   for (std::atomic<uint64_t>& half : slot->address) half.store(0, std::memory_order_relaxed);
   slot->address_sum.store(0, std::memory_order_relaxed);
+  slot->time.Clear();
+  for (std::atomic<uint32_t>& failed : slot->failed_by) failed.store(0, std::memory_order_relaxed);
   slot->key.store(key, std::memory_order_release);
 }
 

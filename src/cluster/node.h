@@ -75,6 +75,7 @@ enum class NodeFailure : uint8_t {
   kGarbage,         // the answer is not memcached's protocol
   kLocal,           // this process could not ask: no descriptor, another process's connection, not a key
 };
+inline constexpr size_t kNodeFailures = static_cast<size_t>(NodeFailure::kLocal) + 1;
 
 struct NodeReply {
   NodeStatus status = NodeStatus::kSkipped;

@@ -70,6 +70,7 @@ bool NodeGate::Enter(TimePoint now, bool connected) {
 GateEvent NodeGate::Leave(TimePoint now, const NodeReply& reply) {
   if (reply.status == NodeStatus::kSkipped || !health_->holds()) return GateEvent::kNone;
   if (reply.status != NodeStatus::kError) return NoteAnswer(now);
+  health_->get()->failed_by[static_cast<size_t>(reply.failure)].fetch_add(1, std::memory_order_relaxed);
   if (const std::optional<NodeSign> sign = SignOf(reply.failure, connected_)) return NoteFailure(now, *sign);
   // Nothing was learnt of the node: the next worker is to probe it.
   GiveBack(health_->get(), probe_);

@@ -89,17 +89,31 @@ std::vector<size_t> NodeSet::StartOrder(const std::vector<uint32_t>& nodes) cons
 // Waits for the operations under way, all at once. Those of an engine that waits by itself are left to Finish.
 void NodeSet::Await(const std::vector<bool>& asked) {
   std::vector<Pollable*> pollables;
+  std::vector<size_t> whose;
+  done_at_.assign(members_.size(), TimePoint{});
   for (size_t i = 0; i < asked.size(); ++i) {
-    if (!asked[i]) continue;
-    if (Pollable* const pollable = members_[i].node->pollable(); pollable != nullptr) pollables.push_back(pollable);
+    Pollable* const pollable = asked[i] ? members_[i].node->pollable() : nullptr;
+    if (pollable == nullptr) continue;
+    pollables.push_back(pollable);
+    whose.push_back(i);
   }
-  DriveFlight(pollables);
+  std::vector<TimePoint> done_at(pollables.size());
+  DriveFlight(pollables, done_at);
+  for (size_t i = 0; i < whose.size(); ++i) done_at_[whose[i]] = done_at[i];
+}
+
+// The reply of an operation that a request has waited for since `began`.
+void NodeSet::Leave(uint32_t index, const NodeReply& reply, TimePoint began) {
+  const TimePoint done_at = done_at_[index] == TimePoint{} ? std::chrono::steady_clock::now() : done_at_[index];
+  if (members_[index].health.holds()) AddTime(&members_[index].health->time, done_at - began);
+  watch_.Leave(index, reply);
 }
 
 std::vector<NodeSet::Read> NodeSet::ReadAll(const std::vector<uint32_t>& nodes, std::string_view key,
                                             TimePoint deadline, const Claim* claim, Values values) {
   std::vector<Read> reads(nodes.size());
   std::vector<bool> asked(members_.size(), false);
+  const TimePoint began = std::chrono::steady_clock::now();
   for (const size_t position : StartOrder(nodes)) {
     const uint32_t index = nodes[position];
     Read& read = reads[position];
@@ -117,7 +131,7 @@ std::vector<NodeSet::Read> NodeSet::ReadAll(const std::vector<uint32_t>& nodes, 
   for (Read& read : reads) {
     if (read.reply.status == NodeStatus::kSkipped) continue;
     read.reply = members_[read.node].node->FinishRead();
-    watch_.Leave(read.node, read.reply);
+    Leave(read.node, read.reply, began);
   }
   watch_.EndFlight();
   return reads;
@@ -130,6 +144,7 @@ std::vector<NodeReply> NodeSet::WriteAll(const std::vector<WriteTarget>& targets
   std::vector<bool> asked(members_.size(), false);
   std::vector<uint32_t> nodes(targets.size());
   std::transform(targets.begin(), targets.end(), nodes.begin(), [](const WriteTarget& target) { return target.node; });
+  const TimePoint began = std::chrono::steady_clock::now();
   for (const size_t i : StartOrder(nodes)) {
     const uint32_t index = nodes[i];
     if (asked[index] || !MayAsk(index, deadline)) continue;
@@ -143,7 +158,7 @@ std::vector<NodeReply> NodeSet::WriteAll(const std::vector<WriteTarget>& targets
   for (size_t i = 0; i < targets.size(); ++i) {
     if (replies[i].status == NodeStatus::kSkipped) continue;
     replies[i] = members_[targets[i].node].node->FinishWrite();
-    watch_.Leave(targets[i].node, replies[i]);
+    Leave(targets[i].node, replies[i], began);
   }
   ShowContested(targets, key, value, deadline, &replies);
   watch_.EndFlight();

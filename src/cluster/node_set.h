@@ -119,11 +119,13 @@ class NodeSet {
   void ShowContested(const std::vector<WriteTarget>& targets, std::string_view key, std::string_view value,
                      TimePoint deadline, std::vector<NodeReply>* replies);
   void Await(const std::vector<bool>& asked);
+  void Leave(uint32_t index, const NodeReply& reply, TimePoint began);
   bool MayAsk(uint32_t index, TimePoint deadline);
   std::vector<size_t> StartOrder(const std::vector<uint32_t>& nodes) const;
   std::vector<Member> members_;
   std::vector<NodeAddress> addresses_;
   PreviousList previous_;
+  std::vector<TimePoint> done_at_;  // of this flight, by member; epoch: its engine waits by itself
   NodeWatch watch_;
   Duration connect_time_min_;
   const Clock* clock_;

@@ -166,7 +166,9 @@ bool SharedSessionLocks::Enqueue(const Place& place, const SessionKey& key, Lock
 }
 
 void SharedSessionLocks::NoteWait(TimePoint since) {
-  const int64_t waited = ToNanos(std::chrono::steady_clock::now()) - ToNanos(since);
+  const Duration took = std::chrono::steady_clock::now() - since;
+  AddTime(&segment_.header()->counters.lock_wait, took);
+  const int64_t waited = std::chrono::nanoseconds(took).count();
   std::atomic<int64_t>& longest = segment_.header()->locks.longest_wait_ns;
   int64_t seen = longest.load(std::memory_order_relaxed);
   while (waited > seen && !longest.compare_exchange_weak(seen, waited, std::memory_order_relaxed)) {

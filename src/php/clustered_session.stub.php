@@ -17,7 +17,7 @@
  *   alone: bool,
  *   alone_for_ms: int,
  *   counters: array<string, int>,
- *   memory: array{bytes: int, payload_bytes: int, payload_used: int, entries: int, entries_max: int, unreplicated: int},
+ *   memory: array{bytes: int, payload_bytes: int, payload_used: int, entries: int, entries_max: int, unreplicated: int, busy_parts: int},
  *   node_table: array{used: int, capacity: int},
  *   flush: array{pending: bool, longest_lag_ms: float},
  *   repair: array{whole: bool, missing: array<string, array{copies: int, tombstones: int}>, repaired: array{copies: int, tombstones: int}, since: int},
@@ -25,3 +25,9 @@
  * }
  */
 function clustered_session_status(): array {}
+
+/**
+ * The same for Prometheus: OpenMetrics text, to be served as `application/openmetrics-text; version=1.0.0;
+ * charset=utf-8`. Asks no node. docs/monitoring.md has a page that serves it.
+ */
+function clustered_session_metrics(): string {}

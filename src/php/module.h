@@ -61,6 +61,7 @@ std::vector<clustered_session::ReplacedSession>* replaced;  // from a close to t
 SentAffinity* sent_affinity;                                // by the response that sets such a cookie
 std::vector<clustered_session::Notice>* notices;
 std::shared_ptr<const clustered_session::SessionContext>* shown;  // by clustered_session_status() and phpinfo() last
+std::string* metrics;                                             // the text of clustered_session_metrics()
 char message[PHP_CLUSTERED_SESSION_MESSAGE_MAX];                  // one line for the second phase
 ZEND_END_MODULE_GLOBALS(clustered_session)
 
@@ -93,6 +94,7 @@ bool php_clustered_session_due_affinity(const clustered_session::Session& sessio
 
 // status.cc
 PHP_FUNCTION(clustered_session_status);
+PHP_FUNCTION(clustered_session_metrics);  // metrics.cc
 PHP_MINFO_FUNCTION(clustered_session);
 
 // notices.cc

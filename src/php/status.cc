@@ -1,10 +1,8 @@
 // clustered_session_status() and the phpinfo() section: the same facts, for programs and for people. Layer: php.
-#include <algorithm>
 #include <cinttypes>
 #include <ctime>
 
-#include "src/cluster/node_code.h"
-#include "src/php/module.h"
+#include "src/php/facts.h"
 #include "src/session/repairer.h"
 
 extern "C" {
@@ -12,88 +10,12 @@ extern "C" {
 #include "php_ini.h"
 }
 
-using clustered_session::Duration;
 using clustered_session::LocalStore;
-using clustered_session::NodeHealth;
-using clustered_session::NodeMemory;
-using clustered_session::NodeSet;
 using clustered_session::RepairView;
-using clustered_session::Result;
 using clustered_session::SessionContext;
 using clustered_session::SessionLocks;
 
 namespace {
-
-// One fact, as status and phpinfo() both show it.
-struct NodeFacts {
-  char name[32];
-  char address[256];
-  char code[clustered_session::kNodeCodeLength + 1];
-  zend_long weight;
-  const char* state;
-  zend_long operations;
-  zend_long failures;
-  zend_long retry_in_ms;
-  const char* health;
-};
-
-constexpr char kUntried[] = "untried";
-constexpr char kUp[] = "up";
-constexpr char kDown[] = "down";
-constexpr char kFull[] = "full";
-
-// The current pool's nodes, kept in CSG(shown) while they are shown. Null and a message if session.save_path is not one
-// of ours.
-const SessionContext* CurrentContext() {
-  const char* save_path = zend_ini_string(const_cast<char*>("session.save_path"), sizeof("session.save_path") - 1, 0);
-  Guarded([&] {
-    CSG(used) = true;
-    CSG(shown)->reset();
-    if (php_clustered_session_store() == nullptr) return;
-    Result<std::shared_ptr<const SessionContext>> context = php_clustered_session_worker()->ContextFor(
-        save_path == nullptr ? "" : save_path, *CSG(settings), CSG(settings_generation));
-    if (context.ok()) {
-      *CSG(shown) = std::move(*context);
-    } else {
-      php_clustered_session_keep_message(context.error().message());
-    }
-  });
-  return CSG(shown)->get();
-}
-
-// How long callers of this retry interval still leave the node alone.
-int64_t RetryInNanos(const clustered_session::Suspicion& suspicion, Duration retry_interval) {
-  if (!clustered_session::Fails(suspicion)) return 0;
-  const int64_t now_ns = clustered_session::ToNanos(php_clustered_session_clock()->Now());
-  return suspicion.tried_at_ns.load(std::memory_order_relaxed) + std::chrono::nanoseconds(retry_interval).count() -
-         now_ns;
-}
-
-NodeFacts FactsOf(const NodeSet::Member& member, Duration retry_interval) {
-  NodeFacts facts = {};
-  snprintf(facts.name, sizeof facts.name, "%s", member.node->name().c_str());
-  snprintf(facts.address, sizeof facts.address, "%s", member.node->address().c_str());
-  snprintf(facts.code, sizeof facts.code, "%s", clustered_session::NodeCode(member.address.name).c_str());
-  facts.weight = member.address.weight;
-  const NodeHealth& health = *member.health.get();
-  facts.health = member.health.shared() && member.health.holds() ? "shared" : "private";
-  facts.operations = static_cast<zend_long>(health.operations.load(std::memory_order_relaxed));
-  facts.failures = static_cast<zend_long>(health.failures.load(std::memory_order_relaxed));
-  const bool fails = clustered_session::Fails(health, /*connected=*/false);
-  facts.state = IsFull(health) ? kFull : fails ? kDown : facts.operations == 0 ? kUntried : kUp;
-  const int64_t left_ns =
-      std::max(RetryInNanos(health.answers, retry_interval), RetryInNanos(health.connects, retry_interval));
-  facts.retry_in_ms = left_ns > 0 ? static_cast<zend_long>(left_ns / 1'000'000) : 0;
-  return facts;
-}
-
-// How long no node has answered; -1 if one does.
-zend_long AloneForMs(const SessionContext* context) {
-  clustered_session::TimePoint since;
-  if (context == nullptr || !context->nodes->Alone(&since)) return -1;
-  return static_cast<zend_long>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(php_clustered_session_clock()->Now() - since).count());
-}
 
 const char* ModeOf(const SessionContext* context) {
   if (context == nullptr) return "unusable";
@@ -103,7 +25,7 @@ const char* ModeOf(const SessionContext* context) {
 void AddNodes(zval* to, const SessionContext* context) {
   array_init(to);
   for (uint32_t i = 0; context != nullptr && i < context->nodes->size(); ++i) {
-    const NodeFacts facts = FactsOf(context->nodes->member(i), context->settings.retry_interval);
+    const NodeFacts facts = php_clustered_session_node_facts(*context, i);
     zval node;
     array_init(&node);
     add_assoc_string(&node, "address", facts.address);
@@ -118,29 +40,20 @@ void AddNodes(zval* to, const SessionContext* context) {
   }
 }
 
-// How many copies and tombstones of this server's sessions a node lacks, as far as they were counted.
-struct Missing {
-  zend_long copies = 0;
-  zend_long tombstones = 0;
-};
-
-Missing MissingOn(const SessionContext& context, uint32_t node) {
-  const NodeMemory* memory = context.shared->repair.FindMemoryOf(context.pool_hash, context.nodes->member(node).hash);
-  if (memory == nullptr) return {};
-  return {static_cast<zend_long>(memory->copies_missing.load()),
-          static_cast<zend_long>(memory->tombstones_missing.load())};
-}
-
-// Without nodes there is nothing to bring back.
-bool Whole(const SessionContext* context) {
+// Without nodes there is nothing to bring back. Where a part of the store is held by a stopped worker, what it has
+// cannot be told.
+bool Whole(const SessionContext* context, const LocalStore::Usage& usage) {
   bool whole = false;
-  Guarded([&] { whole = context != nullptr && (context->nodes->empty() || clustered_session::IsWhole(*context)); });
+  Guarded([&] {
+    whole = usage.busy_parts == 0 && context != nullptr &&
+            (context->nodes->empty() || clustered_session::IsWhole(*context));
+  });
   return whole;
 }
 
-void AddRepair(zval* to, const SessionContext* context) {
+void AddRepair(zval* to, const SessionContext* context, const LocalStore::Usage& usage) {
   array_init(to);
-  const bool whole = Whole(context);
+  const bool whole = Whole(context, usage);
   RepairView* view = context == nullptr || context->nodes->empty()
                          ? nullptr
                          : context->shared->repair.ViewOf(context->pool, context->pool_hash);
@@ -148,7 +61,7 @@ void AddRepair(zval* to, const SessionContext* context) {
   zval missing;
   array_init(&missing);
   for (uint32_t i = 0; view != nullptr && i < context->nodes->size(); ++i) {
-    const Missing on = MissingOn(*context, i);
+    const MissingFacts on = php_clustered_session_missing_on(*context, i);
     zval node;
     array_init(&node);
     add_assoc_long(&node, "copies", on.copies);
@@ -168,7 +81,7 @@ void AddRepair(zval* to, const SessionContext* context) {
 
 void AddCounters(zval* to, const clustered_session::Counters& counters) {
   array_init(to);
-#define X(name) add_assoc_long(to, #name, static_cast<zend_long>(counters.name.Get()));
+#define X(name, help) add_assoc_long(to, #name, static_cast<zend_long>(counters.name.Get()));
   CLUSTERED_SESSION_COUNTERS(X)
 #undef X
 }
@@ -178,7 +91,7 @@ void AddCounters(zval* to, const clustered_session::Counters& counters) {
 PHP_FUNCTION(clustered_session_status) {
   ZEND_PARSE_PARAMETERS_NONE();
   LocalStore* store = php_clustered_session_store();
-  const SessionContext* context = CurrentContext();
+  const SessionContext* context = php_clustered_session_current_context();
   array_init(return_value);
   add_assoc_string(return_value, "version", PHP_CLUSTERED_SESSION_VERSION);
   add_assoc_string(return_value, "mode", ModeOf(context));
@@ -191,7 +104,7 @@ PHP_FUNCTION(clustered_session_status) {
   zval nodes;
   AddNodes(&nodes, context);
   add_assoc_zval(return_value, "nodes", &nodes);
-  const zend_long alone_for_ms = AloneForMs(context);
+  const zend_long alone_for_ms = php_clustered_session_alone_for_ms(context);
   add_assoc_bool(return_value, "alone", alone_for_ms >= 0);
   add_assoc_long(return_value, "alone_for_ms", alone_for_ms >= 0 ? alone_for_ms : 0);
   if (store == nullptr) return;
@@ -209,6 +122,7 @@ PHP_FUNCTION(clustered_session_status) {
   add_assoc_long(&memory, "entries", static_cast<zend_long>(usage.entries));
   add_assoc_long(&memory, "entries_max", static_cast<zend_long>(usage.entries_max));
   add_assoc_long(&memory, "unreplicated", static_cast<zend_long>(usage.unreplicated));
+  add_assoc_long(&memory, "busy_parts", static_cast<zend_long>(usage.busy_parts));
   add_assoc_zval(return_value, "memory", &memory);
 
   const auto* shared = static_cast<const clustered_session::SharedState*>(store->Extra());
@@ -226,7 +140,7 @@ PHP_FUNCTION(clustered_session_status) {
   add_assoc_zval(return_value, "flush", &flush);
 
   zval repair;
-  AddRepair(&repair, context);
+  AddRepair(&repair, context, usage);
   add_assoc_zval(return_value, "repair", &repair);
 
   const SessionLocks::Usage lock_usage = store->locks().GetUsage();
@@ -241,7 +155,7 @@ PHP_FUNCTION(clustered_session_status) {
 
 PHP_MINFO_FUNCTION(clustered_session) {
   LocalStore* store = php_clustered_session_store();
-  const SessionContext* context = CurrentContext();
+  const SessionContext* context = php_clustered_session_current_context();
   char text[512];
   php_info_print_table_start();
   php_info_print_table_row(2, "clustered_session", "enabled");
@@ -252,7 +166,7 @@ PHP_MINFO_FUNCTION(clustered_session) {
     php_info_print_table_row(2, "Note", "session.save_path is empty: sessions live on this server only");
   }
   php_info_print_table_row(2, "Server", CSG(settings)->server_id.c_str());
-  if (const zend_long alone_for_ms = AloneForMs(context); alone_for_ms >= 0) {
+  if (const zend_long alone_for_ms = php_clustered_session_alone_for_ms(context); alone_for_ms >= 0) {
     snprintf(text, sizeof text, "no node answers since " ZEND_LONG_FMT " s: changes stay on this server only",
              alone_for_ms / 1000);
     php_info_print_table_row(2, "Alone", text);
@@ -265,14 +179,14 @@ PHP_MINFO_FUNCTION(clustered_session) {
     snprintf(text, sizeof text, "%zu bytes", store->HugeMemory());
     php_info_print_table_row(2, "In huge pages", text);
     if (context != nullptr && !context->nodes->empty()) {
-      Missing all;
+      MissingFacts all;
       for (uint32_t i = 0; i < context->nodes->size(); ++i) {
-        const Missing on = MissingOn(*context, i);
+        const MissingFacts on = php_clustered_session_missing_on(*context, i);
         all.copies += on.copies;
         all.tombstones += on.tombstones;
       }
       snprintf(text, sizeof text, "%s; " ZEND_LONG_FMT " copies and " ZEND_LONG_FMT " tombstones are missing",
-               Whole(context) ? "whole" : "not whole", all.copies, all.tombstones);
+               Whole(context, usage) ? "whole" : "not whole", all.copies, all.tombstones);
       php_info_print_table_row(2, "Repair", text);
     }
     const SessionLocks::Usage locks = store->locks().GetUsage();
@@ -286,7 +200,7 @@ PHP_MINFO_FUNCTION(clustered_session) {
     php_info_print_table_start();
     php_info_print_table_header(5, "Node", "Address", "Code in IDs", "State", "Operations (failed)");
     for (uint32_t i = 0; i < context->nodes->size(); ++i) {
-      const NodeFacts facts = FactsOf(context->nodes->member(i), context->settings.retry_interval);
+      const NodeFacts facts = php_clustered_session_node_facts(*context, i);
       snprintf(text, sizeof text, ZEND_LONG_FMT " (" ZEND_LONG_FMT ")", facts.operations, facts.failures);
       php_info_print_table_row(5, facts.name, facts.address, facts.code, facts.state, text);
     }
@@ -296,7 +210,7 @@ PHP_MINFO_FUNCTION(clustered_session) {
     const clustered_session::Counters& counters = store->counters();
     php_info_print_table_start();
     php_info_print_table_header(2, "Counter", "Since this server's start");
-#define X(name)                                                 \
+#define X(name, help)                                           \
   snprintf(text, sizeof text, "%" PRIu64, counters.name.Get()); \
   php_info_print_table_row(2, #name, text);
     CLUSTERED_SESSION_COUNTERS(X)

@@ -30,6 +30,7 @@ Status ReadPath::Load() {
 // answers at all, it is the read without a lock, which serves a local copy or fails.
 Status ReadPath::LoadUnderClusterLock(TimePoint give_up_at) {
   ClusterSessionLock* lock = open_.locks.NewClusterClaim();
+  const TimePoint began = open_.Now();
   bool waited = false;
   for (size_t unanswered = 0;;) {
     // As often as there are nodes the next one gets its chance; after that the read goes on without, or fails below.
@@ -39,6 +40,7 @@ Status ReadPath::LoadUnderClusterLock(TimePoint give_up_at) {
     const Result<Outcome> outcome = LoadLocked(open_.Now());
     if (!outcome.ok()) return outcome.error();
     if (*outcome == Outcome::kLoaded) {
+      if (waited) AddTime(&open_.counters().lock_wait, open_.Now() - began);
       if (lock->held() || !lock->any_answer()) return Status::Ok();
       return Error(ErrorCode::kUnavailable,
                    "no node takes the session's lock (out of memory?): the session does not start without it");
@@ -53,6 +55,7 @@ Status ReadPath::LoadUnderClusterLock(TimePoint give_up_at) {
       const TimePoint now = open_.Now();
       if (now >= give_up_at) {
         open_.counters().lock_timeouts.Add();
+        AddTime(&open_.counters().lock_wait, now - began);
         return open_.locks.TimedOut(lock->other() + " has it");
       }
       context_.clock->Pause(std::min(lock->NextPause(), give_up_at - now));

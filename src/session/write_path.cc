@@ -18,7 +18,10 @@ Status WritePath::Write(std::string_view payload, bool empty) {
   if (loaded_.exists() && payload == loaded_.image.payload()) return KeepUnchanged(payload);
   if (!loaded_.exists() && (empty || IsEmpty(payload))) return KeepNothing();
   Status status = Committer(&open_, &loaded_).Commit(payload);
-  if (status.ok()) open_.counters().writes.Add();
+  if (status.ok()) {
+    open_.counters().writes.Add();
+    open_.counters().session_size.Add(payload.size());
+  }
   return status;
 }
 

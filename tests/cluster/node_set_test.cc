@@ -162,5 +162,31 @@ TEST_CASE("who was answered just now is not alone, also if no node takes a new c
   CHECK(events == 0);
 }
 
+TEST_CASE("the time of an operation is its node's own, and a failure is counted by its reason") {
+  Nodes nodes(milliseconds(300), Duration::zero());
+  REQUIRE(nodes.set->ReadAll({2}, "k", Now() + seconds(10))[0].reply.status == NodeStatus::kMiss);  // connects
+  const auto over = [&](size_t node, int64_t micros) {
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < NodeTimeHistogram::kBuckets; ++i) {
+      if (i > 0 && NodeTimeHistogram::Bound(i - 1) >= static_cast<uint64_t>(micros)) {
+        count += nodes.health[node].time.Count(i);
+      }
+    }
+    return count;
+  };
+  REQUIRE(nodes.set->ReadAll({0, 2}, "k", Now() + seconds(10))[1].reply.status == NodeStatus::kMiss);
+  // It takes 50 ms; who waited for the black hole beside it, 300.
+  CHECK(over(0, 262'144) == 1);
+  CHECK(over(2, 262'144) == 0);
+  CHECK(over(2, 32'768) == 2);
+  CHECK(nodes.health[2].time.Sum() >= 100'000);
+  const auto failed = [&](size_t node, NodeFailure by) {
+    return nodes.health[node].failed_by[static_cast<size_t>(by)].load();
+  };
+  CHECK(failed(0, NodeFailure::kConnectTimeout) == 1);
+  CHECK(failed(0, NodeFailure::kTimeout) == 0);
+  CHECK(failed(2, NodeFailure::kConnectTimeout) == 0);
+}
+
 }  // namespace
 }  // namespace clustered_session
