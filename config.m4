@@ -220,6 +220,7 @@ struct Value {
     src/php/cookie_header.cc
     src/php/facts.cc
     src/php/ini.cc
+    src/php/inspect.cc
     src/php/metrics.cc
     src/php/module.cc
     src/php/notices.cc
@@ -245,6 +246,7 @@ struct Value {
     src/session/flush_seat.cc
     src/session/flusher.cc
     src/session/held_locks.cc
+    src/session/inspection.cc
     src/session/loaded_session.cc
     src/session/lock_keeper.cc
     src/session/lock_leases.cc

@@ -31,3 +31,12 @@ function clustered_session_status(): array {}
  * charset=utf-8`. Asks no node. docs/monitoring.md has a page that serves it.
  */
 function clustered_session_metrics(): string {}
+
+/**
+ * What each node of session.save_path holds of a session; never its content. Asks them, and changes nothing. By the
+ * names of the nodes that may hold it, the first ones first. `holds` is `session`, `end` (it was destroyed), `nothing`,
+ * or `unknown`, with an `error`. Throws an Error if session.save_path cannot be used.
+ *
+ * @return array<string, array{should_hold: bool, holds: string, error?: string, version?: int, epoch?: int, owner?: string, lifetime?: int, bytes?: int}>
+ */
+function clustered_session_inspect(string $id): array {}

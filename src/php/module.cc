@@ -36,6 +36,7 @@ static PHP_GINIT_FUNCTION(clustered_session) {
   clustered_session_globals->shown = new std::shared_ptr<const clustered_session::SessionContext>();
   clustered_session_globals->sent_affinity = new SentAffinity();
   clustered_session_globals->metrics = new std::string();
+  clustered_session_globals->inspected = new std::vector<clustered_session::NodeHolding>();
 }
 
 static PHP_GSHUTDOWN_FUNCTION(clustered_session) {
@@ -44,6 +45,7 @@ static PHP_GSHUTDOWN_FUNCTION(clustered_session) {
   delete clustered_session_globals->shown;
   delete clustered_session_globals->sent_affinity;
   delete clustered_session_globals->metrics;
+  delete clustered_session_globals->inspected;
   delete clustered_session_globals->worker;
   delete clustered_session_globals->notices;
   delete clustered_session_globals->settings;
@@ -93,6 +95,7 @@ static ZEND_MODULE_POST_ZEND_DEACTIVATE_D(clustered_session) {
     CSG(replaced)->clear();
     CSG(shown)->reset();
     std::string().swap(*CSG(metrics));
+    CSG(inspected)->clear();
     *CSG(sent_affinity) = SentAffinity();
   });
   php_clustered_session_log_warnings();  // no script is left to warn

@@ -25,6 +25,7 @@ extern "C" {
 
 #include "php_clustered_session.h"
 #include "src/local/local_store.h"
+#include "src/session/inspection.h"
 #include "src/session/session.h"
 #include "src/session/shared_state.h"
 #include "src/session/worker.h"
@@ -62,6 +63,7 @@ SentAffinity* sent_affinity;                                // by the response t
 std::vector<clustered_session::Notice>* notices;
 std::shared_ptr<const clustered_session::SessionContext>* shown;  // by clustered_session_status() and phpinfo() last
 std::string* metrics;                                             // the text of clustered_session_metrics()
+std::vector<clustered_session::NodeHolding>* inspected;           // by clustered_session_inspect() last
 char message[PHP_CLUSTERED_SESSION_MESSAGE_MAX];                  // one line for the second phase
 ZEND_END_MODULE_GLOBALS(clustered_session)
 
@@ -95,6 +97,7 @@ bool php_clustered_session_due_affinity(const clustered_session::Session& sessio
 // status.cc
 PHP_FUNCTION(clustered_session_status);
 PHP_FUNCTION(clustered_session_metrics);  // metrics.cc
+PHP_FUNCTION(clustered_session_inspect);  // inspect.cc
 PHP_MINFO_FUNCTION(clustered_session);
 
 // notices.cc

@@ -1,0 +1,57 @@
+// What nodes hold of a session, see inspection.h. Layer: session.
+#include "src/session/inspection.h"
+
+#include <algorithm>
+
+#include "src/record/record.h"
+#include "src/session/session_address.h"
+
+namespace clustered_session {
+namespace {
+
+void Describe(const NodeReply& reply, const std::string& key, NodeHolding* holding) {
+  switch (reply.status) {
+    case NodeStatus::kMiss:
+      holding->what = NodeHolding::What::kNothing;
+      return;
+    case NodeStatus::kHit:
+      break;
+    case NodeStatus::kSkipped:
+      holding->why = "not asked, as it failed lately";
+      return;
+    default:
+      holding->why = reply.error;
+      return;
+  }
+  const Result<Record> record = DecodeRecord(reply.value, key);
+  if (!record.ok()) {
+    holding->why = "unreadable: " + record.error().message();
+    return;
+  }
+  holding->epoch = record->epoch;
+  holding->what = record->tombstone() ? NodeHolding::What::kEnd : NodeHolding::What::kSession;
+  if (record->tombstone()) return;
+  holding->version = record->version;
+  holding->owner = record->instance;
+  holding->lifetime_s = record->lifetime_s;
+  holding->bytes = record->payload.size();
+}
+
+}  // namespace
+
+std::vector<NodeHolding> InspectSession(const SessionContext& context, std::string_view id) {
+  std::vector<NodeHolding> holdings;
+  if (context.nodes->empty()) return holdings;
+  const NodeItems items(context, SessionAddress(context, id), Entry());
+  const std::vector<uint32_t> copies = items.Copies();
+  for (const NodeSet::Read& read :
+       context.nodes->ReadAll(items.placement, items.key, NodeDeadline(context, context.clock->Now()))) {
+    NodeHolding& holding = holdings.emplace_back();
+    holding.node = read.node;
+    holding.should_hold = std::find(copies.begin(), copies.end(), read.node) != copies.end();
+    Describe(read.reply, items.key, &holding);
+  }
+  return holdings;
+}
+
+}  // namespace clustered_session
