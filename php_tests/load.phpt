@@ -25,6 +25,8 @@ string(9) "clustered"
 Array
 (
     [0] => clustered_session_status
+    [1] => clustered_session_metrics
+    [2] => clustered_session_inspect
 )
 Array
 (

@@ -188,14 +188,14 @@ function figure(string $label, mixed $value, string $sentence, ?string $key = nu
 
 function nodes_html(array $status): string {
   if (empty($status['nodes'])) return '';
-  $html = '<h3>Nodes</h3><div class="wide"><table><tr><th scope="col">Node<th scope="col">State<th scope="col">Operations<th scope="col">Failed<th scope="col">Lacks copies<th scope="col">Lacks ends</tr>';
+  $html = '<h3>Nodes</h3><div class="wide"><table><tr><th scope="col">Node<th scope="col">State<th scope="col">Operations<th scope="col">Failed<th scope="col">Lacks</tr>';
   foreach ($status['nodes'] as $name => $node) {
     $missing = $status['repair']['missing'][$name] ?? [];
-    $html .= sprintf('<tr><th scope="row">%s <small>%s</small><td class="state %s">%s<td>%s<td>%s<td>%s<td>%s</tr>', e($name), e($node['address']),
-      e($node['state']), e($node['state']), e($node['operations']), e($node['failures']), e($missing['copies'] ?? 0), e($missing['tombstones'] ?? 0));
+    $html .= sprintf('<tr><th scope="row">%s <small>%s</small><td class="state %s">%s<td>%s<td>%s<td>%s</tr>', e($name), e($node['address']),
+      e($node['state']), e($node['state']), e($node['operations']), e($node['failures']), e(($missing['copies'] ?? 0) + ($missing['tombstones'] ?? 0)));
   }
   return "$html</table></div><p>The memcached servers that keep a copy of each session. A node that is down costs no session while another one has its copies. "
-    . '“Lacks” is what the background still has to bring there; an end is the note that a session was logged out.</p>';
+    . '“Lacks” is how many records the background still has to bring there: copies, and notes that a session was logged out.</p>';
 }
 
 function numbers_html(string $server, array $status): string {
@@ -205,7 +205,7 @@ function numbers_html(string $server, array $status): string {
   $repair = $status['repair'] ?? [];
   $other = max(0, $counters['node_reads'] - $counters['validations'] - $counters['takeovers']);
   $kinds = [['served here', $counters['local_hits']], ['validated', $counters['validations']], ['taken over', $counters['takeovers']], ['else', $other]];
-  $html = '<h3>Requests</h3>' . bar($kinds, (float) array_sum(array_column($kinds, 1))) . '<ul>';
+  $html = '<h3>Requests</h3>' . bar($kinds, (float) array_sum(array_column($kinds, 1))) . '<ul class="kinds">';
   $html .= figure('served here', $counters['local_hits'], 'Reads answered from local memory; no node was asked. Should be most of them.', "$server hits");
   $html .= figure('validated', $counters['validations'], 'Reads that asked one node whether the local copy still holds. Many: clustered_session.local_trust is short.', "$server validations");
   $html .= figure('taken over', $counters['takeovers'], 'Sessions fetched from another web server. Many, with no failure: the load balancer is not sticky.', "$server takeovers");
@@ -280,6 +280,7 @@ small, p { color: var(--soft) } small { font-weight: normal }
 ul { list-style: none; margin: .5rem 0 0; padding: 0; display: grid; gap: .6rem 1rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)) }
 li small { display: block; line-height: 1.3 } .value { font-variant-numeric: tabular-nums } li.bad .value { color: var(--warning); font-weight: bold }
 .bar { display: block; width: 100%; height: 10px } .rest { fill: var(--line) } .part0 { fill: var(--a) } .part1 { fill: var(--b) } .part2 { fill: var(--c) } .part3 { fill: var(--d) }
+.kinds li:nth-child(-n+4) b { padding-left: .4rem; border-left: .6rem solid var(--a) } .kinds li:nth-child(2) b { border-color: var(--b) } .kinds li:nth-child(3) b { border-color: var(--c) } .kinds li:nth-child(4) b { border-color: var(--d) }
 .plot { display: block; width: 100%; height: 24px } .plot path { fill: none; stroke: var(--a); stroke-width: 1.5; vector-effect: non-scaling-stroke }
 </style>
 </head>
