@@ -14,6 +14,8 @@ NodeReply ContestedReply(NodeReply read, std::string_view value) {
   return read;
 }
 
+void Node::Extend(std::string_view, std::string_view) {}
+
 void Node::StartBatch(BatchParts parts, TimePoint deadline) {
   batch_ = parts;
   batch_deadline_ = deadline;

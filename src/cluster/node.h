@@ -152,6 +152,10 @@ class Node {
   // time to live ends it. REQUIRES: no operation under way
   virtual void Release(std::string_view key, const NodeToken& held, TimePoint deadline) = 0;
 
+  // Puts `bytes` behind the item's, if there is such an item. Waits for nothing, and may not arrive; an engine that
+  // cannot do so leaves it out. REQUIRES: no operation under way
+  virtual void Extend(std::string_view key, std::string_view bytes);
+
  protected:
   // A batch by single operations, each with its own `deadline`.
   NodeReply OneByOne(BatchParts parts, const std::function<TimePoint()>& deadline);

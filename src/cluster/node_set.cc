@@ -213,4 +213,8 @@ void NodeSet::Release(uint32_t node, std::string_view key, const NodeToken& held
   if (WorthAsking(node)) members_[node].node->Release(key, held, deadline);
 }
 
+void NodeSet::Extend(uint32_t node, std::string_view key, std::string_view bytes) {
+  if (WorthAsking(node)) members_[node].node->Extend(key, bytes);
+}
+
 }  // namespace clustered_session

@@ -109,6 +109,9 @@ class NodeSet {
   // Gives a lock back, if it is still the one that `held` names; no wait.
   void Release(uint32_t node, std::string_view key, const NodeToken& held, TimePoint deadline);
 
+  // Puts `bytes` behind an item's; no wait. See Node.
+  void Extend(uint32_t node, std::string_view key, std::string_view bytes);
+
   // Who hears of each change of state that this set notices, one line each: the log. Nobody, until this is called.
   void TellTo(NodeEventSink sink) { watch_.TellTo(std::move(sink)); }
 

@@ -61,6 +61,7 @@ class MemcachedNode final : public Node {
   void Release(std::string_view key, const NodeToken& held, TimePoint deadline) override {
     engine_->Release(key, held, deadline);
   }
+  void Extend(std::string_view key, std::string_view bytes) override { engine_->Extend(key, bytes); }
 
  private:
   NodeReply Finish(NodeOperation::Kind kind) {

@@ -187,4 +187,12 @@ void MetaNode::Release(std::string_view key, const NodeToken& held, TimePoint) {
   connection.SendNow(text);
 }
 
+void MetaNode::Extend(std::string_view key, std::string_view bytes) {
+  MetaConnection& connection = first_->connection();
+  if (!connection.usable()) return;
+  std::string text;
+  AppendExtend(key, bytes, &text);
+  connection.SendNow(text);
+}
+
 }  // namespace clustered_session

@@ -39,6 +39,7 @@ class MetaNode final : public NodeEngine, private Pollable {
   NodeReply FinishBatch() override { return Finish(NodeOperation::Kind::kBatch); }
   Pollable* pollable() override { return this; }
   void Release(std::string_view key, const NodeToken& held, TimePoint deadline) override;
+  void Extend(std::string_view key, std::string_view bytes) override;
 
  private:
   void Launch() override;

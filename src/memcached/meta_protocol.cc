@@ -237,6 +237,12 @@ void AppendRemove(std::string_view key, uint64_t cas, std::string* text) {
   text->append(" noreply\r\n\r\n");
 }
 
+void AppendExtend(std::string_view key, std::string_view bytes, std::string* text) {
+  text->append("append ").append(key).append(" 0 0 ");
+  AppendNumber(bytes.size(), text);
+  text->append(" noreply\r\n").append(bytes).append("\r\n");
+}
+
 MetaReplyScan ScanReply(std::string_view bytes, const MetaCommand& command, uint32_t number) {
   if (command.kind == MetaCommand::Kind::kSettings) return ScanSettings(bytes);
   if (command.kind == MetaCommand::Kind::kStore) return ScanStore(bytes, command, number);

@@ -76,6 +76,8 @@ void AppendLine(const MetaCommand& command, uint32_t number, std::string* text);
 void AppendRest(const MetaCommand& command, uint32_t number, std::string* text);
 // Removes an item if it is the one that `cas` names: a store of nothing that is gone at once, with no reply.
 void AppendRemove(std::string_view key, uint64_t cas, std::string* text);
+// Puts `bytes` behind the item's, if there is such an item, with no reply.
+void AppendExtend(std::string_view key, std::string_view bytes, std::string* text);
 
 // REQUIRES: HasReply(command)
 MetaReplyScan ScanReply(std::string_view bytes, const MetaCommand& command, uint32_t number);

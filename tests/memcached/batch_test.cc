@@ -95,5 +95,20 @@ TEST_CASE("a node that does not answer costs a batch its time, and no more") {
   server.Continue();
 }
 
+TEST_CASE("what is put behind an item is there for the next question, and makes no item where there is none") {
+  EachPeer peer;
+  const auto client = peer.NewNode();
+  REQUIRE(client->Write("k", "one").status == NodeStatus::kStored);
+  client->node->Extend("k", " two");
+  client->node->Extend("none", "two");
+  client->node->Extend("k", " three");
+  const std::string expected = peer.kind.engine == Engine::kMeta ? "one two three" : "one";
+  const NodeReply reply = client->Read("k");
+  CHECK(reply.status == NodeStatus::kHit);
+  CHECK(reply.value == expected);
+  CHECK(client->Read("none").status == NodeStatus::kMiss);
+  CHECK(client->Write("k", "four", reply.token).status == NodeStatus::kStored);
+}
+
 }  // namespace
 }  // namespace clustered_session

@@ -50,6 +50,7 @@ class DyingNode final : public Node {
   void Release(std::string_view key, const NodeToken& held, TimePoint deadline) override {
     node_->Release(key, held, deadline);
   }
+  void Extend(std::string_view key, std::string_view bytes) override { node_->Extend(key, bytes); }
 
  private:
   void DieAt(Step step) const {

@@ -6,18 +6,24 @@
 
 namespace clustered_session {
 
+FakeMemcached::FakeMemcached(std::string name, const Clock* clock)
+    : name_(std::move(name)), clock_(clock), empty_at_s_(clock->UnixSeconds() - 30 * 24 * 3600) {}
+
 void FakeMemcached::RestartEmpty() {
   RestartWith({});
   empty_at_s_ = clock_->UnixSeconds();
 }
 
-std::string FakeMemcached::Sentinel() const {
-  constexpr int64_t kMonth = 30 * 24 * 3600;
-  return SentinelValue(std::to_string(incarnation_), empty_at_s_.value_or(clock_->UnixSeconds() - kMonth));
+void FakeMemcached::Flush() {
+  items_.clear();
+  flushed_ = true;
 }
+
+std::string FakeMemcached::Sentinel() const { return SentinelValue(std::to_string(incarnation_), empty_at_s_); }
 
 void FakeMemcached::RestartWith(std::map<std::string, Item> items) {
   items_ = std::move(items);
+  flushed_ = false;
   last_cas_ = 0;
   delayed_.clear();  // they were on connections to the process that is gone
   for (auto& [key, item] : items_) item.cas = ++last_cas_;
@@ -72,9 +78,10 @@ NodeReply FakeMemcached::Read(const std::string& key, const LockClaim* claim, Sh
     reply.lock_owner = lock->value;
     reply.lock_token = {lock->cas, incarnation_};
   }
-  if (key == kSentinelKey) {
+  if (key == kSentinelKey && !flushed_) {
     reply.status = NodeStatus::kHit;
     reply.value = Sentinel();
+    reply.token = {1, incarnation_};
     return reply;
   }
   const Item* item = Find(key);
@@ -94,6 +101,13 @@ NodeReply FakeMemcached::Read(const std::string& key, const LockClaim* claim, Sh
 void FakeMemcached::Release(const std::string& key, const NodeToken& held) {
   const Item* item = down_ || held.incarnation != incarnation_ ? nullptr : Find(key);
   if (item != nullptr && item->cas == held.cas) items_.erase(key);
+}
+
+void FakeMemcached::Extend(const std::string& key, std::string_view bytes) {
+  Item* item = down_ || hung_ != nullptr || full_ ? nullptr : Find(key);
+  if (item == nullptr) return;
+  item->value += bytes;
+  NewToken(item);
 }
 
 // A conditional write as memcached's cas and add do it. Whether the condition held.
@@ -171,8 +185,50 @@ void FakeNode::StartWrite(std::string_view key, std::string_view value, std::chr
   if (reply_.status == NodeStatus::kStored) stored_.push_back({std::string(key), std::string(value)});
 }
 
+// All that is asked at once arrives at once.
+void FakeNode::StartBatch(BatchParts parts, TimePoint deadline) {
+  deadline_ = NodeTime(deadline);
+  in_time_ = server_->InTime(deadline_);
+  reached_ = Reaches();
+  batch_ = parts;
+  reply_ = {};
+  reply_.status = NodeStatus::kHit;
+  for (const BatchPart& part : parts) {
+    const std::string key(part.key);
+    NodeReply one = !reached_ ? server_->Unreachable()
+                    : part.kind == BatchPart::Kind::kStore
+                        ? server_->Write(key, std::string(part.value), part.ttl, part.expected, part.mark)
+                        : server_->Read(key, nullptr, part.kind == BatchPart::Kind::kLook ? Show::kMark : Show::kValue);
+    if (one.status == NodeStatus::kError) {
+      reply_ = std::move(one);
+      return;
+    }
+    reply_.batch.push_back(Shown(std::move(one)));
+  }
+}
+
+NodeReply FakeNode::FinishBatch() {
+  NodeReply reply = Finish();
+  for (size_t i = 0; i < reply.batch.size(); ++i) {
+    if (reply.batch[i].status != NodeStatus::kStored) continue;
+    stored_.push_back({std::string(batch_[i].key), std::string(batch_[i].value)});
+  }
+  return reply;
+}
+
 void FakeNode::Release(std::string_view key, const NodeToken& held, TimePoint) {
   if (Reaches()) server_->Release(std::string(key), held);
+}
+
+void FakeNode::Extend(std::string_view key, std::string_view bytes) {
+  if (Reaches()) server_->Extend(std::string(key), bytes);
+}
+
+NodeReply FakeNode::Shown(NodeReply reply) const {
+  if (reply.status != NodeStatus::kConflict || !reply.token.known() || server_->shows()) return reply;
+  NodeReply contested;
+  contested.status = NodeStatus::kContested;
+  return contested;
 }
 
 NodeReply FakeNode::Finish() {
@@ -181,10 +237,7 @@ NodeReply FakeNode::Finish() {
     if (reply.status == NodeStatus::kStored) stored_.pop_back();
     reply = server_->Silent();
   }
-  if (reply.status == NodeStatus::kConflict && reply.token.known() && !server_->shows()) {
-    reply = {};
-    reply.status = NodeStatus::kContested;
-  }
+  reply = Shown(std::move(reply));
   failed_last_ = reply.status == NodeStatus::kError;
   connected_ = !failed_last_;
   if (!failed_last_) ++answered_;

@@ -27,7 +27,7 @@ class FakeMemcached {
     uint32_t mark = 0;
   };
 
-  FakeMemcached(std::string name, const Clock* clock) : name_(std::move(name)), clock_(clock) {}
+  FakeMemcached(std::string name, const Clock* clock);
 
   const std::string& name() const { return name_; }
 
@@ -60,6 +60,7 @@ class FakeMemcached {
   void set_keeps_incarnation(bool keeps) { keeps_incarnation_ = keeps; }
   // Likewise: stores whatever it is given, whatever the item is.
   void set_unconditional(bool unconditional) { unconditional_ = unconditional; }
+  void Flush();                                         // forgets all items, its sentinel among them
   void RestartEmpty();                                  // a new incarnation without items, as of now
   void RestartWith(std::map<std::string, Item> items);  // a new incarnation that comes back with old items
 
@@ -73,7 +74,7 @@ class FakeMemcached {
   bool hung() const { return hung_ != nullptr; }
   TimePoint Now() const { return clock_->Now(); }
   std::map<std::string, Item>& items() { return items_; }
-  // The value of its sentinel, which it has since it was last empty, or for a month.
+  // The value of its sentinel, which it has since it was last empty, or for a month at the test's start.
   std::string Sentinel() const;
   Item* Find(const std::string& key);
   // A test has changed the item's value: whoever held its token holds it no longer.
@@ -84,6 +85,7 @@ class FakeMemcached {
 
   NodeReply Read(const std::string& key, const LockClaim* claim = nullptr, Show show = Show::kValue);
   void Release(const std::string& key, const NodeToken& held);
+  void Extend(const std::string& key, std::string_view bytes);
   NodeReply Write(const std::string& key, const std::string& value, std::chrono::seconds ttl, const NodeToken& expected,
                   uint32_t mark = 0);
 
@@ -113,7 +115,8 @@ class FakeMemcached {
   std::map<std::string, Item> items_;
   uint64_t last_cas_ = 0;  // starts anew with each incarnation, as memcached's does
   uint32_t incarnation_ = 1;
-  std::optional<int64_t> empty_at_s_;  // since 1970
+  int64_t empty_at_s_;    // since 1970
+  bool flushed_ = false;  // its sentinel is an item like any other, if there is one
   uint64_t size_max_ = 1u << 20;
   int writes_left_ = -1;
   int lose_answer_after_ = -1;  // -1: none is
@@ -147,7 +150,10 @@ class FakeNode final : public Node {
   void StartWrite(std::string_view key, std::string_view value, std::chrono::seconds ttl, const NodeToken& expected,
                   TimePoint deadline, uint32_t mark) override;
   NodeReply FinishWrite() override { return Finish(); }
+  void StartBatch(BatchParts parts, TimePoint deadline) override;
+  NodeReply FinishBatch() override;
   void Release(std::string_view key, const NodeToken& held, TimePoint deadline) override;
+  void Extend(std::string_view key, std::string_view bytes) override;
 
   void set_partitioned(bool partitioned) { partitioned_ = partitioned; }  // between this web server and the node
   bool partitioned() const { return partitioned_; }
@@ -168,6 +174,7 @@ class FakeNode final : public Node {
 
  private:
   bool Reaches();
+  NodeReply Shown(NodeReply reply) const;
   NodeReply Finish();
   TimePoint NodeTime(TimePoint deadline) const { return server_->Now() + (deadline - clock_->Now()); }
 
@@ -175,6 +182,7 @@ class FakeNode final : public Node {
   const Clock* clock_;
   std::string address_;
   NodeReply reply_;
+  BatchParts batch_;
   TimePoint deadline_;  // by the node's clock
   bool in_time_ = true;
   bool partitioned_ = false;
