@@ -1,28 +1,26 @@
-// Markers on nodes, see node_memory.h. Layer: session.
+// Sentinels on nodes, see node_memory.h. Layer: session.
 #include "src/session/node_memory.h"
 
 #include <algorithm>
 #include <string>
 #include <utility>
 
+#include "src/cluster/sentinel.h"
 #include "src/session/shared_state.h"
 
 namespace clustered_session {
 namespace {
 
-constexpr char kMarkerKey[] = "node-memory";  // behind the prefix; shorter than any session's
-constexpr std::chrono::seconds kMarkerTimeToLive = std::chrono::hours(24 * 30);
-
-std::string KeyOf(const SessionContext& context) { return context.settings.prefix + kMarkerKey; }
+constexpr std::chrono::seconds kSentinelTimeToLive = std::chrono::hours(24 * 30);
 
 // One that nobody has used.
-std::string NewMarker(const SessionContext& context) {
+std::string NewSentinel(const SessionContext& context) {
   const uint64_t seed[2] = {context.store->instance(), context.store->NextNumber()};
-  const SessionKey hash = Hash128({}, "marker", {reinterpret_cast<const char*>(seed), sizeof seed});
-  return StorageKey({}, hash);
+  const SessionKey hash = Hash128({}, "sentinel", {reinterpret_cast<const char*>(seed), sizeof seed});
+  return SentinelValue(StorageKey({}, hash), context.clock->UnixSeconds());
 }
 
-uint64_t NameOf(std::string_view marker) { return Hash128({}, "marker", marker).Hash64() | 1; }
+uint64_t NameOf(std::string_view sentinel) { return Hash128({}, "sentinel", sentinel).Hash64() | 1; }
 
 // One item of each node: its reply, or what became of asking.
 std::vector<NodeReply> AskAll(const SessionContext& context, const std::vector<NodeSet::Batch>& batches) {
@@ -36,23 +34,22 @@ std::vector<NodeReply> AskAll(const SessionContext& context, const std::vector<N
 }
 
 // By node.
-std::vector<NodeReply> ReadMarkers(const SessionContext& context) {
-  const std::string key = KeyOf(context);
+std::vector<NodeReply> ReadSentinels(const SessionContext& context) {
   std::vector<NodeSet::Batch> batches(context.nodes->size());
   for (uint32_t node = 0; node < batches.size(); ++node) {
-    batches[node] = {node, {{BatchPart::Kind::kRead, key, {}, {}, {}}}};
+    batches[node] = {node, {{BatchPart::Kind::kRead, kSentinelKey, {}, {}, {}}}};
   }
   return AskAll(context, batches);
 }
 
-// Puts markers where there are none, and makes each such read one that has found what is there now.
-void PutMarkers(const SessionContext& context, std::vector<NodeReply>* reads) {
-  const std::string marker = NewMarker(context);
-  const std::string key = KeyOf(context);
+// Puts sentinels where there are none, and makes each such read one that has found what is there now. Who connects puts
+// one there, so it has been flushed since, or evicted.
+void PutSentinels(const SessionContext& context, std::vector<NodeReply>* reads) {
+  const std::string sentinel = NewSentinel(context);
   std::vector<NodeSet::Batch> batches;
   for (uint32_t node = 0; node < reads->size(); ++node) {
     if ((*reads)[node].status != NodeStatus::kMiss) continue;
-    batches.push_back({node, {{BatchPart::Kind::kStore, key, marker, kMarkerTimeToLive, {}}}});
+    batches.push_back({node, {{BatchPart::Kind::kStore, kSentinelKey, sentinel, kSentinelTimeToLive, {}}}});
   }
   if (batches.empty()) return;
   const std::vector<NodeReply> replies = AskAll(context, batches);
@@ -61,9 +58,9 @@ void PutMarkers(const SessionContext& context, std::vector<NodeReply>* reads) {
     if (replies[i].status == NodeStatus::kStored) {
       read.status = NodeStatus::kHit;
       read.token = replies[i].token;
-      read.value = marker;
+      read.value = sentinel;
     } else if (replies[i].status != NodeStatus::kRefused) {
-      read.status = NodeStatus::kSkipped;  // another server was faster: the next look finds its marker
+      read.status = NodeStatus::kSkipped;  // another server was faster: the next look finds its sentinel
     }
   }
 }
@@ -75,18 +72,18 @@ void Keep(const NodeReply& reply, TimePoint now, RepairView* view, NodeMemory* m
     memory->answers.store(0);
     return;
   }
-  const uint64_t before = memory->marker.load();
-  // A node that takes no marker, as it is full, is taken for the one that it was.
-  const bool marked = reply.status == NodeStatus::kHit;
-  const uint64_t marker = marked ? NameOf(reply.value) : std::max<uint64_t>(before, 1);
-  const uint32_t incarnation = marked ? reply.token.incarnation : memory->incarnation.load();
-  if ((before != marker || !answered) && view != nullptr) view->due.fetch_add(1);
-  if (before != marker) {
+  const uint64_t before = memory->name.load();
+  // A node that takes no sentinel, as it is full, is taken for the one that it was.
+  const bool named = reply.status == NodeStatus::kHit;
+  const uint64_t name = named ? NameOf(reply.value) : std::max<uint64_t>(before, 1);
+  const uint32_t incarnation = named ? reply.token.incarnation : memory->incarnation.load();
+  if ((before != name || !answered) && view != nullptr) view->due.fetch_add(1);
+  if (before != name) {
     // The time first: nobody may believe an entry of before to be in this memory.
     if (before != 0 && incarnation == memory->incarnation.load()) memory->emptied_at_ns.store(ToNanos(now));
     memory->since_ns.store(ToNanos(now));
     memory->incarnation.store(incarnation);
-    memory->marker.store(marker);
+    memory->name.store(name);
   }
   memory->incarnation.store(incarnation);
   memory->answers.store(1);
@@ -97,8 +94,8 @@ void Keep(const NodeReply& reply, TimePoint now, RepairView* view, NodeMemory* m
 std::vector<NodeView> LookAtNodes(const SessionContext& context) {
   std::vector<NodeView> views(context.nodes->size());
   RepairView* view = context.shared->repair.ViewOf(context.pool, context.pool_hash);
-  std::vector<NodeReply> reads = ReadMarkers(context);
-  PutMarkers(context, &reads);
+  std::vector<NodeReply> reads = ReadSentinels(context);
+  PutSentinels(context, &reads);
   const TimePoint now = context.clock->Now();
   for (uint32_t node = 0; node < reads.size(); ++node) {
     const uint32_t hash = context.nodes->member(node).hash;
@@ -115,12 +112,12 @@ std::vector<NodeView> LookAtNodes(const SessionContext& context) {
 
 bool NodesAreAsSeen(const SessionContext& context) {
   bool all = true;
-  const std::vector<NodeReply> reads = ReadMarkers(context);
+  const std::vector<NodeReply> reads = ReadSentinels(context);
   for (uint32_t node = 0; node < reads.size(); ++node) {
     const uint32_t hash = context.nodes->member(node).hash;
     const NodeMemory* memory = context.shared->repair.FindMemoryOf(context.pool_hash, hash);
     const bool seen = memory != nullptr && memory->answers.load() != 0 && reads[node].status == NodeStatus::kHit &&
-                      memory->marker.load() == NameOf(reads[node].value);
+                      memory->name.load() == NameOf(reads[node].value);
     all = all && seen;
   }
   return all;

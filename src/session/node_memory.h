@@ -1,5 +1,5 @@
-// What each node's memory is and since when: nodes are asked for a marker that this server or another one has put
-// there. A node that has another marker than before has lost what it held, whether it was restarted or flushed.
+// What each node's memory is and since when: nodes are asked for their sentinels. A node that has another one than
+// before has lost what it held, whether it was restarted or flushed.
 // Layer: session. For the thread that repairs, and for the status.
 #ifndef CLUSTERED_SESSION_SESSION_NODE_MEMORY_H_
 #define CLUSTERED_SESSION_SESSION_NODE_MEMORY_H_
@@ -19,9 +19,9 @@ struct NodeView {
   int64_t emptied_at_ns = 0;  // see NodeMemory
 };
 
-// Asks all nodes of the pool at once, puts a marker where there is none, and keeps what is found; at most two waits. A
-// node that answers again, or has another memory than before, makes a walk due. The views are by node.
-// REQUIRES: context.shared
+// Asks all nodes of the pool at once, puts a sentinel where there is none, and keeps what is found; at most two waits.
+// A node that answers again, or has another memory than before, makes a walk due. The views are by node. REQUIRES:
+// context.shared
 std::vector<NodeView> LookAtNodes(const SessionContext& context);
 
 // Whether all nodes answer, with the memories that the last look has found. One wait; changes nothing.

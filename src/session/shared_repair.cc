@@ -48,7 +48,7 @@ NodeMemory* SharedRepair::MemoryOf(uint64_t pool_hash, uint32_t node_hash, TimeP
     if (held != 0 && memory.used_at_ns.load() >= idle_since_ns) continue;
     memory.used_at_ns.store(ToNanos(now));
     if (!memory.key.compare_exchange_strong(held, key)) continue;
-    memory.marker.store(0);
+    memory.name.store(0);
     memory.incarnation.store(0);
     memory.answers.store(0);
     memory.since_ns.store(0);

@@ -15,10 +15,10 @@ namespace clustered_session {
 struct NodeMemory {
   std::atomic<uint64_t> key;            // of pool and node; 0 = free
   std::atomic<int64_t> used_at_ns;      // when it was looked at last
-  std::atomic<uint64_t> marker;         // names what the node's memory holds since when; 0 = it never answered
+  std::atomic<uint64_t> name;           // of its sentinel: names the node's memory; 0 = it never answered
   std::atomic<uint32_t> incarnation;    // of the node process, as its tokens name it
   std::atomic<uint32_t> answers;        // at the last look
-  std::atomic<int64_t> since_ns;        // when this marker was seen first
+  std::atomic<int64_t> since_ns;        // when this sentinel was seen first
   std::atomic<int64_t> emptied_at_ns;   // when the same process was found to have lost its memory; 0 = never
   std::atomic<int64_t> copies_missing;  // entries of this server that the node lacks, as far as they were counted
   std::atomic<int64_t> tombstones_missing;

@@ -160,7 +160,7 @@ TEST_CASE_METHOD(RepairerFixture, "A node that restarts empty gets back all that
 TEST_CASE_METHOD(RepairerFixture, "A node that was flushed is one that has lost its memory", "[repair]") {
   const std::vector<Browser> users = Login(&a, 20);
   Run(&thread);
-  m2.items().clear();
+  m2.Flush();
   CHECK_FALSE(IsWhole(a.context()));
   Run(&thread);
   CHECK(AllOn(users, 2, "n|i:1;"));
@@ -257,10 +257,8 @@ TEST_CASE_METHOD(RepairerFixture, "A request that writes in the middle of a repa
   node->RestartEmpty();
   // Between the thread's question and its write.
   node->BeforeWrite([&] {
-    node->BeforeWrite([&] {
-      browser = user;
-      Serve(&b, "n|i:1;", "n|i:2;");
-    });
+    browser = user;
+    Serve(&b, "n|i:1;", "n|i:2;");
   });
   Run(&thread);
   Run(&other);
