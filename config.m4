@@ -231,6 +231,7 @@ struct Value {
     src/record/ancestry.cc
     src/record/causal_context.cc
     src/record/merge.cc
+    src/record/news_log.cc
     src/record/payload_split.cc
     src/record/record.cc
     src/record/record_format1.cc
@@ -250,6 +251,7 @@ struct Value {
     src/session/loaded_session.cc
     src/session/lock_keeper.cc
     src/session/lock_leases.cc
+    src/session/news.cc
     src/session/node_list.cc
     src/session/node_memory.cc
     src/session/notice.cc
@@ -264,6 +266,7 @@ struct Value {
     src/session/session.cc
     src/session/session_address.cc
     src/session/setup_watch.cc
+    src/session/shared_news.cc
     src/session/shared_repair.cc
     src/session/shared_state.cc
     src/session/succession.cc

@@ -19,6 +19,7 @@ clustered_session.local_trust = "10s" all
 clustered_session.lock = "local" all
 clustered_session.lock_wait = "30s" all
 clustered_session.lock_waiters_max = "32" all
+clustered_session.news_interval = "500ms" system
 clustered_session.on_conflict = "merge" all
 clustered_session.operation_timeout = "250ms" perdir
 clustered_session.password = "" perdir

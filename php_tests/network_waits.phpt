@@ -25,7 +25,8 @@ $page = <<<'END'
 $nodes = [new Node(), new Node()];
 $proxies = array_map(fn($node) => new CountingProxy($node), $nodes);
 // A thread that watches the nodes would be seen by the proxies.
-$ini = ['session.save_path' => save_path(...array_column($proxies, 'port')), 'clustered_session.repair_rate' => '0'];
+$ini = ['session.save_path' => save_path(...array_column($proxies, 'port')), 'clustered_session.repair_rate' => '0',
+  'clustered_session.news_interval' => '0'];
 $a = new WebServer($page, 1, $ini);
 $b = new WebServer($page, 1, ['clustered_session.server_id' => 'b'] + $ini);
 

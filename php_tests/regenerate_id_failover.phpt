@@ -30,7 +30,8 @@ function held(Node $node, int $items): string {
 
 foreach ([false, true] as $node_down) {
   $nodes = ['m1' => new Node(), 'm2' => new Node()];
-  $ini = ['session.save_path' => save_path(...array_values($nodes)), 'clustered_session.repair_rate' => '0'];
+  $ini = ['session.save_path' => save_path(...array_values($nodes)), 'clustered_session.repair_rate' => '0',
+    'clustered_session.news_interval' => '0'];
   [$a, $b] = [new WebServer($page, 1, $ini), new WebServer($page, 1, $ini)];
   $cookies = $a->ask('cart=tea')->cookies;
   $old = $cookies['PHPSESSID'];

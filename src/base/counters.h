@@ -38,6 +38,9 @@ static_assert(sizeof(Counter) == 8 && std::atomic<uint64_t>::is_always_lock_free
   X(merge_collisions, "keys changed on both sides, where one side had to win")                \
   X(history_overflows, "records that no longer name all that they were made from")            \
   X(repairs, "records written to a node that had an older one or none")                       \
+  X(news_told, "takeovers and ends of sessions told to other servers")                        \
+  X(news_read, "of these, those of other servers that were read")                             \
+  X(news_missed, "times that some may have been missed: all local copies are asked for once") \
   X(node_waits, "times a request waited for one or more nodes at once")                       \
   X(node_connects, "connections opened to nodes")                                             \
   X(node_errors, "node operations that failed")                                               \

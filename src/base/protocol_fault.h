@@ -22,7 +22,9 @@ enum class ProtocolFault : uint8_t {
   kBranchesLeftOut,       // of several branches that are met by a read, one stays
   kMarksIgnored,          // what a node does not show is taken for what another one has shown
   kForgottenWritesKnown,  // a server that has lost its copy claims to know all that it has written
+  kNewsIgnored,           // a local copy is trusted whatever news say
   // Writing.
+  kNewsUntold,             // takeovers and destructions are told to nobody
   kSilentOverwrite,        // a branch that is met by a write counts as past
   kVersionsAlone,          // of two records, the one whose write has the higher number was made from the other
   kUnansweredCounts,       // a node that did not answer counts as having acknowledged

@@ -28,6 +28,7 @@ enum EntryFlags : uint32_t {
   kEntryLocalOnly = 1u << 3,        // an empty new session no node was told of; first to be evicted
   kEntryTakeoverPending = 1u << 4,  // taken over, but not yet durable on the nodes under the new epoch
   kEntryStandsIn = 1u << 6,         // enough nodes have acknowledged it, but not the first ones of its placement
+  kEntryNewsDue = 1u << 7,          // unreplicated, and other servers' copies are past once a node has it
   kEntryMadeHere = 1u << 5,         // with kEntryLocalOnly: this server has made its ID
 };
 

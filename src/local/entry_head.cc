@@ -16,7 +16,7 @@ constexpr uint64_t kTimeMax = (uint64_t{1} << (8 * kTimeBytes)) - 1;
 constexpr int64_t kNanosPerMicro = 1000;
 
 // All flags fit into 8 bits.
-static_assert(kEntryStandsIn <= 0x80u);
+static_assert(kEntryNewsDue <= 0x80u);
 
 void StoreTime(int64_t nanos, bool round_up, uint8_t* out) {
   uint64_t micros = nanos <= 0 ? 0 : static_cast<uint64_t>(nanos / kNanosPerMicro);

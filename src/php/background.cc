@@ -47,9 +47,10 @@ bool StaysAfterRequest() {
 // Whether a thread of this process may have to watch nodes. Asked for once in a while only.
 bool WatchIsDue() {
   static std::atomic<int64_t> next_ns{0};
-  if (CSG(settings)->repair_rate == 0) return false;
+  const bool reads_news = CSG(settings)->news_interval > clustered_session::Duration::zero();
+  if (CSG(settings)->repair_rate == 0 && !reads_news) return false;
   LocalStore* store = php_clustered_session_made_store();
-  if (store == nullptr || !SharedOf(store)->repair.AnyWatched()) return false;
+  if (store == nullptr || (!reads_news && !SharedOf(store)->repair.AnyWatched())) return false;
   const int64_t now_ns = clustered_session::ToNanos(php_clustered_session_clock()->Now());
   int64_t due_ns = next_ns.load(std::memory_order_relaxed);
   return now_ns >= due_ns && next_ns.compare_exchange_strong(due_ns, now_ns + 1'000'000'000);
@@ -71,10 +72,8 @@ BackgroundFlusher* FlusherOfThisProcess(LocalStore* store, const SessionSettings
   BackgroundFlusher* seen = place->load();
   if (seen != nullptr && seen->Mine() && !seen->IsOf(own)) place->compare_exchange_strong(seen, nullptr);
   return OfThisProcess(place, [&] {
-    SessionSettings kept = own;
-    if (!StaysAfterRequest()) kept.repair_rate = 0;
-    return std::make_unique<BackgroundFlusher>(store, php_clustered_session_clock(), kept,
-                                               php_clustered_session_log_id());
+    return std::make_unique<BackgroundFlusher>(store, php_clustered_session_clock(), own,
+                                               php_clustered_session_log_id(), StaysAfterRequest());
   });
 }
 

@@ -94,6 +94,15 @@ const char* ParseBehindMax(std::string_view text, SessionSettings* settings) {
   return ParseCount(text, 0, 1000000000, &settings->behind_max) ? nullptr : "must be 0 to 1000000000";
 }
 
+const char* ParseNewsInterval(std::string_view text, SessionSettings* settings) {
+  SessionSettings parsed = *settings;
+  if (const char* error = ParseDurationSetting<&SessionSettings::news_interval, true>(text, &parsed)) return error;
+  const Duration interval = parsed.news_interval;
+  if (interval != Duration::zero() && interval < std::chrono::milliseconds(10)) return "must be 0 or at least 10ms";
+  settings->news_interval = interval;
+  return nullptr;
+}
+
 const char* ParseRepairRate(std::string_view text, SessionSettings* settings) {
   return ParseCount(text, 0, 1000000, &settings->repair_rate) ? nullptr : "must be 0 to 1000000";
 }
@@ -189,6 +198,7 @@ constexpr Setting kSettings[] = {
     {"clustered_session.behind_max", ParseBehindMax},
     {"clustered_session.flush_timeout", ParseDurationSetting<&SessionSettings::flush_timeout, true>},
     {"clustered_session.repair_rate", ParseRepairRate},
+    {"clustered_session.news_interval", ParseNewsInterval},
     {"clustered_session.on_conflict", ParseConflictRule},
     {"clustered_session.prefix", ParsePrefix},
     {"clustered_session.authentication", ParseAuthentication},
@@ -286,6 +296,7 @@ SETTING("write", "through", PHP_INI_ALL)
 SETTING("behind_max", "10000", PHP_INI_PERDIR)
 SETTING("flush_timeout", "5s", PHP_INI_SYSTEM)
 SETTING("repair_rate", "2000", PHP_INI_SYSTEM)
+SETTING("news_interval", "500ms", PHP_INI_SYSTEM)
 SETTING("on_conflict", "merge", PHP_INI_ALL)
 SETTING("prefix", "cs:", PHP_INI_PERDIR)
 SETTING("authentication", "text", PHP_INI_PERDIR)

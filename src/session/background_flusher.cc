@@ -9,6 +9,7 @@
 
 #include "src/base/quote.h"
 #include "src/base/session_key.h"
+#include "src/session/news.h"
 #include "src/session/node_list.h"
 #include "src/session/repairer.h"
 #include "src/session/worker.h"
@@ -38,12 +39,14 @@ class SeatHold {
 
 }  // namespace
 
-BackgroundFlusher::BackgroundFlusher(LocalStore* store, const Clock* clock, SessionSettings own, uint64_t log)
+BackgroundFlusher::BackgroundFlusher(LocalStore* store, const Clock* clock, SessionSettings own, uint64_t log,
+                                     bool watches)
     : store_(store),
       clock_(clock),
       own_(std::move(own)),
       credentials_(SharedPoolTable::CredentialsHash(own_)),
       log_(log),
+      watches_(watches),
       thread_([this] { ServeWhilePending(); },
               [this] {
                 if (FlushSeat* seat = pools().SeatOf(credentials_); seat != nullptr) seat->Wake();
@@ -71,10 +74,16 @@ bool BackgroundFlusher::AnyOfOurs() const {
 }
 
 bool BackgroundFlusher::Watches() const {
-  if (own_.repair_rate == 0 || !shared().repair.AnyWatched()) return false;
+  if (!watches_) return false;
+  const bool repairs = own_.repair_rate != 0 && shared().repair.AnyWatched();
+  const bool reads_news = own_.news_interval > Duration::zero();
+  if (!repairs && !reads_news) return false;
+  const TimePoint now = clock_->Now();
   const std::vector<uint8_t> numbers = pools().NumbersOf(credentials_);
-  return std::any_of(numbers.begin(), numbers.end(), [this](uint8_t number) {
-    return shared().repair.pools[(number - 1u) % SharedRepair::kPools].watched.load() != RepairView::kNo;
+  return std::any_of(numbers.begin(), numbers.end(), [&](uint8_t number) {
+    const uint32_t place = (number - 1u) % SharedPoolTable::kSlots;
+    if (repairs && shared().repair.pools[place].watched.load() != RepairView::kNo) return true;
+    return reads_news && shared().news.pools[place].Wanted(now);
   });
 }
 
@@ -138,10 +147,14 @@ void BackgroundFlusher::ServeUntilIdle(FlushSeat* seat) {
   const Flusher::ContextOf context_of = MakeContextOf();
   Flusher flusher(store_, clock_, context_of);
   Repairer repairer(
-      store_, clock_, context_of, [this] { return pools().NumbersOf(credentials_); }, own_.repair_rate);
+      store_, clock_, context_of, [this] { return pools().NumbersOf(credentials_); }, watches_ ? own_.repair_rate : 0);
+  NewsReader news(
+      store_, clock_, context_of, [this] { return pools().NumbersOf(credentials_); },
+      watches_ ? own_.news_interval : Duration::zero());
   TimePoint idle_until = clock_->Now() + kIdle;
   TimePoint repair_at = clock_->Now();
   while (!thread_.stopping()) {
+    const TimePoint news_at = news.Step();
     if (clock_->Now() >= repair_at) {
       repair_at = repairer.Step();
       LogNotices(repairer.TakeNotices());
@@ -150,7 +163,7 @@ void BackgroundFlusher::ServeUntilIdle(FlushSeat* seat) {
       const TimePoint now = clock_->Now();
       const bool watches = Watches();
       if (now >= idle_until && !watches) return;
-      const TimePoint until = watches ? repair_at : idle_until;
+      const TimePoint until = std::min(news_at, watches ? repair_at : idle_until);
       if (until > now) seat->Wait(until - now);  // or less: what it was woken for may be done already
       continue;
     }

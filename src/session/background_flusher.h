@@ -24,7 +24,8 @@ class BackgroundFlusher {
   // `store` with an initialized SharedState; `own` is where credentials come from, which are in no shared memory. It
   // writes for the pools that need these, and for no others; without credentials, for those that need none.
   // All but `own` must outlive the process's last use of the object. `log`: of this process, see event_log.h.
-  BackgroundFlusher(LocalStore* store, const Clock* clock, SessionSettings own, uint64_t log = 0);
+  // `watches`: whether this process lives long enough to watch over nodes.
+  BackgroundFlusher(LocalStore* store, const Clock* clock, SessionSettings own, uint64_t log = 0, bool watches = true);
   BackgroundFlusher(const BackgroundFlusher&) = delete;
   BackgroundFlusher& operator=(const BackgroundFlusher&) = delete;
 
@@ -50,7 +51,7 @@ class BackgroundFlusher {
   // Whether there is an unreplicated entry of its pools. Looks at all of them.
   bool AnyOfOurs() const;
 
-  // Whether nodes are to be watched for what they lack of its pools' entries.
+  // Whether nodes are to be watched: for what they lack of its pools' entries, or for news.
   bool Watches() const;
 
  private:
@@ -71,6 +72,7 @@ class BackgroundFlusher {
   const SessionSettings own_;
   const uint64_t credentials_;  // a hash of own_'s
   const uint64_t log_;
+  const bool watches_;
   OnDemandThread thread_;  // last: it ends before what it uses
 };
 

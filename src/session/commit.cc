@@ -9,6 +9,7 @@
 #include "src/session/conflict.h"
 #include "src/session/entry_path.h"
 #include "src/session/lifetime.h"
+#include "src/session/news.h"
 #include "src/session/succession.h"
 
 namespace clustered_session {
@@ -105,10 +106,10 @@ Status Committer::CommitToNodes(std::string_view payload) {
   record.home_node = loaded_.address().HomeNode();
   record.payload = payload;
   record.ancestry = SuccessorOf(context_, loaded_);
+  const TimePoint sent_at = open_.Now();
   const WriteBase base{loaded_.image.ancestry().dot, loaded_.image.payload(), loaded_.image.since()};
   Replicator replicator(context_, &loaded_.items(), &open_.notices);
-  const WriteOutcome outcome =
-      replicator.Write(record, base, loaded_.items().copies, NodeDeadline(context_, open_.Now()));
+  const WriteOutcome outcome = replicator.Write(record, base, loaded_.items().copies, NodeDeadline(context_, sent_at));
   if (outcome.destroyed) {  // by another request: this one must not bring it back
     context_.store->Erase(loaded_.address().local_key());
     loaded_.NoteDestroyedMeanwhile();
@@ -121,7 +122,15 @@ Status Committer::CommitToNodes(std::string_view payload) {
                  "a node holds this session in the format of a later clustered_session: upgrade this server; the "
                  "changes of this request were not saved");
   }
-  return FinishCommit(outcome, payload);
+  const bool news = IsNews() || outcome.version != record.version;  // or a record of somebody else's was met
+  if (news) TellNews(context_, loaded_.address(), outcome.holders);
+  return FinishCommit(outcome, payload, sent_at, news);
+}
+
+// Whether other servers may have copies that are past once a node has this write: it is a takeover, or ends what a
+// tombstone says.
+bool Committer::IsNews() const {
+  return loaded_.Is(kEntryTakeoverPending) || loaded_.Is(kEntryTombstone) || loaded_.Is(kEntryNewsDue);
 }
 
 Status Committer::RefuseForSize(const WriteOutcome& outcome, size_t payload_size) {
@@ -152,7 +161,7 @@ bool Committer::CommitBehind(std::string_view payload) {
   Entry entry = loaded_.entry;
   entry.version = loaded_.version() + 1;
   entry.epoch = loaded_.epoch();
-  entry.flags = kEntryUnreplicated;
+  entry.flags = kEntryUnreplicated | (loaded_.entry.flags & kEntryNewsDue);
   entry.lifetime_s = loaded_.lifetime_s;
   entry.expires_at_ns = SecondsAfter(now, loaded_.lifetime_s);
   entry.pool = context_.pool;
@@ -172,10 +181,13 @@ bool Committer::CommitBehind(std::string_view payload) {
   return true;
 }
 
-Status Committer::FinishCommit(const WriteOutcome& outcome, std::string_view payload) {
+Status Committer::FinishCommit(const WriteOutcome& outcome, std::string_view payload, TimePoint sent_at, bool news) {
   open_.created.Forget(loaded_.address().id());
   const TimePoint now = open_.Now();
-  loaded_.NoteWritten(NextEntry(outcome, now));
+  Entry next = NextEntry(outcome, now);
+  if (outcome.acks > 0) next.confirmed_at_ns = ToNanos(sent_at);
+  if (outcome.acks == 0 && news) next.flags |= kEntryNewsDue;
+  loaded_.NoteWritten(next);
   if (outcome.payload_changed) payload = outcome.payload;
   if (payload.data() != loaded_.image.payload().data()) loaded_.image.SetPayload(payload);
   loaded_.image.SetAncestry(outcome.ancestry);
@@ -236,7 +248,6 @@ Entry Committer::NextEntry(const WriteOutcome& outcome, TimePoint now) {
   } else if (!outcome.on_first) {
     entry.flags = kEntryStandsIn;
   }
-  entry.confirmed_at_ns = ToNanos(now);
   entry.nodes_expire_at_ns = ToNanos(now + RecordTimeToLive(loaded_.lifetime_s, outcome.ancestry.LifetimeOfEnded()));
   return entry;
 }

@@ -34,7 +34,8 @@ class Committer {
   Status CommitHere(std::string_view payload);
   Status RefuseForSize(const WriteOutcome& outcome, size_t payload_size);
   void LeaveToOwner(TimePoint now);
-  Status FinishCommit(const WriteOutcome& outcome, std::string_view payload);
+  bool IsNews() const;
+  Status FinishCommit(const WriteOutcome& outcome, std::string_view payload, TimePoint sent_at, bool news);
   Entry NextEntry(const WriteOutcome& outcome, TimePoint now);
 
   OpenScope& open_;

@@ -2,6 +2,7 @@
 #include "src/session/entry_path.h"
 
 #include "src/session/lifetime.h"
+#include "src/session/news.h"
 #include "src/session/shared_state.h"
 
 namespace clustered_session {
@@ -28,6 +29,7 @@ Status PutEntry(const SessionContext& context, LoadedSession* loaded, TimePoint 
     const bool lacking = (entry.flags & (kEntryUnderReplicated | kEntryStandsIn)) != 0;
     context.shared->NoteStored(entry.pool, context.pool_hash, lacking);
   }
+  if (stored.ok() && entry.version != 0) NoteNewsUse(context, now);
   if (!stored.ok() || !loaded->Is(kEntryUnreplicated)) return stored;
   for (int i = 0; i < kNumberTries && !PoolIsKept(context, entry.pool); ++i) {
     const Entry before = entry;
@@ -65,10 +67,10 @@ bool ExtendEntry(const SessionContext& context, LoadedSession* loaded, TimePoint
   return true;
 }
 
-void ConfirmEntry(const SessionContext& context, LoadedSession* loaded, TimePoint now) {
+void ConfirmEntry(const SessionContext& context, LoadedSession* loaded) {
   if (context.settings.affinity == AffinityMode::kBalancer) loaded->client_stayed = true;  // or nodes would know
   const Entry before = loaded->entry;
-  loaded->entry.confirmed_at_ns = ToNanos(now);
+  loaded->entry.confirmed_at_ns = loaded->read_at_ns;
   SaveTokens(context, loaded);
   context.store->Update(loaded->address().local_key(), before, loaded->entry);
 }

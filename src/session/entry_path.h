@@ -18,8 +18,8 @@ Status PutEntry(const SessionContext& context, LoadedSession* loaded, TimePoint 
 // a shorter one, and so must the nodes be told.
 bool ExtendEntry(const SessionContext& context, LoadedSession* loaded, TimePoint now);
 
-// A node has vouched for the entry just now.
-void ConfirmEntry(const SessionContext& context, LoadedSession* loaded, TimePoint now);
+// A node has vouched for the entry, as of when this request began to read it.
+void ConfirmEntry(const SessionContext& context, LoadedSession* loaded);
 
 // From now on another server may still be writing: whoever reads the entry asks the nodes first.
 void BeginGrace(const SessionContext& context, TimePoint now, Entry* entry);

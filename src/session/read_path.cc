@@ -7,6 +7,7 @@
 
 #include "src/base/protocol_fault.h"
 #include "src/session/entry_path.h"
+#include "src/session/news.h"
 #include "src/session/reconcile.h"
 #include "src/session/succession.h"
 
@@ -85,6 +86,7 @@ Result<ReadPath::Outcome> ReadPath::LoadLocked(TimePoint now) {
   }
   if (!open_.SingleServer()) {
     loaded_.client_stayed = context_.settings.affinity == AffinityMode::kCookie && ClientStayed();
+    NoteNewsUse(context_, now);
     if (!EntryTrusted(now)) return ValidateEntry(now);
   }
   open_.counters().local_hits.Add();
@@ -100,7 +102,7 @@ bool ReadPath::ClientStayed() const {
 }
 
 // G2: without asking a node only if the client was served by no other server, a node has confirmed the entry lately,
-// and no request of the server before can still be writing.
+// no news have named it since, and no request of the server before can still be writing.
 bool ReadPath::EntryTrusted(TimePoint now) const {
   // Where all servers take turns, the one before may have been another.
   if (context_.settings.lock == LockMode::kCluster || !ClientStayed()) return false;
@@ -109,7 +111,8 @@ bool ReadPath::EntryTrusted(TimePoint now) const {
   const bool confirmed = entry.confirmed_at_ns != 0 &&
                          (ToNanos(now) - entry.confirmed_at_ns < trust_ns || HasFault(ProtocolFault::kTrustedForever));
   const bool grace_over = ToNanos(now) >= entry.grace_until_ns || HasFault(ProtocolFault::kNoGrace);
-  return !loaded_.Is(kEntryTakeoverPending) && confirmed && grace_over;
+  return !loaded_.Is(kEntryTakeoverPending) && confirmed && grace_over &&
+         NewsAllow(context_, loaded_.address().local_key(), entry.confirmed_at_ns, now);
 }
 
 // One round trip to the nodes that should hold the session and to the one that stands in if one of them fails, as a
@@ -146,7 +149,7 @@ Result<ReadPath::Outcome> ReadPath::ValidateEntry(TimePoint now) {
   Reconcile(&open_, &loaded_, survey, /*have_entry=*/true, now);
   loaded_.must_write |= known_to_nodes && survey.HasLaggard(holders, loaded_.Known());
   survey.RemoveLeftovers(loaded_.Known());
-  ConfirmEntry(context_, &loaded_, now);
+  ConfirmEntry(context_, &loaded_);
   return Outcome::kLoaded;
 }
 

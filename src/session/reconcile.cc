@@ -35,7 +35,7 @@ void Adopt(OpenScope* open, LoadedSession* loaded, const Record& record, TimePoi
   entry.epoch = takeover ? record.epoch + 1 : record.epoch;
   entry.lifetime_s = loaded->lifetime_s;
   entry.expires_at_ns = SecondsAfter(now, loaded->lifetime_s);
-  entry.confirmed_at_ns = ToNanos(now);
+  entry.confirmed_at_ns = loaded->read_at_ns;
   entry.grace_until_ns = GraceUntil(*open, *loaded, record, now);
   if (record.tombstone()) entry.flags = kEntryTombstone;
   if (takeover) {

@@ -53,7 +53,10 @@ WriteOutcome Replicator::Write(const Record& record, const WriteBase& base, uint
     }
   }
   if (contests_.empty()) RemoveLeftovers(copies, deadline);
-  outcome_.acks = static_cast<uint32_t>(std::count(states_.begin(), states_.end(), NodeState::kHolds));
+  for (uint32_t node = 0; node < states_.size(); ++node) {
+    if (states_[node] == NodeState::kHolds) outcome_.holders.push_back(node);
+  }
+  outcome_.acks = static_cast<uint32_t>(outcome_.holders.size());
   outcome_.version = record_.version;
   outcome_.epoch = record_.epoch;
   outcome_.ancestry = record_.ancestry;

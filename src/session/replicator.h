@@ -31,14 +31,15 @@ struct WriteBase {
 };
 
 struct WriteOutcome {
-  uint32_t acks = 0;            // nodes that hold the final bytes
-  bool on_first = false;        // so do the first `copies` nodes of the placement
-  bool superseded = false;      // a tombstone has met a session that was started since: nothing to destroy any more
-  bool destroyed = false;       // the session was destroyed meanwhile: nothing of this write stands
-  bool too_large = false;       // refused for its size, by `size_max_node`
-  bool later_format = false;    // a node holds a record that only a later version of this program can read
-  bool ownership_lost = false;  // another server took the session over since it was read
-  uint64_t version = 0;         // of the final record
+  uint32_t acks = 0;              // nodes that hold the final bytes
+  std::vector<uint32_t> holders;  // these
+  bool on_first = false;          // so do the first `copies` nodes of the placement
+  bool superseded = false;        // a tombstone has met a session that was started since: nothing to destroy any more
+  bool destroyed = false;         // the session was destroyed meanwhile: nothing of this write stands
+  bool too_large = false;         // refused for its size, by `size_max_node`
+  bool later_format = false;      // a node holds a record that only a later version of this program can read
+  bool ownership_lost = false;    // another server took the session over since it was read
+  uint64_t version = 0;           // of the final record
   uint64_t epoch = 0;
   Ancestry ancestry;             // fingerprint 0: no node holds exactly this
   bool payload_changed = false;  // a merge or rule made `payload`; else the caller's stands

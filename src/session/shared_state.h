@@ -11,6 +11,7 @@
 #include "src/session/event_log.h"
 #include "src/session/pool_table.h"
 #include "src/session/setup_watch.h"
+#include "src/session/shared_news.h"
 #include "src/session/shared_repair.h"
 
 namespace clustered_session {
@@ -20,6 +21,7 @@ struct SharedState {
   SharedPoolTable pools;
   SharedEventLog events;
   SharedRepair repair;
+  SharedNews news;
   SetupWatch watches[SharedPoolTable::kSlots];  // by the slots of pools
   std::atomic<uint32_t> told_no_lifetime;       // that session.gc_maxlifetime is 0
   std::atomic<int64_t> longest_lag_ns;          // between an entry's last use and its write by a flusher's thread

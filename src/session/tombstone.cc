@@ -7,6 +7,7 @@
 #include "src/base/protocol_fault.h"
 #include "src/session/entry_path.h"
 #include "src/session/lifetime.h"
+#include "src/session/news.h"
 #include "src/session/replicator.h"
 #include "src/session/succession.h"
 
@@ -74,9 +75,10 @@ void Replicate(OpenScope* open, LoadedSession* loaded, const Ancestry& end, uint
     const auto everywhere = HasFault(ProtocolFault::kTombstoneOnCopies)
                                 ? context.settings.copies
                                 : static_cast<uint32_t>(loaded->items().placement.size());
+    const TimePoint told_at = open->Now();
     const WriteOutcome outcome =
         Replicator(context, &loaded->items(), &open->notices)
-            .Write(tombstone, {{}, {}, 0, StandsOf(kind)}, everywhere, NodeDeadline(context, open->Now()));
+            .Write(tombstone, {{}, {}, 0, StandsOf(kind)}, everywhere, NodeDeadline(context, told_at));
     if (outcome.superseded) {
       context.store->Erase(key);
       return;
@@ -84,7 +86,8 @@ void Replicate(OpenScope* open, LoadedSession* loaded, const Ancestry& end, uint
     tombstone.ancestry = outcome.ancestry;
     entry.epoch = outcome.epoch;
     if (outcome.acks == 0) entry.flags |= kEntryUnreplicated;
-    if (outcome.acks > 0) entry.confirmed_at_ns = ToNanos(open->Now());
+    if (outcome.acks > 0) entry.confirmed_at_ns = ToNanos(told_at);
+    TellNews(context, loaded->address(), outcome.holders);
     if (outcome.acks > 0 && outcome.acks < everywhere) entry.flags |= kEntryUnderReplicated;
   }
   const TimePoint now = open->Now();

@@ -1,4 +1,6 @@
-// Fuzz target: the record decoder, which reads what anybody may have stored on a node. See tests/fuzz/targets.h.
+// Fuzz target: the decoders of records and of news, which read what anybody may have stored on a node. See
+// tests/fuzz/targets.h.
+#include "src/record/news_log.h"
 #include "src/record/record.h"
 #include "tests/fuzz/targets.h"
 
@@ -6,6 +8,7 @@ namespace clustered_session {
 
 FuzzFinding FuzzRecord(std::string_view input) {
   constexpr std::string_view kKey = "cs:AAAAAAAAAAAAAAAAAAAAAA";
+  if (const std::optional<NewsLog> log = DecodeNewsLog(input)) FUZZ_CHECK(EncodeNewsLog(*log) == input);
   Result<Record> record = DecodeRecord(input, kKey);
   if (!record.ok()) {
     FUZZ_CHECK(record.error().message().size() < 200);

@@ -26,6 +26,7 @@ struct Server {
     settings.copies = 1;
     settings.write = WriteMode::kBehind;
     settings.repair_rate = 0;  // see background_repair_test.cc
+    settings.news_interval = Duration::zero();
     settings.retry_interval = std::chrono::milliseconds(20);
   }
 

@@ -159,6 +159,7 @@ TEST_CASE("Another worker that stands by goes on where one was killed in the mid
 TEST_CASE("With repair_rate 0 nothing is brought back, and nobody says that all is whole", "[repair]") {
   RepairedServer server;
   server.settings.repair_rate = 0;
+  server.settings.news_interval = Duration::zero();
   Worker worker(server.store.get(), &server.clock);
   BackgroundFlusher flusher(server.store.get(), &server.clock, server.settings);
   REQUIRE(server.Write(&worker, 10).size() == 10);

@@ -87,10 +87,25 @@ void History::LetTimePass() {
     Say("the clock of " + world_.NameOf(server) + " leaps ahead by a minute");
     world_.LeapAhead(server, seconds(61));
   } else {
-    world_.Advance(milliseconds(random_.OneIn(4) ? random_.Below(70'000) : random_.Below(3000)));
+    Pass(milliseconds(random_.OneIn(4) ? random_.Below(70'000) : random_.Below(3000)));
     Say("time passes");
   }
   judge_.TimePassed();
+}
+
+// The threads that read news do so meanwhile. One may be stopped for a while, and none has a request to read for in
+// the long run.
+void History::Pass(Duration time) {
+  if (!plan_.news) return world_.Advance(time);
+  const int stopped = random_.OneIn(4) ? random_.Below(plan_.servers) : -1;
+  const TimePoint until = world_.now() + time;
+  for (int look = 0; look < 24 && world_.now() < until; ++look) {
+    world_.Advance(std::min<Duration>(milliseconds(250), until - world_.now()));
+    for (int server = 0; server < plan_.servers; ++server) {
+      if (server != stopped) world_.ReadNews(server);
+    }
+  }
+  if (world_.now() < until) world_.Advance(until - world_.now());
 }
 
 int History::ServerFor(const Client& client) {

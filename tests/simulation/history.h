@@ -63,6 +63,7 @@ class History {
   std::string Apply(const Visit& visit, const Change& change);
   void Flush(int server);
   void LetTimePass();
+  void Pass(Duration time);
   int ServerFor(const Client& client);
   std::string NameOf(const Client& client) const;
   bool AnyRequest() const;

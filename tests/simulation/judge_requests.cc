@@ -107,7 +107,7 @@ void Judge::JudgeUnasked(const Visit& visit, const Facts& facts, const Serving& 
 }
 
 // G2: while nothing is broken, a read that asks shows all that was acknowledged, one that does not all but what is
-// younger than local_trust. What was removed stays away just so.
+// younger than local_trust, or than what news allow. What was removed stays away just so.
 void Judge::JudgeContent(const Visit& visit, const Facts& facts) {
   if (!world_.WholeForLong() || !plan_.merges()) return;
   // A client may look at a session for so long, without using it, that it is over meanwhile.
@@ -117,7 +117,8 @@ void Judge::JudgeContent(const Visit& visit, const Facts& facts) {
   });
   if (over) return;
   const auto due = [&](TimePoint since) {
-    return world_.WholeSince(since - seconds(3)) && (visit.asked || world_.now() - since >= plan_.settings.local_trust);
+    return world_.WholeSince(since - seconds(3)) &&
+           (visit.asked || world_.now() - since >= world_.StaleMax(visit.server));
   };
   for (const auto& [name, key] : facts.keys) {
     const bool shown = visit.shown.count(name) > 0;
@@ -152,7 +153,7 @@ void Judge::JudgeEnded(const Visit& visit, const Facts& facts) {
     const Key& key = facts.keys.at(name);
     const auto ended = facts.ended.find(key.life);
     if (ended == facts.ended.end() || key.undecided || !world_.WholeSince(ended->second - seconds(3))) continue;
-    if (visit.asked || world_.now() - ended->second >= plan_.settings.local_trust) {
+    if (visit.asked || world_.now() - ended->second >= world_.StaleMax(visit.server)) {
       Violated("G4: " + world_.NameOf(visit.server) + " shows " + name + " of a destroyed session");
     }
   }

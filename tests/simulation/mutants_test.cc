@@ -74,6 +74,8 @@ TEST_CASE("A fault in reading is caught by the simulation", "[mutants]") {
       {"no look at the cookie's epoch", ProtocolFault::kEpochUnchecked},
       {"no validation after local_trust", ProtocolFault::kTrustedForever},
       {"no takeover grace", ProtocolFault::kNoGrace},
+      {"trust without news", ProtocolFault::kNewsIgnored},
+      {"news not told", ProtocolFault::kNewsUntold},
       {"takeovers not written", ProtocolFault::kTakeoverNotWritten},
       {"one node's miss taken for absence", ProtocolFault::kFirstMissIsAbsence},
       {"laggards not repaired", ProtocolFault::kLaggardsStay},

@@ -24,7 +24,7 @@ std::string Plan::Describe() const {
           (merges()                                      ? "merge"
            : settings.on_conflict == ConflictRule::kMine ? "mine"
                                                          : "theirs") +
-          (strict ? ", strict mode" : "") + (destructions ? ", destructions" : "");
+          (strict ? ", strict mode" : "") + (destructions ? ", destructions" : "") + (news ? ", news" : "");
   return text;
 }
 
@@ -49,6 +49,7 @@ Plan DrawPlan(uint64_t seed, Random* random) {
   if (random->OneIn(12)) settings.on_conflict = random->OneIn(2) ? ConflictRule::kMine : ConflictRule::kTheirs;
   plan.destructions = plan.kind == Kind::kDestructions || (plan.kind != Kind::kManyFaults && random->OneIn(2));
   plan.strict = plan.kind == Kind::kDestructions || random->OneIn(4);
+  plan.news = seed / kKinds % 3 == 0;
   return plan;
 }
 

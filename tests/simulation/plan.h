@@ -43,6 +43,7 @@ struct Plan {
   bool strict = false;          // session.use_strict_mode
   bool destructions = false;
   bool ahead_clocks = false;  // of the servers, each by its own
+  bool news = false;          // each server has a thread that reads news, mostly in time
   SessionSettings settings;   // all but server_id
 
   bool faults() const { return kind != Kind::kCalm; }

@@ -46,6 +46,25 @@ World::World(uint64_t seed, const Plan& plan, Random* random) : plan_(plan), ran
   whole_since_ = now() - seconds(3600);
 }
 
+void World::ReadNews(int index) {
+  Server& server = servers_[static_cast<size_t>(index)];
+  WebServer* web = server.web.get();
+  if (server.reader == nullptr) {
+    server.reader = std::make_unique<NewsReader>(
+        &web->store(), &server.clock, [web](uint8_t) { return Borrow(web->context()); },
+        [] { return std::vector<uint8_t>{1}; }, plan_.settings.news_interval);
+  }
+  server.reader->Step();
+}
+
+// A thread that is late is not believed.
+Duration World::StaleMax(int server) {
+  const SessionSettings& settings = plan_.settings;
+  const PoolNews* news = web(server).context().shared->news.ViewOf(1, 0);
+  if (!plan_.news || news->looked_at_ns.load() == 0) return settings.local_trust;
+  return std::min(settings.local_trust, settings.news_interval * 3 / 2);
+}
+
 void World::LeapAhead(int server, Duration duration) {
   OffsetClock& clock = servers_[static_cast<size_t>(server)].clock;
   clock.set_offset(clock.offset() + duration);
@@ -113,6 +132,7 @@ void World::RestartServer(int index, std::vector<int> list, std::vector<int> pre
     before.push_back(nodes_[static_cast<size_t>(node)].get());
     if (std::find(server.all.begin(), server.all.end(), node) == server.all.end()) server.all.push_back(node);
   }
+  server.reader.reset();
   server.web->Restart(listed, before);
   server.process = ++last_process_;
   for (int node = 0; node < nodes(); ++node) Cut(index, node, IsCut(index, node));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "src/record/record.h"
+#include "src/session/news.h"
 #include "tests/session/web_server.h"
 #include "tests/simulation/plan.h"
 
@@ -67,6 +68,11 @@ class World {
   void Cut(int server, int node, bool cut);
   bool IsCut(int server, int node) const;
 
+  // Its thread looks at the news, if it is time to.
+  void ReadNews(int server);
+  // For how long the server may show a copy that others have overtaken, while nothing is broken.
+  Duration StaleMax(int server);
+
   // Operations that the server has asked of nodes, and those that were answered.
   uint64_t Asked(int server);
   uint64_t Answered(int server);
@@ -93,6 +99,7 @@ class World {
     explicit Server(const Clock* clock) : clock(clock) {}
     OffsetClock clock;
     std::unique_ptr<WebServer> web;
+    std::unique_ptr<NewsReader> reader;
     int process = 0;
     std::vector<bool> cut;  // by node
     std::vector<int> list;  // of nodes, as its save_path has them
