@@ -129,7 +129,7 @@ Result<ReadPath::Outcome> ReadPath::ValidateEntry(TimePoint now) {
     const bool stands_in = asked.size() == holders.size() && context_.nodes->WorthAsking(node);
     (all || stands_in ? asked : others).push_back(node);
   }
-  Survey survey(&open_, &items, loaded_.Known(), /*likely_known=*/loaded_.client_stayed, NodeDeadline(context_, now));
+  Survey survey(&open_, &items, loaded_.Known(), /*likely_known=*/ClientStayed(), NodeDeadline(context_, now));
   survey.Ask(asked);
   if (const Outcome outcome = ClaimOutcome(); outcome != Outcome::kLoaded) return outcome;
   open_.counters().node_reads.Add();

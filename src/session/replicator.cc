@@ -160,11 +160,11 @@ void Replicator::HandleConflict(uint32_t node, NodeReply reply) {
     context_.store->counters().repairs.Add();
     return;
   }
-  const bool met = std::any_of(contests_.begin(), contests_.end(), [&](const Contest& contest) {
+  const auto met = std::find_if(contests_.begin(), contests_.end(), [&](const Contest& contest) {
     return contest.record.ancestry.fingerprint == theirs->ancestry.fingerprint;
   });
-  if (met) return;  // on another node as well
-  contests_.push_back({*theirs, std::move(reply.value)});
+  if (met != contests_.end()) return met->nodes.push_back(node);
+  contests_.push_back({*theirs, std::move(reply.value), {node}});
   contests_.back().record.ViewInto(contests_.back().bytes);
 }
 
@@ -267,8 +267,8 @@ void Replicator::Retract(TimePoint deadline) {
   const bool tells_more = end.record.tombstone() && !beside.empty();
   std::vector<NodeSet::WriteTarget> targets;
   for (const uint32_t node : items_->placement) {
-    const bool lacks_it = states_[node] == NodeState::kHolds || (tells_more && states_[node] == NodeState::kOpen);
-    if (lacks_it) targets.push_back({node, items_->tokens[node]});
+    const bool has_end = std::find(end.nodes.begin(), end.nodes.end(), node) != end.nodes.end();
+    if (states_[node] == NodeState::kHolds || (tells_more && has_end)) targets.push_back({node, items_->tokens[node]});
     states_[node] = NodeState::kFailed;
   }
   if (targets.empty() || record_.tombstone()) return;

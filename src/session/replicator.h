@@ -88,6 +88,7 @@ class Replicator {
   struct Contest {
     Record record;
     std::string bytes;
+    std::vector<uint32_t> nodes;  // that have shown it
   };
   std::vector<Contest> contests_;
 };

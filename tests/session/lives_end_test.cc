@@ -136,3 +136,25 @@ TEST_CASE("The lives that end beside a known one are those of the same session t
   known.ended.Absorb(beside);
   CHECK(known.EndedBeside(record).empty());
 }
+
+TEST_CASE_METHOD(MergedLives,
+                 "A write that meets the end of its session leaves alone what was begun since on other nodes",
+                 "[session]") {
+  // The third node knows of the end of one life only; the first has a session that was begun when both had ended.
+  Request late(&b, &browser);
+  REQUIRE(late.Start().ok());
+  a.Partition(IndexOf(placed[0]), true);
+  DestroyAs(&a, of_a);
+  a.Partition(IndexOf(placed[0]), false);
+  placed[2]->set_down(true);
+  clock.Advance(std::chrono::seconds(3));
+  Destroy(&c);
+  Serve(&c, "", "anew|i:1;");
+  REQUIRE(HeldBy(placed[0], id) == "anew|i:1;");
+  placed[2]->set_down(false);
+  placed[1]->set_down(false);
+  b.context().settings.copies = 3;
+  clock.Advance(std::chrono::seconds(3));
+  REQUIRE(late.Finish("of_a|i:1;of_b|i:1;late|i:1;").ok());
+  CHECK(HeldBy(placed[0], id) == "anew|i:1;");
+}

@@ -350,6 +350,7 @@ void Judge::Destroyed(const Visit& visit) {
     // No node was told: it holds where it was made, and comes to the nodes when that server reaches them, or never. Or
     // nothing was found to destroy, as those nodes were out of reach that had it: whatever had this ID may end.
     facts.undecided_life = facts.life;
+    for (auto& [process, serving] : facts.serving) serving.taken_over.reset();
     for (auto& [name, key] : facts.keys) {
       if (key.life == facts.life) key.excused = key.undecided = true;
     }
