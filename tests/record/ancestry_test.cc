@@ -2,6 +2,7 @@
 #include "src/record/ancestry.h"
 
 #include <catch2/catch.hpp>
+#include <utility>
 
 using namespace clustered_session;
 
@@ -127,6 +128,31 @@ TEST_CASE("Of two tombstones the one that names more stands, and others are join
   CHECK(LineageOf(longer, twin) == Lineage::kDescendant);
 }
 
+TEST_CASE("An end names what had ended before, and lasts as long", "[record]") {
+  Ancestry session = StartAnew(Tombstone(LifeSet(kFirstLife)), kSecondLife, {1, 2});
+  session.lifetime_max_s = 1440;
+  const Ancestry end = session.End();
+  CHECK(end.tombstone);
+  CHECK(end.lives.empty());
+  CHECK(end.ended.Contains(kFirstLife));
+  CHECK(end.ended.Contains(kSecondLife));
+  CHECK(end.lifetime_max_s == 1440);
+}
+
+TEST_CASE("Of what is merged all lives and ends are known, and the longest lifetime", "[record]") {
+  Ancestry mine = Start(kFirstLife, {1, 1});
+  mine.lifetime_max_s = 60;
+  Ancestry theirs = StartAnew(Tombstone(LifeSet(7)), kSecondLife, {2, 1});
+  theirs.lifetime_max_s = 1440;
+  for (const auto& [to, from] : {std::pair{mine, theirs}, std::pair{theirs, mine}}) {
+    Ancestry both = to;
+    CHECK(both.Absorb(from));
+    CHECK(both.lives.Contains(kFirstLife));
+    CHECK(both.lives.Contains(kSecondLife));
+    CHECK(both.ended.Contains(7));
+    CHECK(both.lifetime_max_s == 1440);
+  }
+}
 TEST_CASE("A set of lives forgets the oldest, and says so", "[record]") {
   LifeSet lives;
   for (uint32_t life = 1; life <= LifeSet::kMax; ++life) CHECK(lives.Add(life));

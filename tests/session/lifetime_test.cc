@@ -218,3 +218,18 @@ TEST_CASE_METHOD(ClusterFixture, "A request that runs for longer than the lifeti
   clock.Advance(std::chrono::seconds(1400));
   View(&b, payload);
 }
+
+TEST_CASE_METHOD(Lifetime, "What two servers wrote with different lifetimes lives for the longer one", "[session]") {
+  Use(&a, 1440, "n|i:1;");
+  Browser tab = browser;
+  Request early(&a, &tab, /*strict=*/false, 1440);
+  REQUIRE(early.Start().ok());
+  REQUIRE(Use(&b, kDay, "b|i:1;n|i:1;") == "n|i:1;");
+  REQUIRE(early.Finish("a|i:1;n|i:1;").ok());
+  early.End();
+  b.Restart();
+  clock.Advance(seconds(2 * 3600));
+  const std::string shown = Use(&b, kDay, "n|i:2;");
+  CHECK(shown.find("a|i:1;") != std::string::npos);
+  CHECK(shown.find("b|i:1;") != std::string::npos);
+}
