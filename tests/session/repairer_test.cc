@@ -341,3 +341,59 @@ TEST_CASE_METHOD(RepairerFixture, "Branches that a node has kept are merged for 
   CHECK(a.store().UnreplicatedCount() == 1);
   CHECK_FALSE(IsWhole(a.context()));  // it is flushed, not repaired
 }
+
+TEST_CASE_METHOD(RepairerFixture, "A logout that repair tells a node lasts as long as the older record there",
+                 "[repair]") {
+  constexpr uint32_t kDay = 24 * 3600;
+  Serve(&a, "", "n|i:1;");
+  Browser user = browser;
+  const std::vector<FakeMemcached*> placed = Placed(user.session_id);
+  View(&b, "n|i:1;");
+  for (size_t i = 0; i < nodes.size(); ++i) b.Partition(i, nodes[i] != placed[2]);
+  {
+    Request request(&b, &browser, /*strict=*/false, kDay);
+    REQUIRE(request.Start().ok());
+    REQUIRE(request.Finish("n|i:2;").ok());
+  }
+  REQUIRE(HeldBy(placed[2], user.session_id) == "n|i:2;");
+  placed[2]->set_down(true);
+  Logout(&a, &user);  // which knows of no session that long
+  Run(&thread);
+  placed[2]->set_down(false);
+  Run(&thread);
+  REQUIRE(On(user, "destroyed") == 3);
+  const std::string key = StorageKey("cs:", Hash128({}, "cs:", user.session_id));
+  for (FakeMemcached* node : nodes) CHECK(node->Find(key)->expires_at >= clock.Now() + std::chrono::seconds(kDay));
+}
+
+TEST_CASE_METHOD(RepairerFixture, "A logout that repair has learnt from a node is told to one that was away then",
+                 "[repair]") {
+  Serve(&a, "", "n|i:1;");
+  Browser user = browser;
+  const std::vector<FakeMemcached*> placed = Placed(user.session_id);
+  Run(&thread);
+  placed[1]->set_down(true);
+  Logout(&b, &user);
+  placed[0]->RestartEmpty();
+  Run(&thread);
+  REQUIRE(HeldBy(placed[0], user.session_id) == "destroyed");
+  placed[1]->set_down(false);  // with the session, as it was
+  Run(&thread, std::chrono::seconds(10));
+  CHECK(On(user, "destroyed") == 3);
+}
+
+TEST_CASE_METHOD(RepairerFixture, "What a full node refuses is brought there once it has room", "[repair]") {
+  Serve(&a, "", "n|i:1;");
+  const Browser user = browser;
+  FakeMemcached* const node = Placed(user.session_id)[0];
+  Run(&thread);
+  node->RestartEmpty();
+  node->BeforeWrite([&] { node->BeforeWrite([&] { node->set_full(true); }); });  // the marker has room
+  Run(&thread);
+  REQUIRE(HeldBy(node, user.session_id) == "nothing");
+  CHECK_FALSE(IsWhole(a.context()));
+  node->set_full(false);
+  Run(&thread, std::chrono::seconds(30));
+  CHECK(HeldBy(node, user.session_id) == "n|i:1;");
+  CHECK(IsWhole(a.context()));
+}
