@@ -153,6 +153,21 @@ TEST_CASE("a hung node costs a server two waits on open connections and two on n
   }
 }
 
+TEST_CASE("a worker whose new connection has failed makes another when its interval is over, or somebody has one") {
+  Server server;
+  Worker first(&server), second(&server);
+  first.connected = second.connected = false;
+  CHECK(first.Operation(At(0), NodeFailure::kConnectTimeout) == GateEvent::kNone);
+  CHECK_FALSE(first.Asks(At(1)));
+  SECTION("its interval is over") {
+    CHECK_FALSE(first.Asks(At(1999)));
+    CHECK(first.Asks(At(2000)));
+  }
+  SECTION("another worker has connected") {
+    CHECK(second.Operation(At(2), NodeFailure::kNone) == GateEvent::kNone);
+    CHECK(first.Asks(At(3)));
+  }
+}
 TEST_CASE("a node that takes no new connections stays with those who have one") {
   // What memcached -c does: refuses, accepts and closes, says so and closes, or leaves them in the kernel's queue.
   const NodeFailure failure = GENERATE(NodeFailure::kConnectRefused, NodeFailure::kClosed, NodeFailure::kErrorAnswer,

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "src/cluster/sentinel.h"
 #include "tests/memcached/node_fixture.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/fault_proxy.h"
@@ -188,5 +189,66 @@ TEST_CASE("the time of an operation is its node's own, and a failure is counted 
   CHECK(failed(2, NodeFailure::kConnectTimeout) == 0);
 }
 
+
+// A node that answers each read alike.
+class ReadableNode final : public Node {
+ public:
+  explicit ReadableNode(const NodeReply* reply) : reply_(reply) {}
+  const std::string& name() const override { return name_; }
+  const std::string& address() const override { return name_; }
+  bool Connected() const override { return true; }
+  void StartRead(std::string_view, TimePoint, const LockClaim*, Show) override {}
+  void StartWrite(std::string_view, std::string_view, std::chrono::seconds, const NodeToken&, TimePoint,
+                  uint32_t) override {}
+  NodeReply FinishRead() override { return *reply_; }
+  NodeReply FinishWrite() override { return {}; }
+  void Release(std::string_view, const NodeToken&, TimePoint) override {}
+
+ private:
+  const std::string name_ = "m1";
+  const NodeReply* const reply_;
+};
+
+struct ReadableNodeSet {
+  ReadableNodeSet() {
+    std::vector<NodeSet::Member> members(1);
+    members[0].health = &health;
+    members[0].node = std::make_unique<ReadableNode>(&reply);
+    set = std::make_unique<NodeSet>(std::move(members), seconds(2), &clock, &counters);
+  }
+
+  FakeClock clock;
+  Counters counters;
+  NodeHealth health = {};
+  NodeReply reply;
+  std::unique_ptr<NodeSet> set;
+};
+
+TEST_CASE_METHOD(ReadableNodeSet, "a node has kept what is older than its sentinel, or if that tells no time") {
+  const auto older = [&] { return set->AnyOlder({0}, seconds(100), clock.Now() + seconds(1)); };
+  reply.status = NodeStatus::kHit;
+  reply.value = SentinelValue("a", clock.UnixSeconds());
+  clock.Advance(seconds(100));
+  CHECK_FALSE(older());
+  clock.Advance(seconds(1));
+  CHECK(older());
+  reply.value = "a";  // of release 0.1
+  CHECK(older());
+  reply.status = NodeStatus::kMiss;
+  CHECK_FALSE(older());
+}
+
+TEST_CASE_METHOD(ReadableNodeSet, "a node that does not let this caller in is not waited for, until it does") {
+  CHECK(set->ExpectedBack(0));
+  reply.status = NodeStatus::kError;
+  reply.failure = GENERATE(NodeFailure::kCredentials, NodeFailure::kPermission);
+  (void)set->ReadAll({0}, "k", clock.Now() + seconds(1));
+  CHECK_FALSE(set->ExpectedBack(0));
+  clock.Advance(seconds(2));
+  reply = {};
+  reply.status = NodeStatus::kMiss;
+  (void)set->ReadAll({0}, "k", clock.Now() + seconds(1));
+  CHECK(set->ExpectedBack(0));
+}
 }  // namespace
 }  // namespace clustered_session

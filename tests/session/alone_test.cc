@@ -204,3 +204,17 @@ TEST_CASE_METHOD(AloneFixture, "A node that fails while others answer is told of
   REQUIRE(worker.notices.size() == 1);
   CHECK(Said(worker.notices, "stand in") == 1);
 }
+
+TEST_CASE_METHOD(AloneFixture, "A server is not alone if any node of a flight has answered, whichever it was",
+                 "[session]") {
+  NodeSet& set = *a.context().nodes;
+  const auto ask = [&] { (void)set.ReadAll({0, 1, 2}, "k", clock.Now() + seconds(1)); };
+  SetAllDown(true);
+  ask();
+  TimePoint since;
+  REQUIRE(set.Alone(&since));
+  nodes[GENERATE(0u, 1u, 2u)]->set_down(false);
+  clock.Advance(seconds(3));
+  ask();
+  CHECK_FALSE(set.Alone(&since));
+}
