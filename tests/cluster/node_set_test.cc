@@ -189,7 +189,6 @@ TEST_CASE("the time of an operation is its node's own, and a failure is counted 
   CHECK(failed(2, NodeFailure::kConnectTimeout) == 0);
 }
 
-
 // A node that answers each read alike.
 class ReadableNode final : public Node {
  public:

@@ -342,3 +342,19 @@ TEST_CASE_METHOD(ClusterFixture, "A node that failed is logged once when it fail
   serve("n|i:5;", "n|i:6;");
   CHECK(notices == 2);
 }
+
+TEST_CASE_METHOD(ClusterFixture, "An item that is gone when its node is asked for it is written again there",
+                 "[session]") {
+  Serve(&a, "", "n|i:1;");
+  const std::vector<FakeMemcached*> placed = Placed(browser.session_id);
+  Browser old = browser;
+  Serve(&b, "n|i:1;", "b|i:1;n|i:1;");
+  for (FakeMemcached* node : nodes) node->set_shows(false);
+  placed[0]->AfterWrite([&] { placed[0]->items().clear(); });  // between the write that met it and the question
+  Request request(&a, &old);
+  REQUIRE(request.Start().ok());
+  REQUIRE(request.Finish("a|i:1;n|i:1;").ok());
+  CHECK(HeldBy(placed[0], old.session_id) == HeldBy(placed[1], old.session_id));
+  CHECK(HeldBy(placed[2], old.session_id) == "nothing");
+  CHECK(a.counters().under_replicated.Get() == 0);
+}

@@ -87,8 +87,9 @@ std::vector<uint64_t> Counts(size_t nodes) {
 TEST_CASE("A request asks as many nodes where there are 64 as where there are 4", "[session]") {
   const std::vector<uint64_t> of_four = Counts(4);
   const uint64_t most = PlacedNodes(SessionSettings().copies);
-  // First write, change, validation; takeover and its write; old session, new one, its end; logout; unknown ID.
-  CHECK(of_four == std::vector<uint64_t>{2, 2, 3, most + 2, 3 + 2 + most, most, most});
+  // First write, change, validation; takeover, its write and its news; old session, new one, its end and its news;
+  // logout and its news; unknown ID. News have no answer.
+  CHECK(of_four == std::vector<uint64_t>{2, 2, 3, most + 2 + 2, 3 + 2 + most + most, most + most, most});
   for (const size_t nodes : {16, 64}) CHECK(Counts(nodes) == of_four);
   for (const size_t nodes : {1, 2}) {
     const std::vector<uint64_t> counts = Counts(nodes);

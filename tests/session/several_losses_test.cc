@@ -106,3 +106,22 @@ TEST_CASE_METHOD(LossesFixture, "A server that keeps no copy takes nothing for t
   }
   CHECK(lost == 0);
 }
+
+// It is all that says so, once the copies are lost.
+TEST_CASE_METHOD(LossesFixture, "An end stays on the node behind the copies while the session that follows is read",
+                 "[session]") {
+  {
+    Request request(&a, &browser);
+    REQUIRE(request.Start().ok());
+    REQUIRE(request.Destroy().ok());
+  }
+  Serve(&a, "", "n|i:2;");
+  REQUIRE(HeldBy(placed[2], id) == "destroyed");
+  View(&b, "n|i:2;");  // a takeover, and then a validation by all nodes
+  PassGrace();
+  browser.affinity.reset();
+  View(&b, "n|i:2;");
+  CHECK(HeldBy(placed[0], id) == "n|i:2;");
+  CHECK(HeldBy(placed[1], id) == "n|i:2;");
+  CHECK(HeldBy(placed[2], id) == "destroyed");
+}

@@ -267,3 +267,21 @@ TEST_CASE_METHOD(SideBySideFixture, "What joins a session that was begun again c
   REQUIRE(next.Finish(shown + "z|i:1;").ok());
   CHECK(Holds(Shown(&a, &other), "z|i:1;"));
 }
+
+TEST_CASE_METHOD(SideBySideFixture, "A takeover is not left behind by a request that meets a write of before it",
+                 "[session]") {
+  Serve(&a, "", "n|i:1;");
+  a.context().settings.write = WriteMode::kBehind;
+  Browser other = browser;
+  Request before(&a, &other);
+  REQUIRE(before.Start().value() == "n|i:1;");
+  Serve(&b, "n|i:1;", "n|i:2;");
+  Request takes_over(&a, &browser);
+  REQUIRE(takes_over.Start().value() == "n|i:2;");
+  a.store().Erase(a.context().InSpace(Key()));  // evicted
+  REQUIRE(before.Finish("n|i:1;x|i:1;").ok());
+  REQUIRE(a.counters().deferred_writes.Get() == 1);
+  REQUIRE(takes_over.Finish("n|i:3;").ok());
+  CHECK(a.counters().deferred_writes.Get() == 1);
+  CHECK(Holds(HeldBy(NodeInId(), browser.session_id), "n|i:3;"));
+}

@@ -53,6 +53,11 @@ TEST_CASE_METHOD(ClusterFixture, "A miss counts only of a node that has kept its
     clock.Advance(seconds(1440 + 145));
     View(&b, "");
   }
+  SECTION("a node's restart of a lifetime ago may have lost a session that was written before and used since") {
+    clock.Advance(seconds(1440 + 140));
+    Request request(&b, &browser);
+    REQUIRE_FALSE(request.Start().ok());
+  }
   SECTION("a node that has kept its memory knows") {
     Browser stranger;
     stranger.session_id = browser.session_id;
