@@ -27,6 +27,13 @@ PHP_ARG_ENABLE([clustered-session],
   [AS_HELP_STRING([--enable-clustered-session],
     [Enable the clustered session save handler])])
 
+PHP_ARG_ENABLE([clustered-session-zstd],
+  [whether clustered sessions can be compressed],
+  [AS_HELP_STRING([--enable-clustered-session-zstd],
+    [Clustered sessions: compression by libzstd [auto]])],
+  [auto],
+  [no])
+
 if test "$PHP_CLUSTERED_SESSION" != "no"; then
   dnl -- PHP ------------------------------------------------------------------------------------------------------------
   AC_MSG_CHECKING([for PHP 8.2 or later, with sessions])
@@ -51,7 +58,7 @@ if test "$PHP_CLUSTERED_SESSION" != "no"; then
   fi
 
   dnl -- Libraries ------------------------------------------------------------------------------------------------------
-  dnl Each can be named in place of what pkg-config says: LIBMEMCACHED_CFLAGS and LIBMEMCACHED_LIBS, LIBSODIUM_..., XXHASH_...
+  dnl Each can be named in place of what pkg-config says: LIBMEMCACHED_CFLAGS and LIBMEMCACHED_LIBS, LIBSODIUM_..., XXHASH_..., LIBZSTD_...
   dnl libmemcached 1.1.3 and before can return another key's value after a timeout.
   clustered_session_libmemcached_given=$LIBMEMCACHED_LIBS
   PKG_CHECK_MODULES([LIBMEMCACHED], [libmemcached >= 1.1.4], [],
@@ -80,6 +87,19 @@ if test "$PHP_CLUSTERED_SESSION" != "no"; then
     XXHASH_LIBS=-lxxhash
   ])
   PHP_EVAL_INCLINE([$XXHASH_CFLAGS])
+
+  clustered_session_zstd_flags=
+  if test "$PHP_CLUSTERED_SESSION_ZSTD" != "no"; then
+    PKG_CHECK_MODULES([LIBZSTD], [libzstd >= 1.4], [
+      clustered_session_zstd_flags=-DCLUSTERED_SESSION_ZSTD
+      PHP_EVAL_INCLINE([$LIBZSTD_CFLAGS])
+      PHP_EVAL_LIBLINE([$LIBZSTD_LIBS], [CLUSTERED_SESSION_SHARED_LIBADD])
+    ], [
+      if test "$PHP_CLUSTERED_SESSION_ZSTD" != "auto"; then
+        CLUSTERED_SESSION_MISSES([libzstd], [libzstd 1.4 or later], [libzstd-dev], [LIBZSTD])
+      fi
+    ])
+  fi
 
   dnl -- Compiler -------------------------------------------------------------------------------------------------------
   PHP_REQUIRE_CXX()
@@ -170,7 +190,9 @@ struct Value {
   dnl -- Sources --------------------------------------------------------------------------------------------------------
   dnl sources: begin (scripts/check_sources --write)
   CLUSTERED_SESSION_SOURCES="
+    src/base/keyring.cc
     src/base/on_demand_thread.cc
+    src/base/pool_keys.cc
     src/base/process_number.cc
     src/base/save_path.cc
     src/base/session_id.cc
@@ -221,6 +243,7 @@ struct Value {
     src/php/facts.cc
     src/php/ini.cc
     src/php/inspect.cc
+    src/php/key_file.cc
     src/php/metrics.cc
     src/php/module.cc
     src/php/notices.cc
@@ -230,12 +253,15 @@ struct Value {
     src/php/store.cc
     src/record/ancestry.cc
     src/record/causal_context.cc
+    src/record/compression.cc
     src/record/merge.cc
     src/record/news_log.cc
     src/record/payload_split.cc
     src/record/record.cc
+    src/record/record_codec.cc
     src/record/record_format1.cc
     src/session/background_flusher.cc
+    src/session/bad_record.cc
     src/session/cluster_lock.cc
     src/session/cluster_session_lock.cc
     src/session/commit.cc
@@ -248,6 +274,7 @@ struct Value {
     src/session/flusher.cc
     src/session/held_locks.cc
     src/session/inspection.cc
+    src/session/key_files.cc
     src/session/loaded_session.cc
     src/session/lock_keeper.cc
     src/session/lock_leases.cc
@@ -269,6 +296,7 @@ struct Value {
     src/session/shared_news.cc
     src/session/shared_repair.cc
     src/session/shared_state.cc
+    src/session/signed_id.cc
     src/session/succession.cc
     src/session/survey.cc
     src/session/tombstone.cc
@@ -279,7 +307,7 @@ struct Value {
 
   dnl Warnings are for those who change it: scripts/build_extension asks for them.
   CLUSTERED_SESSION_CXXFLAGS="$clustered_session_stdcxx -fvisibility=hidden -DZEND_ENABLE_STATIC_TSRMLS_CACHE=1"
-  CLUSTERED_SESSION_CXXFLAGS="$CLUSTERED_SESSION_CXXFLAGS $clustered_session_xxhash_flags"
+  CLUSTERED_SESSION_CXXFLAGS="$CLUSTERED_SESSION_CXXFLAGS $clustered_session_xxhash_flags $clustered_session_zstd_flags"
   PHP_NEW_EXTENSION([clustered_session], [$CLUSTERED_SESSION_SOURCES], [$ext_shared],,
     [$CLUSTERED_SESSION_CXXFLAGS], [cxx])
   PHP_ADD_EXTENSION_DEP([clustered_session], [session])

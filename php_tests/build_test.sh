@@ -76,6 +76,10 @@ check 'libmemcached before 1.1.4 is refused with its version' \
 pkg_config_folder libmemcached=1.1.4
 check 'a missing libsodium is named' \
   refuses 'needs libsodium, and pkg-config finds none' --with-php-config="$php_config" PKG_CONFIG_LIBDIR="$scratch/pc"
+pkg_config_folder libmemcached=1.1.4 libsodium=1.0.18
+check 'a missing libzstd is named where it is asked for' \
+  refuses 'needs libzstd 1.4 or later, and pkg-config finds none' --enable-clustered-session-zstd \
+  --with-php-config="$php_config" PKG_CONFIG_LIBDIR="$scratch/pc"
 check 'a missing pkg-config is named' \
   refuses 'needs pkg-config' --with-php-config="$php_config" PKG_CONFIG=no
 
@@ -93,7 +97,10 @@ links() {
     grep -vE 'pthread|stdc|xxhash' | tr -d '\n') == " $*" ]]
 }
 check 'the libraries are linked to as the flags say' links '-lmemcached -lsodium'
-check 'of what pkg-config names only what is called is linked to' eval "accepts && links '-lmemcached -lsodium'"
+check 'of what pkg-config names only what is called is linked to' \
+  eval "accepts && links '-lmemcached -lsodium -lzstd'"
+check 'zstd is left out where that is asked for' \
+  eval "accepts --disable-clustered-session-zstd && links '-lmemcached -lsodium'"
 mkdir -p "$scratch/flags/libmemcached" "$scratch/no_sodium"
 printf '#define LIBMEMCACHED_VERSION_HEX 0x01001003\n' >"$scratch/flags/libmemcached/memcached.h"
 check 'flags that lead to an older libmemcached are refused' \

@@ -27,6 +27,7 @@ Array
     [0] => clustered_session_status
     [1] => clustered_session_metrics
     [2] => clustered_session_inspect
+    [3] => clustered_session_new_key
 )
 Array
 (

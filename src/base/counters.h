@@ -46,6 +46,8 @@ static_assert(sizeof(Counter) == 8 && std::atomic<uint64_t>::is_always_lock_free
   X(node_errors, "node operations that failed")                                               \
   X(last_tries, "times nodes known to fail were asked once more, for want of others")         \
   X(corrupt_records, "records on nodes that are not ours to read: misses")                    \
+  X(forged_records, "records on nodes that no key of ours has written: misses")               \
+  X(forged_ids, "session IDs that no key of ours has made: refused")                          \
   X(unreplicated, "writes that no node acknowledged")                                         \
   X(under_replicated, "writes acknowledged by fewer nodes than `copies`")                     \
   X(too_large, "sessions refused for their size")                                             \

@@ -16,6 +16,8 @@ enum class ErrorCode : uint8_t {
   kTimeout,          // a deadline passed
   kTooLarge,         // the node or the segment refuses this size
   kCorrupt,          // bytes from outside are not what they claim to be
+  kForged,           // bytes from outside that no key of ours has written
+  kNoKey,            // bytes from outside that are encrypted, and there is no key
   kNoMemory,         // the segment or the process is full
   kTooMany,          // as many wait already as may
   kUnsupported,      // this build, node or system cannot do it

@@ -57,7 +57,7 @@ bool WatchIsDue() {
 }
 
 SessionSettings WithoutCredentials(SessionSettings settings) {
-  settings.username = settings.password = std::string();
+  settings.username = settings.password = settings.key_file = std::string();
   return settings;
 }
 

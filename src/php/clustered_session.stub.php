@@ -40,3 +40,9 @@ function clustered_session_metrics(): string {}
  * @return array<string, array{should_hold: bool, holds: string, error?: string, version?: int, epoch?: int, owner?: string, lifetime?: int, bytes?: int}>
  */
 function clustered_session_inspect(string $id): array {}
+
+/**
+ * A line for the file that clustered_session.key_file names: `name`, a space and 32 random bytes in base64. Nothing keeps
+ * it.
+ */
+function clustered_session_new_key(string $name): string {}

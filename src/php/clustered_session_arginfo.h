@@ -1,5 +1,5 @@
 /* This is a generated file, edit the .stub.php file instead.
- * Stub hash: fef7057bd349e5ca0753586c815debf1bea82cad */
+ * Stub hash: 0ca1b131a3dcf7d221cd33f0ab369a4a0fdfe728 */
 
 ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_clustered_session_status, 0, 0, IS_ARRAY, 0)
 ZEND_END_ARG_INFO()
@@ -11,15 +11,21 @@ ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_clustered_session_inspect, 0, 1,
 	ZEND_ARG_TYPE_INFO(0, id, IS_STRING, 0)
 ZEND_END_ARG_INFO()
 
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_clustered_session_new_key, 0, 1, IS_STRING, 0)
+	ZEND_ARG_TYPE_INFO(0, name, IS_STRING, 0)
+ZEND_END_ARG_INFO()
+
 
 ZEND_FUNCTION(clustered_session_status);
 ZEND_FUNCTION(clustered_session_metrics);
 ZEND_FUNCTION(clustered_session_inspect);
+ZEND_FUNCTION(clustered_session_new_key);
 
 
 static const zend_function_entry ext_functions[] = {
 	ZEND_FE(clustered_session_status, arginfo_clustered_session_status)
 	ZEND_FE(clustered_session_metrics, arginfo_clustered_session_metrics)
 	ZEND_FE(clustered_session_inspect, arginfo_clustered_session_inspect)
+	ZEND_FE(clustered_session_new_key, arginfo_clustered_session_new_key)
 	ZEND_FE_END
 };

@@ -9,6 +9,7 @@
 #include "src/base/session_id.h"
 #include "src/base/units.h"
 #include "src/php/module.h"
+#include "src/record/compression.h"
 
 extern "C" {
 #include "php_ini.h"
@@ -18,16 +19,19 @@ using clustered_session::AffinityMode;
 using clustered_session::Authentication;
 using clustered_session::ConflictRule;
 using clustered_session::Duration;
+using clustered_session::EncryptionMode;
 using clustered_session::LocalStore;
 using clustered_session::LockMode;
 using clustered_session::Result;
 using clustered_session::SessionSettings;
+using clustered_session::SignedIds;
 using clustered_session::WriteMode;
 
 namespace {
 
 constexpr size_t kPrefixMax = 64;  // bytes; with the hash well under memcached's 250
 constexpr size_t kServerNameMax = 256;
+constexpr size_t kPathMax = 4096;       // bytes
 constexpr size_t kCredentialMax = 100;  // bytes; a line of memcached's file of users has 256
 constexpr const char* kPasswordName = "clustered_session.password";  // its value is in no message
 
@@ -176,6 +180,45 @@ const char* ParsePassword(std::string_view text, SessionSettings* settings) {
   return nullptr;
 }
 
+// It is read where it is first needed, and at the next start of PHP.
+const char* ParseKeyFile(std::string_view text, SessionSettings* settings) {
+  if (text.size() > kPathMax) return "must be a path of at most 4096 bytes";
+  if (text.find('\0') != std::string_view::npos) return "must be a path, without zero bytes";
+  if (!text.empty() && text.front() != '/') return "must be an absolute path";
+  settings->key_file = text;
+  return nullptr;
+}
+
+const char* ParseEncryption(std::string_view text, SessionSettings* settings) {
+  static constexpr std::pair<std::string_view, EncryptionMode> kChoices[] = {
+      {"read", EncryptionMode::kRead}, {"write", EncryptionMode::kWrite}, {"require", EncryptionMode::kRequire}};
+  return ParseChoice(text, kChoices, &settings->encryption, "must be read, write or require");
+}
+
+const char* ParseSignedIds(std::string_view text, SessionSettings* settings) {
+  static constexpr std::pair<std::string_view, SignedIds> kChoices[] = {{"off", SignedIds::kOff},
+                                                                        {"", SignedIds::kOff},  // php.ini's bare off
+                                                                        {"make", SignedIds::kMake},
+                                                                        {"require", SignedIds::kRequire}};
+  return ParseChoice(text, kChoices, &settings->signed_ids, "must be off, make or require");
+}
+
+const char* ParseCompressionLevel(std::string_view text, SessionSettings* settings) {
+  static_assert(clustered_session::kCompressionLevelMax == 19);
+  uint32_t level = 0;
+  if (!ParseCount(text, 0, clustered_session::kCompressionLevelMax, &level)) return "must be 0 to 19";
+  if (level != 0 && !clustered_session::CompressionAvailable()) return "must be 0, as this build has no zstd";
+  settings->compression_level = level;
+  return nullptr;
+}
+
+const char* ParseCompressionThreshold(std::string_view text, SessionSettings* settings) {
+  Result<size_t> size = clustered_session::ParseSize(text);
+  if (!size.ok() || *size > (1u << 30)) return "must be a number of bytes, or of K, M or G, up to 1G";
+  settings->compression_threshold = static_cast<uint32_t>(*size);
+  return nullptr;
+}
+
 struct Setting {
   const char* name;
   Parser parse;
@@ -204,6 +247,11 @@ constexpr Setting kSettings[] = {
     {"clustered_session.authentication", ParseAuthentication},
     {"clustered_session.username", ParseUsername},
     {kPasswordName, ParsePassword},
+    {"clustered_session.key_file", ParseKeyFile},
+    {"clustered_session.encryption", ParseEncryption},
+    {"clustered_session.signed_ids", ParseSignedIds},
+    {"clustered_session.compression_level", ParseCompressionLevel},
+    {"clustered_session.compression_threshold", ParseCompressionThreshold},
 };
 
 const char* Parse(std::string_view name, std::string_view text) {
@@ -302,6 +350,11 @@ SETTING("prefix", "cs:", PHP_INI_PERDIR)
 SETTING("authentication", "text", PHP_INI_PERDIR)
 SETTING("username", "", PHP_INI_PERDIR)
 SETTING("password", "", PHP_INI_PERDIR)
+SETTING("key_file", "", PHP_INI_PERDIR)
+SETTING("encryption", "require", PHP_INI_PERDIR)
+SETTING("signed_ids", "make", PHP_INI_PERDIR)
+SETTING("compression_level", "0", PHP_INI_PERDIR)
+SETTING("compression_threshold", "2K", PHP_INI_PERDIR)
 PHP_INI_END()
 
 // While PHP starts, an entry has no value yet: then it is the default's turn.

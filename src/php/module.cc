@@ -65,6 +65,7 @@ static PHP_MINIT_FUNCTION(clustered_session) {
     php_clustered_session_log("libsodium finds no random numbers; the save handler is not registered");
     return SUCCESS;
   }
+  php_clustered_session_read_key_file();
   php_clustered_session_start_store();
   // Where dl() loads the module at each request of a process, PHP still knows the handler of the one before.
   if (_php_find_ps_module("clustered") != &ps_mod_clustered &&

@@ -94,6 +94,10 @@ void php_clustered_session_show_claim(clustered_session::Session* session, std::
 bool php_clustered_session_due_affinity(const clustered_session::Session& session, std::string_view id,
                                         AffinityHeader* due);
 
+// key_file.cc
+void php_clustered_session_read_key_file();  // in MINIT, as the user who starts PHP
+PHP_FUNCTION(clustered_session_new_key);
+
 // status.cc
 PHP_FUNCTION(clustered_session_status);
 PHP_FUNCTION(clustered_session_metrics);  // metrics.cc

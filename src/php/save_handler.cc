@@ -77,7 +77,7 @@ bool Reopens(void** mod_data) {
   return true;
 }
 
-bool Open(void** mod_data, const char* save_path) {
+bool Open(void** mod_data, const char* save_path, bool* id_refused) {
   bool opened = false;
   Guarded([&] {
     CSG(used) = true;
@@ -101,6 +101,7 @@ bool Open(void** mod_data, const char* save_path) {
     CSG(open) = new HandlerState(std::move(*context), ++CSG(opens));
     *mod_data = CSG(open);
     if (CalledWithin("session_regenerate_id")) CSG(open)->session.Replace(std::move(replaced));
+    *id_refused = PS(id) != nullptr && ZSTR_LEN(PS(id)) != 0 && CSG(open)->session.RefusesId(View(PS(id)));
     opened = true;
   });
   return opened;
@@ -207,9 +208,15 @@ PS_OPEN_FUNC(clustered) {
   const char* path = save_path;
 #endif
   (void)session_name;
-  if (!Open(mod_data, path)) {
+  bool id_refused = false;
+  if (!Open(mod_data, path, &id_refused)) {
     php_error_docref(nullptr, E_WARNING, "%s", CSG(message));
     return FAILURE;
+  }
+  // PHP makes a new ID where there is none: also without strict mode, nobody starts a session under an ID of his own.
+  if (id_refused) {
+    zend_string_release_ex(PS(id), 0);
+    PS(id) = nullptr;
   }
   return SUCCESS;
 }
@@ -329,15 +336,25 @@ PS_CREATE_SID_FUNC(clustered) {
   if (random_part == nullptr || state == nullptr) return random_part;
   char id[clustered_session::kSessionIdLengthMax + 1];
   size_t size = 0;
+  bool too_short = false;
   const bool ok = Guarded([&] {
     uint64_t random = 0;
     randombytes_buf(&random, sizeof random);
-    const std::string created = state->session.CreateId(View(random_part), random);
+    const std::string created =
+        state->session.CreateId(View(random_part), random, static_cast<uint32_t>(PS(sid_bits_per_character)));
     size = created.size() < sizeof id ? created.size() : 0;
     memcpy(id, created.data(), size);
+    too_short = created.empty();
   });
-  if (!ok || size == 0) return random_part;
+  if (!too_short && (!ok || size == 0)) return random_part;
   zend_string_release_ex(random_part, 0);
+  if (too_short) {
+    php_error_docref(nullptr, E_WARNING,
+                     "a session ID of session.sid_length = " ZEND_LONG_FMT
+                     " is too short to be signed (clustered_session.signed_ids = require): raise it to 32",
+                     static_cast<zend_long>(PS(sid_length)));
+    return nullptr;
+  }
   return zend_string_init(id, size, 0);
 }
 

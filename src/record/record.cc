@@ -17,6 +17,7 @@ constexpr size_t kCommonSize = 24;          // of what sessions and tombstones s
 constexpr size_t kSessionFixedSize = 64;    // up to the lives
 constexpr size_t kTombstoneFixedSize = 28;  // up to the ended lives
 constexpr size_t kChecksumSize = 8;
+constexpr size_t kSealRoom = 64;  // so that what is put around a record needs no other memory (record_codec.h)
 
 uint64_t Checksum(std::string_view header, std::string_view storage_key, std::string_view payload) {
   XXH3_state_t state;
@@ -90,7 +91,7 @@ std::string EncodeRecord(Record* to_encode, std::string_view storage_key) {
   Record& record = *to_encode;
   record.header_size = HeaderSizeOf(record.ancestry);
   std::string bytes;
-  bytes.reserve(record.header_size + record.payload.size());
+  bytes.reserve(record.header_size + record.payload.size() + kSealRoom);
   bytes.resize(record.header_size);
   char* header = bytes.data();
   std::memcpy(header, kMagic, sizeof kMagic);

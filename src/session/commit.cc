@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "src/base/protocol_fault.h"
+#include "src/session/bad_record.h"
 #include "src/session/conflict.h"
 #include "src/session/entry_path.h"
 #include "src/session/lifetime.h"
@@ -116,11 +117,10 @@ Status Committer::CommitToNodes(std::string_view payload) {
     return Status::Ok();
   }
   if (outcome.acks == 0 && outcome.too_large) return RefuseForSize(outcome, payload.size());
-  if (outcome.acks == 0 && outcome.later_format) {
+  if (outcome.acks == 0 && outcome.unreadable) {
     loaded_.must_write = false;
-    return Error(ErrorCode::kUnavailable,
-                 "a node holds this session in the format of a later clustered_session: upgrade this server; the "
-                 "changes of this request were not saved");
+    return Error(ErrorCode::kUnavailable, "a node holds this session " + WhyUnreadable(*outcome.unreadable) +
+                                              "; the changes of this request were not saved");
   }
   const bool news = IsNews() || outcome.version != record.version;  // or a record of somebody else's was met
   if (news) TellNews(context_, loaded_.address(), outcome.holders);
@@ -150,7 +150,7 @@ bool Committer::MayWriteBehind(std::string_view payload) const {
   if (context_.settings.lock == LockMode::kCluster) return false;
   if (loaded_.must_write || loaded_.Is(kEntryTakeoverPending) || loaded_.Is(kEntryTombstone)) return false;
   // A session that no node takes is an error for its request, not for a thread that nobody sees.
-  if (payload.size() + kRecordHeaderMax >= context_.nodes->SmallestItemMax()) return false;
+  if (payload.size() + kRecordHeaderMax + kSealMax >= context_.nodes->SmallestItemMax()) return false;
   return context_.store->UnreplicatedCount() < context_.settings.behind_max;
 }
 

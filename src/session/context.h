@@ -17,7 +17,9 @@
 #include "src/cluster/node_settings.h"
 #include "src/local/local_store.h"
 #include "src/record/merge.h"
+#include "src/record/record_codec.h"
 #include "src/session/notice.h"
+#include "src/session/signed_id.h"
 
 namespace clustered_session {
 
@@ -55,6 +57,11 @@ struct SessionSettings {
   Authentication authentication = Authentication::kText;
   std::string username;  // for all nodes; empty: none is sent, which SASL cannot be without
   std::string password;
+  std::string key_file;  // an absolute path; empty: records are plain, IDs unsigned
+  EncryptionMode encryption = EncryptionMode::kRequire;
+  SignedIds signed_ids = SignedIds::kMake;
+  uint32_t compression_level = 0;         // 0: records are not compressed
+  uint32_t compression_threshold = 2048;  // bytes
   WriteMode write = WriteMode::kThrough;
   uint32_t behind_max = 10000;                       // unreplicated entries from which on kBehind waits like kThrough
   Duration flush_timeout = std::chrono::seconds(5);  // at the end of a process, for what is left to write
@@ -85,6 +92,7 @@ struct SessionContext {
   LockLeases* leases = nullptr;  // of this process; needed for LockMode::kCluster
   std::function<bool()> session_open;  // see Worker::SetSessionOpen(); empty: always
   std::shared_ptr<const NodeAccess> access;
+  RecordCodec codec;             // with the keys of settings.key_file
   std::string* spare = nullptr;  // empty: memory for what this thread's next session reads; null: each makes its own
   SessionKey space;              // tells pools of one server apart that differ in save_path
 
@@ -104,6 +112,11 @@ inline std::shared_ptr<const SessionContext> Borrow(const SessionContext& contex
 // once.
 inline TimePoint NodeDeadline(const SessionContext& context, TimePoint now) {
   return now + context.settings.connect_timeout + context.settings.operation_timeout;
+}
+
+// Whether only such IDs are known as servers with a key file have made.
+inline bool RequiresSignedIds(const SessionContext& context) {
+  return context.codec.keys != nullptr && context.settings.signed_ids == SignedIds::kRequire;
 }
 
 inline bool AnyNodeWorthAsking(const NodeSet& nodes) {

@@ -9,7 +9,7 @@
 namespace clustered_session {
 namespace {
 
-void Describe(const NodeReply& reply, const std::string& key, NodeHolding* holding) {
+void Describe(const RecordCodec& codec, NodeReply reply, const std::string& key, NodeHolding* holding) {
   switch (reply.status) {
     case NodeStatus::kMiss:
       holding->what = NodeHolding::What::kNothing;
@@ -23,7 +23,7 @@ void Describe(const NodeReply& reply, const std::string& key, NodeHolding* holdi
       holding->why = reply.error;
       return;
   }
-  const Result<Record> record = DecodeRecord(reply.value, key);
+  const Result<Record> record = codec.Decode(&reply.value, key);
   if (!record.ok()) {
     holding->why = "unreadable: " + record.error().message();
     return;
@@ -49,7 +49,7 @@ std::vector<NodeHolding> InspectSession(const SessionContext& context, std::stri
     NodeHolding& holding = holdings.emplace_back();
     holding.node = read.node;
     holding.should_hold = std::find(copies.begin(), copies.end(), read.node) != copies.end();
-    Describe(read.reply, items.key, &holding);
+    Describe(context.codec, read.reply, items.key, &holding);
   }
   return holdings;
 }

@@ -20,6 +20,9 @@ SharedPoolTable::Values ValuesOf(std::string_view save_path, const SessionSettin
   values.on_conflict = static_cast<uint8_t>(settings.on_conflict);
   values.format = static_cast<uint8_t>(settings.format);
   values.authentication = static_cast<uint8_t>(settings.authentication);
+  values.encryption = static_cast<uint8_t>(settings.encryption);
+  values.compression_level = static_cast<uint8_t>(settings.compression_level);
+  values.compression_threshold = settings.compression_threshold;
   return values;
 }
 
@@ -43,8 +46,10 @@ class ChangeLock {
 }  // namespace
 
 uint64_t SharedPoolTable::CredentialsHash(const SessionSettings& settings) {
-  if (settings.username.empty() && settings.password.empty()) return 0;
-  return Hash128({}, settings.username, settings.password).Hash64() | 1;
+  if (settings.username.empty() && settings.password.empty() && settings.key_file.empty()) return 0;
+  std::string who = settings.username;
+  if (!settings.key_file.empty()) who.append(1, '\0').append(settings.key_file);
+  return Hash128({}, who, settings.password).Hash64() | 1;
 }
 
 bool SharedPoolTable::Init() {
@@ -167,7 +172,7 @@ bool SharedPoolTable::Load(uint8_t number, std::string* save_path, SessionSettin
   const Slot& slot = slots[SlotOf(number)];
   const Values& values = slot.values;
   if (size_t{values.save_path_size} + values.prefix_size > kTextMax) return false;
-  if (values.credentials == 0) settings->username = settings->password = std::string();
+  if (values.credentials == 0) settings->username = settings->password = settings->key_file = std::string();
   save_path->assign(slot.text, values.save_path_size);
   settings->prefix.assign(slot.text + values.save_path_size, values.prefix_size);
   settings->copies = values.copies;
@@ -177,6 +182,9 @@ bool SharedPoolTable::Load(uint8_t number, std::string* save_path, SessionSettin
   settings->on_conflict = static_cast<ConflictRule>(values.on_conflict);
   settings->format = static_cast<PayloadFormat>(values.format);
   settings->authentication = static_cast<Authentication>(values.authentication);
+  settings->encryption = static_cast<EncryptionMode>(values.encryption);
+  settings->compression_level = values.compression_level;
+  settings->compression_threshold = values.compression_threshold;
   return true;
 }
 

@@ -39,14 +39,18 @@ struct SharedPoolTable {
     int64_t connect_timeout_ns;
     int64_t operation_timeout_ns;
     int64_t retry_interval_ns;
-    uint64_t credentials;  // hash of user name and password, which are not kept here; 0 = none
+    uint64_t credentials;  // hash of user name, password and key file, which are not kept here; 0 = none
     uint32_t copies;
     uint16_t save_path_size;
     uint16_t prefix_size;
     uint8_t on_conflict;
     uint8_t format;
     uint8_t authentication;
-    uint8_t reserved[5];
+    uint8_t encryption;
+    uint8_t compression_level;
+    uint8_t reserved[3];
+    uint32_t compression_threshold;
+    uint32_t reserved_behind;
   };
   struct Slot {
     std::atomic<uint32_t> state;

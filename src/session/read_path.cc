@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "src/base/protocol_fault.h"
+#include "src/session/bad_record.h"
 #include "src/session/entry_path.h"
 #include "src/session/news.h"
 #include "src/session/reconcile.h"
@@ -140,7 +141,7 @@ Result<ReadPath::Outcome> ReadPath::ValidateEntry(TimePoint now) {
   } else if (lost && !HasFault(ProtocolFault::kLossAsksNobody)) {
     survey.Ask(others);
   }
-  if (survey.later_format()) return LaterFormat(*survey.later_format());
+  if (survey.unreadable()) return UnreadableHere(*survey.unreadable());
   // An outage of every node fails no request whose session is local (G5).
   if (survey.answers().empty()) return Outcome::kLoaded;
   now = open_.Now();
@@ -162,7 +163,7 @@ Result<ReadPath::Outcome> ReadPath::LoadFromNodes(TimePoint now) {
   if (const Outcome outcome = ClaimOutcome(); outcome != Outcome::kLoaded) return outcome;
   open_.counters().node_reads.Add();
   if (!survey.Conclusive()) survey.AskRest();
-  if (survey.later_format()) return LaterFormat(*survey.later_format());
+  if (survey.unreadable()) return UnreadableHere(*survey.unreadable());
   now = open_.Now();
   if (EndedHere(survey, now)) return Outcome::kLoaded;
   if (Reconcile(&open_, &loaded_, survey, /*have_entry=*/false, now)) {
@@ -207,10 +208,9 @@ bool ReadPath::EndedHere(const Survey& survey, TimePoint now) {
   return true;
 }
 
-Error ReadPath::LaterFormat(uint32_t node) const {
-  return {ErrorCode::kUnavailable, context_.nodes->Label(node) +
-                                       " holds this session in the format of a later clustered_session: upgrade "
-                                       "this server; the session stays as it is"};
+Error ReadPath::UnreadableHere(const Survey::Unreadable& unreadable) const {
+  return {ErrorCode::kUnavailable, context_.nodes->Label(unreadable.node) + " holds this session " +
+                                       WhyUnreadable(unreadable.why) + "; the session stays as it is"};
 }
 
 Error ReadPath::MayBeLost(const Survey& survey) const {

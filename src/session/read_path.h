@@ -34,7 +34,7 @@ class ReadPath {
   Result<Outcome> LoadFromNodes(TimePoint now);
   Outcome ClaimOutcome();
   bool EndedHere(const Survey& survey, TimePoint now);
-  Error LaterFormat(uint32_t node) const;
+  Error UnreadableHere(const Survey::Unreadable& unreadable) const;
   Error NoNodeToAsk() const;
   Error MayBeLost(const Survey& survey) const;
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "src/session/bad_record.h"
 #include "src/session/lifetime.h"
 #include "src/session/loaded_session.h"
 #include "src/session/repair_needs.h"
@@ -47,7 +48,7 @@ void RepairBatch::Add(const LocalStore::Walked& found) {
   items_.push_back(std::move(item));
 }
 
-// The very bytes that were written, or nothing: they have the fingerprint that the entry has kept, which covers the
+// The very record that was written, or nothing: it has the fingerprint that the entry has kept, which covers the
 // nodes' key. So an entry whose pool has lost its number is not written to the nodes of the one that has it now.
 std::string RepairBatch::MakeRecord(const Item& item) const {
   Record record;
@@ -60,7 +61,8 @@ std::string RepairBatch::MakeRecord(const Item& item) const {
   for (const uint32_t lifetime_s : {item.entry.lifetime_s, item.known.lifetime_max_s}) {
     record.lifetime_s = lifetime_s;
     std::string bytes = EncodeRecord(&record, item.nodes.key);
-    if (record.ancestry.fingerprint == item.known.fingerprint) return bytes;
+    if (record.ancestry.fingerprint == item.known.fingerprint)
+      return context_.codec.Seal(std::move(bytes), item.nodes.key);
   }
   return {};
 }
@@ -142,7 +144,7 @@ void RepairBatch::TakeAnswer(Item* item, size_t place, NodeReply reply) {
   const bool marked = (item->entry.flags & (kEntryUnderReplicated | kEntryStandsIn)) != 0;
   const bool same_token = !marked && reply.token.known() && reply.token == item->nodes.tokens[node];
   const uint64_t fingerprint = item->known.fingerprint;
-  const bool same_mark = reply.value_left_out && fingerprint != 0 && reply.mark == MarkOf(fingerprint);
+  const bool same_mark = reply.value_left_out && fingerprint != 0 && context_.codec.IsMark(reply.mark, fingerprint);
   if (looked && reply.value.empty() && !same_token && !same_mark) {
     item->nodes.Forget(node);  // until it is known what its token is of
     item->need_value[place] = true;
@@ -159,9 +161,12 @@ void RepairBatch::TakeAnswer(Item* item, size_t place, NodeReply reply) {
 
 void RepairBatch::Compare(Item* item, size_t place, std::string value) {
   const uint32_t node = item->nodes.placement[place];
-  Result<Record> theirs = DecodeRecord(value, item->nodes.key);
+  Result<Record> theirs = context_.codec.Decode(&value, item->nodes.key);
   if (!theirs.ok()) {
-    item->too_new |= theirs.error().code() == ErrorCode::kUnsupported;
+    item->too_new |= ReadableElsewhere(theirs.error());
+    if (theirs.error().code() == ErrorCode::kForged) {
+      NoteBadRecord(context_, node, theirs.error(), "is replaced", notices_);
+    }
     item->held[place] = item->too_new ? Held::kOther : Held::kPast;
     return;
   }
@@ -170,7 +175,7 @@ void RepairBatch::Compare(Item* item, size_t place, std::string value) {
   switch (LineageOf(theirs->ancestry, item->known)) {
     case Lineage::kSame:
       item->held[place] = Held::kSame;
-      if (item->record.empty()) item->record = std::move(value);
+      if (item->record.empty()) item->record = context_.codec.Seal(std::move(value), item->nodes.key);
       return;
     case Lineage::kAncestor:
       // The end has to last as long, and to name all that has ended.
@@ -222,7 +227,7 @@ void RepairBatch::Store() {
   const auto part_of = [this](const Item& item, size_t place) {
     const uint32_t node = item.nodes.placement[place];
     return BatchPart{BatchPart::Kind::kStore, item.nodes.key,          item.record,
-                     TimeToLive(item),        item.nodes.tokens[node], MarkOf(item.known.fingerprint)};
+                     TimeToLive(item),        item.nodes.tokens[node], context_.codec.MarkOf(item.known.fingerprint)};
   };
   Fly(places_of, part_of, [this](Item* item, size_t place, const NodeReply& reply) { TakeStored(item, place, reply); });
 }
@@ -238,8 +243,9 @@ void RepairBatch::StoreLarge() {
       targets.push_back({node, item.nodes.tokens[node]});
     }
     if (targets.empty()) continue;
-    const std::vector<NodeReply> replies = context_.nodes->WriteAll(
-        targets, item.nodes.key, item.record, TimeToLive(item), Deadline(), MarkOf(item.known.fingerprint));
+    const std::vector<NodeReply> replies =
+        context_.nodes->WriteAll(targets, item.nodes.key, item.record, TimeToLive(item), Deadline(),
+                                 context_.codec.MarkOf(item.known.fingerprint));
     for (size_t i = 0; i < places.size(); ++i) TakeStored(&item, places[i], replies[i]);
   }
 }

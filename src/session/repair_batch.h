@@ -2,7 +2,7 @@
 // thread that repairs; one object per batch. See docs/protocol.md, 'Repair'.
 //
 // At most three waits for all entries together: all nodes of their placements are asked what they have, some for the
-// bytes of it, and those that lack the entry's record are given it. The record is the same, byte for byte, and goes
+// bytes of it, and those that lack the entry's record are given it. The record is the same, and goes
 // where there is none, or where the record of the past is that was seen there. So nothing newer is ever replaced, no
 // request meets a conflict, and no lock is held meanwhile.
 #ifndef CLUSTERED_SESSION_SESSION_REPAIR_BATCH_H_
@@ -69,7 +69,7 @@ class RepairBatch {
     std::string record;             // the entry's, as it is on nodes; empty: it cannot be made
     std::vector<Held> held;         // by place
     std::vector<bool> need_value;   // by place: what it has is to be read
-    std::string other;              // of what a node has that ends the entry or follows on it
+    std::string other;              // of what a node has that ends the entry or follows on it: opened
     bool over = false;              // the entry is past
     bool branch = false;            // a node has what neither was made from the other
     bool too_new = false;           // a node has the record of a later version

@@ -117,8 +117,9 @@ void RepairBatch::TellEnd(Item* item) {
     targets.push_back({node, item->nodes.tokens[node]});
   }
   const auto ttl = TombstoneTimeToLive(theirs->ancestry.lifetime_max_s);
-  const std::vector<NodeReply> replies = context_.nodes->WriteAll(targets, item->nodes.key, item->other, ttl,
-                                                                  Deadline(), MarkOf(theirs->ancestry.fingerprint));
+  const std::string sealed = context_.codec.Seal(item->other, item->nodes.key);
+  const std::vector<NodeReply> replies = context_.nodes->WriteAll(targets, item->nodes.key, sealed, ttl, Deadline(),
+                                                                  context_.codec.MarkOf(theirs->ancestry.fingerprint));
   for (size_t i = 0; i < targets.size(); ++i) {
     item->nodes.Forget(targets[i].node);
     if (replies[i].status != NodeStatus::kStored) continue;

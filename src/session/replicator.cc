@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "src/base/protocol_fault.h"
+#include "src/session/bad_record.h"
 #include "src/session/conflict.h"
 #include "src/session/lifetime.h"
 #include "src/session/succession.h"
@@ -31,15 +32,17 @@ WriteOutcome Replicator::Write(const Record& record, const WriteBase& base, uint
   states_.assign(context_.nodes->size(), NodeState::kOpen);
 
   bool extended = false;
+  std::string bytes;
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     std::vector<NodeSet::WriteTarget> targets = ChooseTargets(copies);
     if (targets.empty() && AskFailingNodes(deadline)) targets = ChooseTargets(copies);
     if (targets.empty()) break;
-    const std::string bytes = EncodeRecord(&record_, items_->key);
+    // The same bytes for as long as it is the same record: a node that has them already has acknowledged the write.
+    if (bytes.empty() || !contests_.empty()) bytes = context_.codec.Encode(&record_, items_->key);
     contests_.clear();
     const std::chrono::seconds ttl = TimeToLiveOf(record_);
     std::vector<NodeReply> replies =
-        context_.nodes->WriteAll(targets, items_->key, bytes, ttl, deadline, MarkOf(record_.ancestry.fingerprint));
+        context_.nodes->WriteAll(targets, items_->key, bytes, ttl, deadline, MarkOf(record_));
     for (size_t i = 0; i < targets.size(); ++i) HandleReply(targets[i].node, std::move(replies[i]));
     if (!contests_.empty() && !ResolveContests()) {
       Retract(deadline);
@@ -133,18 +136,15 @@ void Replicator::HandleReply(uint32_t node, NodeReply reply) {
 // is.
 void Replicator::HandleConflict(uint32_t node, NodeReply reply) {
   if (!reply.token.known()) return;  // the item is gone: the next attempt adds it
-  Result<Record> theirs = DecodeRecord(reply.value, items_->key);
-  if (!theirs.ok() && theirs.error().code() == ErrorCode::kUnsupported) {
-    outcome_.later_format = true;
+  Result<Record> theirs = context_.codec.Decode(&reply.value, items_->key);
+  if (!theirs.ok() && ReadableElsewhere(theirs.error())) {
+    outcome_.unreadable = theirs.error().code();
     items_->Forget(node);
     states_[node] = NodeState::kFailed;
     return;
   }
   if (!theirs.ok()) {  // somebody else's bytes under our key: worth nothing, replaced
-    context_.store->counters().corrupt_records.Add();
-    notices_->push_back({false, context_.nodes->Label(node) + ": an item under our key is unreadable (" +
-                                    theirs.error().message() +
-                                    ") and was replaced; check that no other program uses this prefix"});
+    NoteBadRecord(context_, node, theirs.error(), "was replaced", notices_);
     return;
   }
   const Lineage lineage = LineageOf(theirs->ancestry, record_.ancestry);
@@ -276,8 +276,9 @@ void Replicator::Retract(TimePoint deadline) {
     CountOverflow(context_, end.record.ancestry.ended.AddAll(beside));
     end.bytes = EncodeRecord(&end.record, items_->key);
   }
-  std::vector<NodeReply> replies = context_.nodes->WriteAll(targets, items_->key, end.bytes, TimeToLiveOf(end.record),
-                                                            deadline, MarkOf(end.record.ancestry.fingerprint));
+  const std::string sealed = context_.codec.Seal(end.bytes, items_->key);
+  std::vector<NodeReply> replies =
+      context_.nodes->WriteAll(targets, items_->key, sealed, TimeToLiveOf(end.record), deadline, MarkOf(end.record));
   for (size_t i = 0; i < targets.size(); ++i) items_->tokens[targets[i].node] = replies[i].token;
 }
 

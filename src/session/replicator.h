@@ -5,6 +5,7 @@
 #ifndef CLUSTERED_SESSION_SESSION_REPLICATOR_H_
 #define CLUSTERED_SESSION_SESSION_REPLICATOR_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,9 +38,9 @@ struct WriteOutcome {
   bool superseded = false;        // a tombstone has met a session that was started since: nothing to destroy any more
   bool destroyed = false;         // the session was destroyed meanwhile: nothing of this write stands
   bool too_large = false;         // refused for its size, by `size_max_node`
-  bool later_format = false;      // a node holds a record that only a later version of this program can read
-  bool ownership_lost = false;    // another server took the session over since it was read
-  uint64_t version = 0;           // of the final record
+  std::optional<ErrorCode> unreadable;  // a node holds a record that only other servers can read; why
+  bool ownership_lost = false;          // another server took the session over since it was read
+  uint64_t version = 0;                 // of the final record
   uint64_t epoch = 0;
   Ancestry ancestry;             // fingerprint 0: no node holds exactly this
   bool payload_changed = false;  // a merge or rule made `payload`; else the caller's stands
@@ -74,6 +75,7 @@ class Replicator {
   void MergeWith(const Record& theirs);
   void Retract(TimePoint deadline);
   void RemoveLeftovers(uint32_t copies, TimePoint deadline);
+  uint32_t MarkOf(const Record& record) const { return context_.codec.MarkOf(record.ancestry.fingerprint); }
 
   const SessionContext& context_;
   NodeItems* items_;

@@ -9,6 +9,7 @@
 #include "src/session/destroy_path.h"
 #include "src/session/read_path.h"
 #include "src/session/setup_watch.h"
+#include "src/session/signed_id.h"
 #include "src/session/write_path.h"
 
 namespace clustered_session {
@@ -19,24 +20,41 @@ Session::Session(std::shared_ptr<const SessionContext> context) : open_(std::mov
 
 Session::~Session() { Close(); }
 
-std::string Session::CreateId(std::string_view random_part, uint64_t random) {
+// The node that a new ID is to name; none without nodes.
+std::optional<uint32_t> Session::ChooseHome(uint64_t random) const {
   const NodeSet& node_set = *open_.context.nodes;
-  std::string id(random_part);
-  if (!open_.SingleServer()) {
-    std::vector<NodeAddress> nodes = node_set.addresses();
-    // A node that is known to fail gets no new sessions, unless all fail.
-    for (uint32_t i = 0; i < nodes.size(); ++i) {
-      if (!node_set.WorthAsking(i)) nodes[i].weight = 0;
-    }
-    id = NameNode(node_set.addresses(), ChooseNode(nodes, random), random_part);
+  if (open_.SingleServer()) return std::nullopt;
+  std::vector<NodeAddress> nodes = node_set.addresses();
+  // A node that is known to fail gets no new sessions, unless all fail.
+  for (uint32_t i = 0; i < nodes.size(); ++i) {
+    if (!node_set.WorthAsking(i)) nodes[i].weight = 0;
   }
+  return ChooseNode(nodes, random);
+}
+
+std::string Session::CreateId(std::string_view random_part, uint64_t random, uint32_t bits) {
+  const SessionContext& context = open_.context;
+  const std::vector<NodeAddress>& nodes = context.nodes->addresses();
+  const std::optional<uint32_t> home = ChooseHome(random);
+  std::string id;
+  if (context.codec.keys != nullptr && context.settings.signed_ids != SignedIds::kOff) {
+    id = SignId(*context.codec.keys, random_part, bits, nodes, home);
+    if (id.empty() && RequiresSignedIds(context)) return {};
+  }
+  if (id.empty()) id = home ? NameNode(nodes, *home, random_part) : std::string(random_part);
   open_.counters().new_sessions.Add();
   open_.created.Add(id);
   return id;
 }
 
+bool Session::RefusesId(std::string_view id) const {
+  if (!RequiresSignedIds(open_.context) || IsSigned(*open_.context.codec.keys, id)) return false;
+  open_.counters().forged_ids.Add();
+  return true;
+}
+
 Result<bool> Session::Validate(std::string_view id, uint32_t lifetime_s) {
-  if (!ValidSessionId(id)) return false;
+  if (!ValidSessionId(id) || RefusesId(id)) return false;
   if (open_.created.Has(id) || (loaded_ && !ReadCompleted(id))) return LooksAlive(id);
   if (Status status = Load(id, lifetime_s); !status.ok()) {
     failed_id_ = id;
@@ -71,6 +89,11 @@ Status Session::Load(std::string_view id, uint32_t lifetime_s) {
   if (!ValidSessionId(id)) {
     return Error(ErrorCode::kInvalidArgument, "invalid session ID \"" + RedactSessionId(id) +
                                                   "\": must be 1 to 256 of A-Z, a-z, 0-9, \"-\" and \",\"");
+  }
+  if (RefusesId(id)) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "session ID \"" + RedactSessionId(id) +
+                     "\" was made by no server that has our clustered_session.key_file (signed_ids = require)");
   }
   AddressTo(id, lifetime_s);
   Status status = ReadPath(&open_, &*loaded_).Load();
@@ -117,7 +140,7 @@ Status Session::SettleReplaced(Status status) {
 }
 
 Status Session::Destroy(std::string_view id, uint32_t lifetime_s) {
-  if (!ValidSessionId(id)) return Status::Ok();  // nothing can exist under it
+  if (!ValidSessionId(id) || RefusesId(id)) return Status::Ok();  // nothing can exist under it
   const bool was_read = ReadCompleted(id);
   if (!was_read) {
     AddressTo(id, lifetime_s);
@@ -145,7 +168,7 @@ void Session::AddressTo(std::string_view id, uint32_t lifetime_s) {
 }
 
 void Session::DestroyLater(std::string_view id, uint32_t lifetime_s) {
-  if (!ValidSessionId(id)) return;
+  if (!ValidSessionId(id) || RefusesId(id)) return;
   replaced_ = std::exchange(replaces_, {});  // it is given up before it was written
   const bool nobody_knows_it = open_.created.Has(id) && (!loaded_ || loaded_->version() == 0);
   if (!nobody_knows_it) {

@@ -46,9 +46,13 @@ class Session {
   void SetClaim(std::optional<AffinityCookie> claim) { open_.claim = std::move(claim); }
 
   // A session ID made of `random_part`, as long as that, that names the node which is to hold it. The node is drawn by
-  // weight with `random`, 64 bits that have nothing to do with `random_part`. Asks no node. Until it
-  // has been written, this object knows that nobody else can know the ID.
-  std::string CreateId(std::string_view random_part, uint64_t random);
+  // weight with `random`, 64 bits that have nothing to do with `random_part`, whose characters have `bits` random bits
+  // each. With a key file it is signed, see signed_id.h. Asks no node. Until it has been written, this object knows
+  // that nobody else can know the ID. Empty: it is too short for a signature, and has to have one.
+  std::string CreateId(std::string_view random_part, uint64_t random, uint32_t bits = 4);
+
+  // Whether an ID is unknown for want of a right tag (signed_ids=require); then it is counted. Asks nobody.
+  bool RefusesId(std::string_view id) const;
 
   // Whether a session of this ID exists (strict mode). Loads and locks it if it does: the Read that follows asks nobody
   // again. An ID made by this object, or any other while a session is loaded, is only looked at.
@@ -102,6 +106,7 @@ class Session {
   bool HasNotices() const { return !open_.notices.empty(); }
 
  private:
+  std::optional<uint32_t> ChooseHome(uint64_t random) const;
   Status Load(std::string_view id, uint32_t lifetime_s);
   Status LoadToWrite(std::string_view id, uint32_t lifetime_s);
   void AddressTo(std::string_view id, uint32_t lifetime_s);

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "src/base/save_path.h"
 #include "src/cluster/health_table.h"
 #include "src/session/event_log.h"
 #include "src/session/pool_table.h"
@@ -22,9 +23,10 @@ struct SharedState {
   SharedEventLog events;
   SharedRepair repair;
   SharedNews news;
-  SetupWatch watches[SharedPoolTable::kSlots];  // by the slots of pools
-  std::atomic<uint32_t> told_no_lifetime;       // that session.gc_maxlifetime is 0
-  std::atomic<int64_t> longest_lag_ns;          // between an entry's last use and its write by a flusher's thread
+  SetupWatch watches[SharedPoolTable::kSlots];    // by the slots of pools
+  std::atomic<uint32_t> told_no_lifetime;         // that session.gc_maxlifetime is 0
+  std::atomic<uint32_t> told_forgery[kNodesMax];  // of these nodes that they held a forged record; 0 = free
+  std::atomic<int64_t> longest_lag_ns;            // between an entry's last use and its write by a flusher's thread
 
   // REQUIRES: zeroed memory that nobody else sees yet. False: the system has no process-shared mutexes.
   bool Init();
@@ -37,6 +39,9 @@ struct SharedState {
 
   // An entry that nodes should hold was stored; `lacking`: not all of them have taken it.
   void NoteStored(uint8_t pool, uint64_t pool_hash, bool lacking);
+
+  // Whether the log is to hear of a forged record of this node: once in a server's time.
+  bool TellForgeryOf(uint32_t node_hash);
 
   // Whether there may be some of any pool.
   bool Pending() const;

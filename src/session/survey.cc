@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "src/base/protocol_fault.h"
+#include "src/session/bad_record.h"
 #include "src/session/lifetime.h"
 
 namespace clustered_session {
@@ -55,7 +56,7 @@ void Survey::SettleMarked() {
 
 bool Survey::AddSame(const Marked& marked) {
   const auto is_same = [&](const Ancestry& ancestry) {
-    return ancestry.fingerprint != 0 && MarkOf(ancestry.fingerprint) == marked.mark;
+    return ancestry.fingerprint != 0 && open_->context.codec.IsMark(marked.mark, ancestry.fingerprint);
   };
   const auto same = std::find_if(answers_.begin(), answers_.end(), [&](const Answer& answer) {
     return answer.found && (is_same(answer.record.ancestry) || HasFault(ProtocolFault::kMarksIgnored));
@@ -98,21 +99,18 @@ void Survey::Add(NodeSet::Read read) {
   Answer answer;
   answer.node = read.node;
   if (read.reply.status == NodeStatus::kHit) {
-    Result<Record> record = DecodeRecord(read.reply.value, items_->key);
+    Result<Record> record = open_->context.codec.Decode(&read.reply.value, items_->key);
     if (record.ok()) {
       answer.found = true;
       items_->has_session[read.node] = !record->tombstone();
       answer.record = *record;
       answer.bytes = std::move(read.reply.value);
-    } else if (record.error().code() == ErrorCode::kUnsupported) {
-      later_format_ = read.node;
+    } else if (ReadableElsewhere(record.error())) {
+      unreadable_ = Unreadable{read.node, record.error().code()};
       items_->Forget(read.node);
       return;
     } else {  // somebody else's bytes under our key: a miss, and the next write replaces them
-      open_->counters().corrupt_records.Add();
-      open_->notices.push_back({false, open_->context.nodes->Label(read.node) +
-                                           ": an item under our key is unreadable (" + record.error().message() +
-                                           ") and counts as missing; check that no other program uses this prefix"});
+      NoteBadRecord(open_->context, read.node, record.error(), "counts as missing", &open_->notices);
     }
   }
   answers_.push_back(std::move(answer));

@@ -41,9 +41,13 @@ class Survey {
   bool Answered(uint32_t node) const;
   bool FoundAny() const;
 
-  // A node that holds a record which only a later version of this program can read. It has not answered: the session
-  // exists, and nobody here can tell how it is.
-  std::optional<uint32_t> later_format() const { return later_format_; }
+  // A node that holds a record which only a later version of this program can read, or one with a key file. It has not
+  // answered: the session exists, and nobody here can tell how it is.
+  struct Unreadable {
+    uint32_t node = 0;
+    ErrorCode why = ErrorCode::kUnsupported;  // or kNoKey
+  };
+  std::optional<Unreadable> unreadable() const { return unreadable_; }
 
   // Whether a record was found, or one of the first `copies` nodes has said that there is none, of either list.
   bool Conclusive() const;
@@ -86,7 +90,7 @@ class Survey {
   const TimePoint deadline_;
   std::vector<Answer> answers_;
   std::vector<Marked> marked_;  // neither the same as a record that is known, nor asked for its own yet
-  std::optional<uint32_t> later_format_;
+  std::optional<Unreadable> unreadable_;
 };
 
 }  // namespace clustered_session

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "src/memcached/memcached_node.h"
+#include "src/session/key_files.h"
 
 namespace clustered_session {
 namespace {
@@ -64,11 +65,27 @@ Result<std::shared_ptr<const SessionContext>> Worker::ContextFor(std::string_vie
   Pool& pool = **found;
   if (pool.context == nullptr || pool.settings_generation != settings_generation || pool.context->leases != leases_ ||
       NumberIsDue(pool)) {
+    if (Status status = UpdateKeys(&pool, settings); !status.ok()) return status.error();
     pool.context = MakeContext(&pool, settings);
     pool.settings_generation = settings_generation;
   }
   WatchNodeList(*pool.context);
   return std::shared_ptr<const SessionContext>(pool.context);
+}
+
+// Scripts may change settings often, and a derived key costs pages of memory: it is made once.
+Status Worker::UpdateKeys(Pool* pool, const SessionSettings& settings) {
+  if (pool->key_file == settings.key_file && pool->keys_prefix == settings.prefix) return Status::Ok();
+  std::shared_ptr<const PoolKeys> keys;
+  if (!settings.key_file.empty()) {
+    const Result<std::shared_ptr<const Keyring>> ring = KeysOfFile(settings.key_file);
+    if (!ring.ok()) return Error(ring.error().code(), "clustered_session.key_file: " + ring.error().message());
+    keys = std::make_shared<PoolKeys>(**ring, settings.prefix);
+  }
+  pool->keys = std::move(keys);
+  pool->key_file = settings.key_file;
+  pool->keys_prefix = settings.prefix;
+  return Status::Ok();
 }
 
 // Now and then the background is to compare the node list with that of the other servers.
@@ -110,6 +127,7 @@ std::shared_ptr<const SessionContext> Worker::MakeContext(Pool* pool, const Sess
   context.leases = leases_;
   context.session_open = session_open_;
   context.access = std::make_shared<NodeAccess>(NodeAccess{pool->save_path, settings});
+  context.codec = {pool->keys, settings.encryption, settings.compression_level, settings.compression_threshold};
   context.spare = &spare_;
   context.space = Hash128({}, "local", pool->save_path);
   return {owned, &context};

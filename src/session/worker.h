@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "src/base/keyring.h"
 #include "src/base/result.h"
 #include "src/cluster/node_settings.h"
 #include "src/session/context.h"
@@ -32,7 +33,7 @@ class Worker {
 
   // The context for this save_path and these settings. It stays as it is: `settings_generation` changes whenever a
   // setting changes, and the next call makes another one, on the same connections. The worker must outlive it. Errors:
-  // kInvalidArgument, see ParseSavePath(); or SASL without a user name.
+  // kInvalidArgument, see ParseSavePath() and Keyring::Load(); or SASL without a user name.
   Result<std::shared_ptr<const SessionContext>> ContextFor(std::string_view save_path, const SessionSettings& settings,
                                                            uint64_t settings_generation);
 
@@ -45,11 +46,15 @@ class Worker {
     uint64_t settings_generation = 0;
     TimePoint number_at;  // when a number is asked for again, if there is none
     std::shared_ptr<NodeSet> nodes;
+    std::string key_file;  // that `keys` are of, for the prefix `keys_prefix`
+    std::string keys_prefix;
+    std::shared_ptr<const PoolKeys> keys;
     std::shared_ptr<const SessionContext> context;
   };
 
   SharedState* shared() { return static_cast<SharedState*>(store_->Extra()); }
   Result<std::shared_ptr<NodeSet>> MakeNodes(std::string_view save_path, const SessionSettings& settings);
+  static Status UpdateKeys(Pool* pool, const SessionSettings& settings);
   bool NumberIsDue(const Pool& pool);
   void WatchNodeList(const SessionContext& context);
   std::shared_ptr<const SessionContext> MakeContext(Pool* pool, const SessionSettings& settings);

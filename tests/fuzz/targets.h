@@ -8,6 +8,10 @@
 
 namespace clustered_session {
 
+// A line of a key file, and the storage key of sealed records.
+inline constexpr char kFuzzKeyLine[] = "k1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+inline constexpr std::string_view kFuzzStorageKey = "cs:AAAAAAAAAAAAAAAAAAAAAA";
+
 // What does not hold, in words; empty if all does.
 using FuzzFinding = std::string;
 
@@ -23,6 +27,13 @@ FuzzFinding FuzzMerge(std::string_view input);
 
 // The record decoder: what it believes is what the encoder makes, whatever the bytes.
 FuzzFinding FuzzRecord(std::string_view input);
+
+// Sealed records, of any bytes and of bytes that a key has encrypted: what is believed is what was written, and any
+// change of it is noticed. Byte 0 chooses what is done with the others.
+FuzzFinding FuzzSealedRecord(std::string_view input);
+
+// Key files: what is taken for one has names and keys that differ, and messages show none of its bytes.
+FuzzFinding FuzzKeyFile(std::string_view input);
 
 // The answers of nodes: never more than the bytes, and what is whole is so without what follows.
 FuzzFinding FuzzReply(std::string_view input);

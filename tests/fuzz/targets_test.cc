@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "src/record/record.h"
+#include "src/record/record_codec.h"
 
 namespace clustered_session {
 namespace {
@@ -135,6 +136,25 @@ TEST_CASE("whatever a node holds under our key, it is not believed or it is what
   constexpr std::string_view kKey = "cs:AAAAAAAAAAAAAAAAAAAAAA";
   RunTarget(FuzzRecord,
             {"", "garbage", "CSR1\1\0\xc0\0"s, EncodeRecord(&record, kKey), EncodeRecord(&tombstone, kKey)});
+}
+
+TEST_CASE("whatever a node holds in place of a sealed record, it is not believed or it is what was written") {
+  const RecordCodec codec{std::make_shared<PoolKeys>(**Keyring::Parse(kFuzzKeyLine), "cs:"), EncryptionMode::kRequire};
+  Record record;
+  record.version = 1;
+  record.instance = 1;
+  record.ancestry.dot = {1, 1};
+  record.ancestry.context.Add(record.ancestry.dot, 1);
+  record.ancestry.lives.Add(1);
+  record.payload = "n|i:1;n|i:1;n|i:1;n|i:1;n|i:1;n|i:1;n|i:1;n|i:1;n|i:1;n|i:1;n|i:1;n|i:1;";
+  const std::string sealed = codec.Encode(&record, kFuzzStorageKey);
+  RunTarget(FuzzSealedRecord, {"", "\0garbage"s, "\0" + sealed, "\1" + sealed, "\2payload", "\3payload"s,
+                               "\0CSR1\3\2\x08\0"s, "\0CSR1\3\6\x24\0"s});
+}
+
+TEST_CASE("whatever stands in a key file, it is refused in one line or has names and keys that differ") {
+  RunTarget(FuzzKeyFile, {"", std::string(kFuzzKeyLine), "# a\n\n" + std::string(kFuzzKeyLine) + "\r\n", "k1 AAAA",
+                          std::string(kFuzzKeyLine) + "\nk2 " + std::string(kFuzzKeyLine).substr(3)});
 }
 
 TEST_CASE("whatever a node answers, it is judged within its bytes, and what is whole stays so") {
