@@ -34,6 +34,13 @@ PHP_ARG_ENABLE([clustered-session-zstd],
   [auto],
   [no])
 
+PHP_ARG_WITH([clustered-session-tls],
+  [for TLS to the nodes of clustered sessions],
+  [AS_HELP_STRING([[--with-clustered-session-tls]],
+    [clustered_session: TLS to nodes, by OpenSSL 1.1.1 or later (default: where pkg-config finds it)])],
+  [auto],
+  [no])
+
 if test "$PHP_CLUSTERED_SESSION" != "no"; then
   dnl -- PHP ------------------------------------------------------------------------------------------------------------
   AC_MSG_CHECKING([for PHP 8.2 or later, with sessions])
@@ -58,7 +65,8 @@ if test "$PHP_CLUSTERED_SESSION" != "no"; then
   fi
 
   dnl -- Libraries ------------------------------------------------------------------------------------------------------
-  dnl Each can be named in place of what pkg-config says: LIBMEMCACHED_CFLAGS and LIBMEMCACHED_LIBS, LIBSODIUM_..., XXHASH_..., LIBZSTD_...
+  dnl Each can be named in place of what pkg-config says: LIBMEMCACHED_CFLAGS and LIBMEMCACHED_LIBS, LIBSODIUM_..., XXHASH_...,
+  dnl LIBZSTD_..., OPENSSL_...
   dnl libmemcached 1.1.3 and before can return another key's value after a timeout.
   clustered_session_libmemcached_given=$LIBMEMCACHED_LIBS
   PKG_CHECK_MODULES([LIBMEMCACHED], [libmemcached >= 1.1.4], [],
@@ -80,6 +88,19 @@ if test "$PHP_CLUSTERED_SESSION" != "no"; then
     [CLUSTERED_SESSION_MISSES([libsodium], [libsodium], [libsodium-dev], [LIBSODIUM])])
   PHP_EVAL_INCLINE([$LIBSODIUM_CFLAGS])
   PHP_EVAL_LIBLINE([$LIBSODIUM_LIBS], [CLUSTERED_SESSION_SHARED_LIBADD])
+
+  clustered_session_tls_flags=
+  if test "$PHP_CLUSTERED_SESSION_TLS" = "auto"; then
+    PKG_CHECK_MODULES([OPENSSL], [libssl >= 1.1.1 libcrypto], [PHP_CLUSTERED_SESSION_TLS=yes], [PHP_CLUSTERED_SESSION_TLS=no])
+  elif test "$PHP_CLUSTERED_SESSION_TLS" != "no"; then
+    PKG_CHECK_MODULES([OPENSSL], [libssl >= 1.1.1 libcrypto], [],
+      [CLUSTERED_SESSION_MISSES([libssl], [OpenSSL 1.1.1 or later for TLS], [libssl-dev], [OPENSSL])])
+  fi
+  if test "$PHP_CLUSTERED_SESSION_TLS" != "no"; then
+    clustered_session_tls_flags="-DCLUSTERED_SESSION_TLS"
+    PHP_EVAL_INCLINE([$OPENSSL_CFLAGS])
+    PHP_EVAL_LIBLINE([$OPENSSL_LIBS], [CLUSTERED_SESSION_SHARED_LIBADD])
+  fi
 
   dnl Its header is what is needed, and that is looked at below; a version that pkg-config does not know may do.
   PKG_CHECK_MODULES([XXHASH], [libxxhash >= 0.8], [], [
@@ -144,6 +165,16 @@ struct Value {
   CLUSTERED_SESSION_COMPILES([libsodium], [LIBSODIUM], [libsodium-dev], [[
 #include <sodium.h>
 ]])
+
+  if test "$PHP_CLUSTERED_SESSION_TLS" != "no"; then
+    CPPFLAGS="$CPPFLAGS $OPENSSL_CFLAGS"
+    CLUSTERED_SESSION_COMPILES([OpenSSL 1.1.1 or later for TLS], [OPENSSL], [libssl-dev], [[
+#include <openssl/ssl.h>
+#if OPENSSL_VERSION_NUMBER < 0x10101000L
+# error too old
+#endif
+]])
+  fi
 
   AC_MSG_CHECKING([for xxhash.h 0.8 or later])
   AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[
@@ -237,6 +268,9 @@ struct Value {
     src/memcached/node_process.cc
     src/memcached/resolver.cc
     src/memcached/socket.cc
+    src/memcached/tls_client.cc
+    src/memcached/tls_stream.cc
+    src/memcached/transport.cc
     src/php/affinity.cc
     src/php/background.cc
     src/php/cookie_header.cc
@@ -307,7 +341,7 @@ struct Value {
 
   dnl Warnings are for those who change it: scripts/build_extension asks for them.
   CLUSTERED_SESSION_CXXFLAGS="$clustered_session_stdcxx -fvisibility=hidden -DZEND_ENABLE_STATIC_TSRMLS_CACHE=1"
-  CLUSTERED_SESSION_CXXFLAGS="$CLUSTERED_SESSION_CXXFLAGS $clustered_session_xxhash_flags $clustered_session_zstd_flags"
+  CLUSTERED_SESSION_CXXFLAGS="$CLUSTERED_SESSION_CXXFLAGS $clustered_session_xxhash_flags $clustered_session_zstd_flags $clustered_session_tls_flags"
   PHP_NEW_EXTENSION([clustered_session], [$CLUSTERED_SESSION_SOURCES], [$ext_shared],,
     [$CLUSTERED_SESSION_CXXFLAGS], [cxx])
   PHP_ADD_EXTENSION_DEP([clustered_session], [session])

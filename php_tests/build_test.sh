@@ -97,10 +97,16 @@ links() {
     grep -vE 'pthread|stdc|xxhash' | tr -d '\n') == " $*" ]]
 }
 check 'the libraries are linked to as the flags say' links '-lmemcached -lsodium'
-check 'of what pkg-config names only what is called is linked to' \
-  eval "accepts && links '-lmemcached -lsodium -lzstd'"
+check 'of what pkg-config names only what is called is linked to, and what is found of zstd and OpenSSL' \
+  eval "accepts && links '-lmemcached -lsodium -lzstd -lssl -lcrypto'"
 check 'zstd is left out where that is asked for' \
-  eval "accepts --disable-clustered-session-zstd && links '-lmemcached -lsodium'"
+  eval "accepts --disable-clustered-session-zstd && links '-lmemcached -lsodium -lssl -lcrypto'"
+check 'OpenSSL is left out when it is told to be' \
+  eval "accepts --without-clustered-session-tls && links '-lmemcached -lsodium -lzstd'"
+pkg_config_folder libmemcached=1.1.4 libsodium=1.0.18
+check 'a missing OpenSSL is named where it is asked for' \
+  refuses 'needs OpenSSL 1.1.1 or later for TLS, and pkg-config finds none' \
+  --with-php-config="$php_config" --with-clustered-session-tls PKG_CONFIG_LIBDIR="$scratch/pc"
 mkdir -p "$scratch/flags/libmemcached" "$scratch/no_sodium"
 printf '#define LIBMEMCACHED_VERSION_HEX 0x01001003\n' >"$scratch/flags/libmemcached/memcached.h"
 check 'flags that lead to an older libmemcached are refused' \

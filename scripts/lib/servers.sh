@@ -8,6 +8,7 @@ declare -A server_port=()  # server_id -> port: FastCGI for php-fpm, HTTP for Ap
 declare -A direct_port=()  # server_id -> HTTP port that asks this web server and no other
 declare -A server_kind=()  # server_id -> fpm or apache
 front_port=''              # the balancer's
+node_certificate=''        # a file with a certificate and its key: nodes that are started speak TLS with it
 extension_file=''          # clustered_session.so
 # More php.ini lines of every web server, from the environment too.
 php_settings=${CLUSTERED_SESSION_PHP_SETTINGS:-}
@@ -55,10 +56,11 @@ prepare_run() {
 
 # start_node <name>: a memcached node; the same port when it is started again.
 start_node() {
-  local name=$1
+  local name=$1 tls=()
   need_command memcached
+  [[ -z $node_certificate ]] || tls=(-Z -o "ssl_chain_cert=$node_certificate,ssl_key=$node_certificate")
   [[ -v node_port[$name] ]] || node_port[$name]=$(free_ports 1)
-  start_process "$name" memcached -l 127.0.0.1 -p "${node_port[$name]}" -U 0 -m 64 ${worker_user:+-u "$worker_user"}
+  start_process "$name" memcached -l 127.0.0.1 -p "${node_port[$name]}" -U 0 -m 64 ${worker_user:+-u "$worker_user"} "${tls[@]}"
   await_port "$name" "${node_port[$name]}"
 }
 
@@ -66,7 +68,7 @@ start_node() {
 save_path() {
   local name path=''
   for name in $(printf '%s\n' "${!node_port[@]}" | sort); do
-    path+=${path:+,}$name=127.0.0.1:${node_port[$name]}
+    path+=${path:+,}$name=${node_certificate:+tls://}127.0.0.1:${node_port[$name]}
   done
   printf '%s' "$path"
 }

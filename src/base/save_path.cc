@@ -20,7 +20,8 @@ namespace {
 constexpr size_t kHostLengthMax = 253;                                    // bytes, of a DNS name
 constexpr size_t kUnixPathLengthMax = sizeof(sockaddr_un::sun_path) - 1;  // bytes; the rest is for the NUL
 constexpr size_t kDerivedNameLength = 6;                                  // characters of 5 bits
-constexpr char kForms[] = "write host:port, [IPv6]:port or unix:/path";
+constexpr char kForms[] = "write host:port, [IPv6]:port, tls://host:port or unix:/path";
+constexpr std::string_view kTlsScheme = "tls://";
 constexpr char kNoPath[] =
     "a path is no node; write unix:/path for a socket, or leave session.save_path empty for a single server";
 
@@ -47,10 +48,10 @@ std::optional<std::string> CanonicalIpv6(std::string_view text) {
   return std::string(canonical.data());
 }
 
-// The same on every server that has this address in its save_path.
+// The same on every server that has this address in its save_path, with TLS or without.
 std::string DeriveName(const NodeAddress& node) {
   static constexpr char kBase32[] = "abcdefghijklmnopqrstuvwxyz234567";
-  const std::string address = node.ToString();
+  const std::string address = node.Place();
   std::array<unsigned char, crypto_generichash_BYTES_MIN> hash{};
   crypto_generichash(hash.data(), hash.size(), reinterpret_cast<const unsigned char*>(address.data()), address.size(),
                      nullptr, 0);
@@ -128,6 +129,12 @@ class NodeParser {
 
   Status TakeAddress() {
     if (rest_.empty()) return Invalid(std::string("the address is missing; ") + kForms);
+    if (rest_.starts_with(kTlsScheme)) {
+      rest_.remove_prefix(kTlsScheme.size());
+      node_.tls = true;
+      if (rest_.starts_with("unix:") || rest_.starts_with('/')) return Invalid("a unix socket has no TLS");
+      if (rest_.empty()) return Invalid("the host is missing behind \"tls://\"");
+    }
     if (rest_.starts_with("unix:")) {
       rest_.remove_prefix(5);
       return TakeUnix();
@@ -245,7 +252,7 @@ Status CheckUnique(const std::vector<NodeAddress>& nodes, const std::vector<bool
   const NodeAddress& last = nodes.back();
   for (size_t i = 0; i + 1 < nodes.size(); i++) {
     const std::string other = "node " + std::to_string(i + 1);
-    if (nodes[i].ToString() == last.ToString()) return Invalid(other + " has the same address");
+    if (nodes[i].Place() == last.Place()) return Invalid(other + " has the same address");
     if (nodes[i].name != last.name) continue;
     if (!derived[i] && !derived.back()) return Invalid(other + " has the same name");
     return Invalid(other + " has the same derived name " + Quote(last.name) + "; name the nodes, such as m1=host:port");
@@ -269,7 +276,9 @@ Status CheckSame(const NodeLists& lists) {
 
 }  // namespace
 
-std::string NodeAddress::ToString() const {
+std::string NodeAddress::ToString() const { return (tls ? "tls://" : "") + Place(); }
+
+std::string NodeAddress::Place() const {
   if (is_unix()) return "unix:" + unix_path;
   const bool ipv6 = host.find(':') != std::string::npos;
   return (ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port);

@@ -2,9 +2,9 @@
 //   save_path = "" | list [" previously " list]    "" is single-server mode
 //   list      = node *("," node)
 //   node      = [name "="] address
-//   address   = host [":" port [":" weight]] | "[" ipv6 "]" [":" port [":" weight]] |
+//   address   = ["tls://"] host [":" port [":" weight]] | ["tls://"] "[" ipv6 "]" [":" port [":" weight]] |
 //               "unix:" path [":0"] [":" weight] | path ":0" [":" weight]
-//   name      = 1*16 of A-Z a-z 0-9          absent: a tag derived from the address
+//   name      = 1*16 of A-Z a-z 0-9          absent: a tag derived from the address without "tls://"
 // Spaces around nodes are ignored. The php-memcached forms "host:11211", "host:11211:1"
 // and "/path:0" are in it as they stand; a path alone is not, as that is what the files handler has.
 #ifndef CLUSTERED_SESSION_BASE_SAVE_PATH_H_
@@ -31,9 +31,12 @@ struct NodeAddress {
   uint16_t port = 0;      // 0 for a unix socket
   std::string unix_path;  // absolute; empty for TCP
   uint32_t weight = 1;    // 1..kWeightMax
+  bool tls = false;       // its port speaks TLS
 
   bool is_unix() const { return !unix_path.empty(); }
-  std::string ToString() const;  // "host:port", "[v6]:port" or "unix:/path", for people and for NodeNameHash
+  // "host:port", "[v6]:port" or "unix:/path", behind "tls://" if it speaks that; for people and for NodeNameHash.
+  std::string ToString() const;
+  std::string Place() const;  // the same without "tls://"
 };
 
 // The nodes, and while the list is being changed those of the list before, which servers may have that were not

@@ -66,13 +66,14 @@ enum class NodeFailure : uint8_t {
   kNone,            // no failure, or none that the engine can tell
   kConnectRefused,  // nobody listens there, or the way there is reported closed
   kConnectTimeout,  // no connection within connect_timeout
-  kPermission,      // this process may not open the node's unix socket
+  kPermission,      // this process may not open the node's unix socket, or has not what TLS takes
   kResolve,         // the node's name has no address
   kCredentials,     // the node refuses the user name or the password, or asks for them
   kTimeout,         // no whole answer within operation_timeout
   kClosed,          // the node closed or reset the connection
   kErrorAnswer,     // the node answered with an error line, such as SERVER_ERROR
   kGarbage,         // the answer is not memcached's protocol
+  kTls,             // no TLS with the node, or it broke: see the message
   kLocal,           // this process could not ask: no descriptor, another process's connection, not a key
 };
 inline constexpr size_t kNodeFailures = static_cast<size_t>(NodeFailure::kLocal) + 1;

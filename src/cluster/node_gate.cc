@@ -22,6 +22,7 @@ std::optional<NodeSign> SignOf(NodeFailure failure, bool connected) {
     case NodeFailure::kClosed:
     case NodeFailure::kErrorAnswer:  // "ERROR Too many open connections"
     case NodeFailure::kGarbage:
+    case NodeFailure::kTls:
       return connected ? NodeSign::kNoAnswer : NodeSign::kRefused;
     case NodeFailure::kPermission:
     case NodeFailure::kCredentials:

@@ -1,10 +1,11 @@
-// NodeTimeouts and NodeCredentials: the settings of a connection to a node. Layer: cluster. Plain values.
+// NodeTimeouts, NodeCredentials and NodeTls: the settings of a connection to a node. Layer: cluster. Plain values.
 #ifndef CLUSTERED_SESSION_CLUSTER_NODE_SETTINGS_H_
 #define CLUSTERED_SESSION_CLUSTER_NODE_SETTINGS_H_
 
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "src/base/clock.h"
 
@@ -32,6 +33,30 @@ struct NodeCredentials {
 
   friend bool operator==(const NodeCredentials&, const NodeCredentials&) = default;
 };
+
+// How nodes at tls:// are spoken to. Files are named by absolute paths and are in PEM form; nothing holds a newline.
+struct NodeTls {
+  std::string ca_file;      // of the authorities that vouch for nodes; empty: the system's
+  std::string certificate;  // this client's, and those between it and its authority; empty: none
+  std::string key;          // of the certificate; empty: it is in the certificate's file
+  std::string server_name;  // that nodes' certificates have; empty: the host in save_path
+  bool verifies = true;     // false: whoever answers is taken for the node
+
+  friend bool operator==(const NodeTls&, const NodeTls&) = default;
+  // The texts in one, and back. `verifies` is not in it.
+  std::string Join() const { return ca_file + '\n' + certificate + '\n' + key + '\n' + server_name; }
+  static NodeTls Split(std::string_view joined);
+};
+
+inline NodeTls NodeTls::Split(std::string_view joined) {
+  NodeTls tls;
+  for (std::string* each : {&tls.ca_file, &tls.certificate, &tls.key, &tls.server_name}) {
+    const size_t end = joined.find('\n');
+    each->assign(joined.substr(0, end));
+    joined.remove_prefix(end == std::string_view::npos ? joined.size() : end + 1);
+  }
+  return tls;
+}
 
 }  // namespace clustered_session
 

@@ -65,6 +65,7 @@ class ClassicNode final : public NodeEngine {
 };
 
 void ClassicNode::Launch() {
+  if (target_.address.tls) return Fail(NodeFailure::kLocal, "libmemcached has no TLS, which this node is to speak");
   if (!connection_->OpenHere()) connection_->Drop();
   auto task = std::make_shared<Task>(target_, std::move(connection_), process_, operation_);
   std::optional<std::thread> thread = StartQuietThread([task] {

@@ -126,8 +126,8 @@ class MemcachedNode final : public Node {
 }  // namespace
 
 std::unique_ptr<Node> MakeMemcachedNode(const NodeAddress& address, const NodeTimeouts& timeouts, NodeHealth* health,
-                                        Counters* counters, const NodeCredentials& credentials) {
-  return std::make_unique<MemcachedNode>(NodeTarget{address, timeouts, credentials}, health, counters);
+                                        Counters* counters, const NodeCredentials& credentials, const NodeTls& tls) {
+  return std::make_unique<MemcachedNode>(NodeTarget{address, timeouts, credentials, tls}, health, counters);
 }
 
 }  // namespace clustered_session

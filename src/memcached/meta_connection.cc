@@ -22,6 +22,9 @@ constexpr size_t kInputSizeKept = 256 << 10;
 constexpr size_t kFlowing = 4096;  // bytes
 constexpr Duration kFlowTime = std::chrono::milliseconds(10);
 constexpr Duration kFlowTimeMax = std::chrono::milliseconds(100);  // after the deadline in all
+constexpr size_t kTlsReadAtOnce = 8192;                            // bytes that memcached reads at once, at least
+constexpr char kSpeaksTls[] = "speaks TLS: write tls:// before its address in session.save_path";
+constexpr std::string_view kLineEnd = "\r\n";
 constexpr Duration kNap = std::chrono::milliseconds(1);
 
 std::string CredentialsText(const NodeCredentials& credentials) {
@@ -40,6 +43,9 @@ std::string OpeningText(const NodeCredentials& credentials) {
   AppendRest(offer, 0, &text);
   return text + MetaQuestion(kSentinelKey);
 }
+
+// An alert, with which a port of TLS answers what is none.
+bool BeginsAsTls(std::string_view answer) { return answer.starts_with("\x15\x03"); }
 
 NodeFailure ConnectFailure(int error) {
   switch (error) {
@@ -64,7 +70,7 @@ NodeFailure ConnectFailure(int error) {
 bool MetaConnection::ours() const { return process_ == ProcessNumber(); }
 
 void MetaConnection::Drop() {
-  socket_.Close();
+  transport_.Close();
   state_ = State::kClosed;
   commands_size_ = 0;
 }
@@ -105,7 +111,7 @@ void MetaConnection::ConnectNext(TimePoint now) {
       continue;
     }
     address_ = *address;
-    const Io io = socket_.Connect(address_);
+    const Io io = transport_.Connect(address_);
     if (io.state == Io::State::kWait) return;
     TakeConnect(io, now);
   }
@@ -117,6 +123,10 @@ void MetaConnection::ConnectNext(TimePoint now) {
 // What a call of Connect() has come to that does not wait.
 void MetaConnection::TakeConnect(const Io& io, TimePoint now) {
   if (io.state == Io::State::kDone) return Connected(now);
+  if (const TlsProblem tls = transport_.problem(); tls.failure != NodeFailure::kNone) {
+    problem_ = {tls.failure, tls.what, false, false};
+    return;
+  }
   const std::string what =
       io.error == ETIMEDOUT ? "connect timed out" : "cannot connect: " + std::generic_category().message(io.error);
   problem_ = {ConnectFailure(io.error), what, false, false};
@@ -148,26 +158,58 @@ void MetaConnection::Ask(MetaCommands commands, TimePoint deadline) {
   lines_.reserve(room);  // parts_ point into it
   part_ = parts_size_ = 0;
   size_t begin = 0;
-  const auto add = [&](const char* data, size_t size) {
-    if (size > 0) parts_[parts_size_++] = {const_cast<char*>(data), size};
-  };
   for (const MetaCommand& command : commands) {
     AppendLine(command, ++sent_, &lines_);
-    add(lines_.data() + begin, lines_.size() - begin);
+    AddPart(lines_.data() + begin, lines_.size() - begin);
     begin = lines_.size();
-    add(command.value.data(), command.value.size());
+    AddPart(command.value.data(), command.value.size());
     AppendRest(command, sent_, &lines_);
-    add(lines_.data() + begin, lines_.size() - begin);
+    AddPart(lines_.data() + begin, lines_.size() - begin);
     begin = lines_.size();
   }
+  if (target_.address.tls) EndBehindValues();
   if (state_ == State::kConnecting) return;
   state_ = State::kSending;
   Send();
 }
 
+void MetaConnection::AddPart(const char* data, size_t size) {
+  if (size > 0) parts_[parts_size_++] = {const_cast<char*>(data), size};
+}
+
+// memcached with TLS (1.6.18) reads the rest of a large value from OpenSSL, byte for byte. What else was in the same
+// record stays there, and memcached waits for more from the socket. So a value ends a record, unless all of the flight
+// is read at once.
+void MetaConnection::EndBehindValues() {
+  ends_.reset();
+  size_t size = 0;
+  for (size_t i = 0; i < parts_size_; ++i) size += parts_[i].iov_len;
+  if (size <= kTlsReadAtOnce) return;
+  const auto parts = parts_;
+  const size_t parts_size = std::exchange(parts_size_, 0);
+  bool behind_value = false;
+  for (size_t i = 0; i < parts_size; ++i) {
+    const auto* data = static_cast<const char*>(parts[i].iov_base);
+    size_t part_size = parts[i].iov_len;
+    const bool of_lines = data >= lines_.data() && data < lines_.data() + lines_.size();
+    if (behind_value && of_lines) {
+      AddPart(data, kLineEnd.size());
+      ends_.set(parts_size_ - 1);
+      data += kLineEnd.size();
+      part_size -= kLineEnd.size();
+    }
+    AddPart(data, part_size);
+    behind_value = !of_lines;
+  }
+}
+
 void MetaConnection::Send() {
   while (part_ < parts_size_) {
-    const Io io = socket_.Send({parts_.data() + part_, parts_size_ - part_});
+    size_t end = parts_size_;
+    if (target_.address.tls) {
+      for (end = part_ + 1; end < parts_size_ && !ends_[end - 1];) ++end;
+    }
+    const Io io = transport_.Send({parts_.data() + part_, end - part_});
     if (io.state == Io::State::kWait) return;
     // A node that refuses the password closes, perhaps before all was sent: what it said is there to be read.
     if (io.state == Io::State::kClosed) break;
@@ -187,7 +229,7 @@ void MetaConnection::Receive(bool soon, TimePoint polled_at) {
     if (input_.size() < room) input_.resize(room);
     char* const data = input_.data() + size_;
     const size_t free = input_.size() - size_;
-    const Io io = socket_.Receive(data, free, soon);
+    const Io io = transport_.Receive(data, free, soon);
     if (io.state == Io::State::kWait) break;
     if (io.state == Io::State::kClosed) return FailClosed(io.error);
     size_ += io.size;
@@ -233,7 +275,7 @@ void MetaConnection::Take(TimePoint now) {
     replies_[replied_] = {reply.result, std::string(reply.value), reply.cas, reply.mark};
   }
   if (replied_ < commands_size_ || offset_ != size_) {  // garbage, or more than was asked for
-    Fail(NodeFailure::kGarbage, kGarbageText);
+    Fail(NodeFailure::kGarbage, BeginsAsTls({input_.data(), size_}) ? kSpeaksTls : kGarbageText);
     problem_.not_meta = perhaps_;
     return;
   }
@@ -247,6 +289,8 @@ void MetaConnection::Take(TimePoint now) {
 // -- What goes wrong ------------------------------------------------------------------------------------------------
 
 void MetaConnection::FailClosed(int error) {
+  if (const TlsProblem tls = transport_.problem(); tls.failure != NodeFailure::kNone)
+    return Fail(tls.failure, tls.what);
   const bool lost = size_ == 0;
   std::string what = lost ? "closed the connection" : "closed the connection in the middle of an answer";
   if (error != 0) what += ": " + std::generic_category().message(error);
@@ -279,8 +323,8 @@ void MetaConnection::Expire(TimePoint now) {
     const char* const what = size_ == 0 ? "no answer" : "no complete answer";
     return Fail(NodeFailure::kTimeout, what);
   }
-  socket_.Close();
-  problem_ = {NodeFailure::kConnectTimeout, "connect timed out", false, false};
+  problem_ = {NodeFailure::kConnectTimeout, transport_.ConnectTimeoutText(), false, false};
+  transport_.Close();
   ConnectNext(now);
 }
 
@@ -288,7 +332,7 @@ void MetaConnection::Expire(TimePoint now) {
 
 TimePoint MetaConnection::deadline() const {
   if (state_ != State::kConnecting) return deadline_;
-  const bool naps = socket_.wanted().events == 0;
+  const bool naps = transport_.wanted().events == 0;
   return naps ? std::min(share_, std::chrono::steady_clock::now() + kNap) : share_;
 }
 
@@ -310,7 +354,7 @@ void MetaConnection::Advance(const pollfd& wait, TimePoint polled_at) {
   }
   switch (state_) {
     case State::kConnecting: {
-      const Io io = socket_.Connect(address_);
+      const Io io = transport_.Connect(address_);
       if (io.state == Io::State::kWait) return;
       TakeConnect(io, polled_at);
       if (state_ == State::kConnecting) ConnectNext(polled_at);
@@ -328,7 +372,7 @@ void MetaConnection::Advance(const pollfd& wait, TimePoint polled_at) {
 
 bool MetaConnection::SendNow(std::string_view text) {
   const iovec part{const_cast<char*>(text.data()), text.size()};
-  const Io io = socket_.Send({&part, 1});
+  const Io io = transport_.Send({&part, 1});
   if (io.state == Io::State::kDone && io.size == text.size()) return true;
   Drop();
   return false;

@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 
 #include <array>
+#include <bitset>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -19,7 +20,7 @@
 #include "src/memcached/meta_protocol.h"
 #include "src/memcached/node_engine.h"
 #include "src/memcached/resolver.h"
-#include "src/memcached/socket.h"
+#include "src/memcached/transport.h"
 
 namespace clustered_session {
 
@@ -40,9 +41,10 @@ struct MetaReply {
 
 class MetaConnection {
  public:
-  explicit MetaConnection(const NodeTarget& target) : target_(target) {}  // lives longer
+  explicit MetaConnection(const NodeTarget& target) : target_(target), transport_(target) {}  // lives longer
 
-  // Begins to connect to the first of `hosts` (numeric, or the path of a unix socket) that accepts. The first flight
+  // Begins to connect to the first of `hosts` (numeric, or the path of a unix socket) that accepts, and
+  // shakes hands where TLS is spoken. The first flight
   // begins with the credentials, if there are any, with adding the sentinel, and with the question whether the node
   // knows meta commands. Closes what was open.
   void Open(const HostAddresses& hosts, TimePoint now, TimePoint deadline);
@@ -68,7 +70,7 @@ class MetaConnection {
   // See Pollable. REQUIRES: under_way()
   void Postpone(Duration time, TimePoint limit);
   void WaitBriefly();
-  pollfd Wanted() const { return socket_.wanted(); }
+  pollfd Wanted() const { return transport_.wanted(); }
   TimePoint deadline() const;
   void Advance(const pollfd& wait, TimePoint polled_at);
 
@@ -84,6 +86,8 @@ class MetaConnection {
   void ConnectNext(TimePoint now);
   void TakeConnect(const Io& io, TimePoint now);
   void Connected(TimePoint now);
+  void EndBehindValues();
+  void AddPart(const char* data, size_t size);
   void Send();
   void Receive(bool soon, TimePoint polled_at);
   void Take(TimePoint now);
@@ -97,7 +101,7 @@ class MetaConnection {
   std::string_view rest() const { return {input_.data() + offset_, size_ - offset_}; }
 
   const NodeTarget& target_;
-  Socket socket_;
+  Transport transport_;
   State state_ = State::kClosed;
   uint64_t process_ = 0;  // that opened it, by its number among forks
   TimePoint used_at_;
@@ -124,8 +128,10 @@ class MetaConnection {
   size_t replied_ = 0;
   uint32_t sent_ = 0;  // commands on this connection
   std::string lines_;
-  std::array<iovec, 3 * kMetaCommandsMax> parts_;
-  size_t part_ = 0;  // the first that is not sent
+  static constexpr size_t kPartsMax = 4 * kMetaCommandsMax;
+  std::array<iovec, kPartsMax> parts_;
+  std::bitset<kPartsMax> ends_;  // those behind which nothing may be sent with them, see EndBehindValues()
+  size_t part_ = 0;              // the first that is not sent
   size_t parts_size_ = 0;
   std::string input_;      // what was received
   size_t size_ = 0;        // of that

@@ -14,6 +14,13 @@ bool UnderWay(const MetaAttempt* attempt) {
   return attempt != nullptr && attempt->state() == MetaAttempt::State::kUnderWay;
 }
 
+// libmemcached has no TLS, so nothing can take over.
+void DemandMeta(MetaProblem* problem) {
+  if (std::exchange(problem->not_meta, false)) {
+    problem->what = "does not know meta commands, which TLS takes here: memcached 1.6.10 or later";
+  }
+}
+
 }  // namespace
 
 MetaNode::MetaNode(const NodeTarget& target, NodeHealth* health, Counters* counters)
@@ -163,7 +170,10 @@ void MetaNode::Judge(TimePoint now) {
 
 // What a new connection has failed at tells more than an old one that kept silent.
 void MetaNode::TakeFailure(TimePoint now) {
-  const MetaProblem problem = first_->connection().problem();
+  MetaProblem problem = first_->connection().problem();
+  if (target_.address.tls) {
+    for (MetaProblem* each : {&problem, &beside_problem_}) DemandMeta(each);
+  }
   if (beside_problem_.failure != NodeFailure::kNone) {
     not_meta_ = beside_problem_.not_meta;
     return Fail(beside_problem_.failure, beside_problem_.what);
@@ -175,7 +185,8 @@ void MetaNode::TakeFailure(TimePoint now) {
     return Connect(now);
   }
   // Some proxies close the connection at what they do not know.
-  not_meta_ = problem.not_meta || (problem.lost && fresh && !retried_ && now < operation_.deadline);
+  not_meta_ =
+      problem.not_meta || (problem.lost && fresh && !retried_ && !target_.address.tls && now < operation_.deadline);
   Fail(problem.failure, problem.what);
 }
 

@@ -21,6 +21,7 @@ struct NodeTarget {
   NodeAddress address;
   NodeTimeouts timeouts;
   NodeCredentials credentials;
+  NodeTls tls{};  // for an address with TLS
 };
 
 // What is asked of a node. The views live until the operation's end.

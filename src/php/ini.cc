@@ -33,6 +33,7 @@ constexpr size_t kPrefixMax = 64;  // bytes; with the hash well under memcached'
 constexpr size_t kServerNameMax = 256;
 constexpr size_t kPathMax = 4096;       // bytes
 constexpr size_t kCredentialMax = 100;  // bytes; a line of memcached's file of users has 256
+constexpr size_t kTlsTextMax = 250;     // bytes of a path or a name; the pool table keeps them
 constexpr const char* kPasswordName = "clustered_session.password";  // its value is in no message
 
 // A parser returns null, or what is wrong with the value; static text, as it crosses into the second phase.
@@ -219,6 +220,33 @@ const char* ParseCompressionThreshold(std::string_view text, SessionSettings* se
   return nullptr;
 }
 
+template <std::string clustered_session::NodeTls::*kMember>
+const char* ParseTlsFile(std::string_view text, SessionSettings* settings) {
+  constexpr const char* kMessage = "must be an absolute path of at most 250 bytes";
+  if (text.size() > kTlsTextMax || (!text.empty() && text[0] != '/')) return kMessage;
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) < ' ') return kMessage;
+  }
+  settings->tls.*kMember = text;
+  return nullptr;
+}
+
+const char* ParseTlsServerName(std::string_view text, SessionSettings* settings) {
+  constexpr const char* kMessage = "must be a host name of at most 250 of A-Z a-z 0-9 . - _";
+  if (text.size() > kTlsTextMax) return kMessage;
+  for (const char c : text) {
+    const bool alphanumeric = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+    if (!alphanumeric && c != '.' && c != '-' && c != '_') return kMessage;
+  }
+  settings->tls.server_name = text;
+  return nullptr;
+}
+
+const char* ParseTlsVerify(std::string_view text, SessionSettings* settings) {
+  static constexpr std::pair<std::string_view, bool> kChoices[] = {{"full", true}, {"insecure", false}};
+  return ParseChoice(text, kChoices, &settings->tls.verifies, "must be full or insecure");
+}
+
 struct Setting {
   const char* name;
   Parser parse;
@@ -252,6 +280,11 @@ constexpr Setting kSettings[] = {
     {"clustered_session.signed_ids", ParseSignedIds},
     {"clustered_session.compression_level", ParseCompressionLevel},
     {"clustered_session.compression_threshold", ParseCompressionThreshold},
+    {"clustered_session.tls_ca_file", ParseTlsFile<&clustered_session::NodeTls::ca_file>},
+    {"clustered_session.tls_certificate", ParseTlsFile<&clustered_session::NodeTls::certificate>},
+    {"clustered_session.tls_key", ParseTlsFile<&clustered_session::NodeTls::key>},
+    {"clustered_session.tls_server_name", ParseTlsServerName},
+    {"clustered_session.tls_verify", ParseTlsVerify},
 };
 
 const char* Parse(std::string_view name, std::string_view text) {
@@ -355,6 +388,11 @@ SETTING("encryption", "require", PHP_INI_PERDIR)
 SETTING("signed_ids", "make", PHP_INI_PERDIR)
 SETTING("compression_level", "0", PHP_INI_PERDIR)
 SETTING("compression_threshold", "2K", PHP_INI_PERDIR)
+SETTING("tls_ca_file", "", PHP_INI_PERDIR)
+SETTING("tls_certificate", "", PHP_INI_PERDIR)
+SETTING("tls_key", "", PHP_INI_PERDIR)
+SETTING("tls_server_name", "", PHP_INI_PERDIR)
+SETTING("tls_verify", "full", PHP_INI_PERDIR)
 PHP_INI_END()
 
 // While PHP starts, an entry has no value yet: then it is the default's turn.

@@ -2,6 +2,7 @@
 #include <cinttypes>
 #include <ctime>
 
+#include "src/memcached/tls_stream.h"
 #include "src/php/facts.h"
 #include "src/session/repairer.h"
 
@@ -166,6 +167,10 @@ PHP_MINFO_FUNCTION(clustered_session) {
     php_info_print_table_row(2, "Note", "session.save_path is empty: sessions live on this server only");
   }
   php_info_print_table_row(2, "Server", CSG(settings)->server_id.c_str());
+  snprintf(text, sizeof text, "%s%s",
+           clustered_session::TlsBuiltIn() ? clustered_session::TlsLibraryVersion() : "not built in",
+           CSG(settings)->tls.verifies ? "" : "; NODES ARE NOT CHECKED (clustered_session.tls_verify = insecure)");
+  php_info_print_table_row(2, "TLS to nodes", text);
   if (const zend_long alone_for_ms = php_clustered_session_alone_for_ms(context); alone_for_ms >= 0) {
     snprintf(text, sizeof text, "no node answers since " ZEND_LONG_FMT " s: changes stay on this server only",
              alone_for_ms / 1000);

@@ -62,6 +62,7 @@ struct SessionSettings {
   SignedIds signed_ids = SignedIds::kMake;
   uint32_t compression_level = 0;         // 0: records are not compressed
   uint32_t compression_threshold = 2048;  // bytes
+  NodeTls tls;  // for the nodes at tls://
   WriteMode write = WriteMode::kThrough;
   uint32_t behind_max = 10000;                       // unreplicated entries from which on kBehind waits like kThrough
   Duration flush_timeout = std::chrono::seconds(5);  // at the end of a process, for what is left to write
@@ -77,7 +78,7 @@ class LockLeases;
 // How another thread of this process reaches a pool's nodes, by connections of its own.
 struct NodeAccess {
   std::string save_path;
-  SessionSettings settings;  // of which timeouts, retry_interval and credentials matter
+  SessionSettings settings;  // of which timeouts, retry_interval, credentials and tls matter
 };
 
 struct SessionContext {

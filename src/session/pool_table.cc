@@ -23,6 +23,8 @@ SharedPoolTable::Values ValuesOf(std::string_view save_path, const SessionSettin
   values.encryption = static_cast<uint8_t>(settings.encryption);
   values.compression_level = static_cast<uint8_t>(settings.compression_level);
   values.compression_threshold = settings.compression_threshold;
+  values.tls_verifies = settings.tls.verifies ? 1 : 0;
+  values.tls_size = static_cast<uint16_t>(settings.tls.Join().size());
   return values;
 }
 
@@ -70,10 +72,11 @@ uint8_t SharedPoolTable::Find(uint64_t hash, TimePoint now) {
 
 SharedPoolTable::Number SharedPoolTable::NumberOf(std::string_view save_path, const SessionSettings& settings,
                                                   LocalStore* store, TimePoint now) {
-  if (save_path.size() + settings.prefix.size() > kTextMax) return {};
-  const Values values = ValuesOf(save_path, settings);
   std::string text(save_path);
   text += settings.prefix;
+  text += settings.tls.Join();
+  if (text.size() > kTextMax) return {};
+  const Values values = ValuesOf(save_path, settings);
   const uint64_t hash = Hash128({}, {reinterpret_cast<const char*>(&values), sizeof values}, text).Hash64() | 1;
   if (const uint8_t number = Find(hash, now); number != 0) return {number, hash};
 
@@ -171,10 +174,12 @@ bool SharedPoolTable::Load(uint8_t number, std::string* save_path, SessionSettin
   if (!IsOf(number, CredentialsHash(*settings)) && !IsOf(number, 0)) return false;
   const Slot& slot = slots[SlotOf(number)];
   const Values& values = slot.values;
-  if (size_t{values.save_path_size} + values.prefix_size > kTextMax) return false;
+  if (size_t{values.save_path_size} + values.prefix_size + values.tls_size > kTextMax) return false;
   if (values.credentials == 0) settings->username = settings->password = settings->key_file = std::string();
   save_path->assign(slot.text, values.save_path_size);
   settings->prefix.assign(slot.text + values.save_path_size, values.prefix_size);
+  settings->tls = NodeTls::Split({slot.text + values.save_path_size + values.prefix_size, values.tls_size});
+  settings->tls.verifies = values.tls_verifies != 0;
   settings->copies = values.copies;
   settings->connect_timeout = std::chrono::nanoseconds(values.connect_timeout_ns);
   settings->operation_timeout = std::chrono::nanoseconds(values.operation_timeout_ns);

@@ -26,7 +26,7 @@ struct SharedPoolTable {
   static constexpr uint8_t kSlots = 16;
   static constexpr uint8_t kSeats = kSlots + 1;  // one of those without credentials, and one for each slot's own
   static constexpr uint8_t kGenerations = 15;    // of a slot, which its number tells apart: 16 * 15 numbers
-  static constexpr size_t kTextMax = 1200;       // bytes of save_path and prefix together
+  static constexpr size_t kTextMax = 2400;       // bytes of save_path, prefix and TLS together
 
   enum State : uint32_t {
     kFree,
@@ -48,7 +48,8 @@ struct SharedPoolTable {
     uint8_t authentication;
     uint8_t encryption;
     uint8_t compression_level;
-    uint8_t reserved[3];
+    uint8_t tls_verifies;
+    uint16_t tls_size;
     uint32_t compression_threshold;
     uint32_t reserved_behind;
   };
@@ -60,7 +61,7 @@ struct SharedPoolTable {
     std::atomic<uint32_t> seat;
     std::atomic<uint64_t> credentials;  // as in `values`
     Values values;
-    char text[kTextMax];  // save_path, then prefix
+    char text[kTextMax];  // save_path, prefix, then NodeTls::Join()
   };
 
   // REQUIRES: zeroed memory that nobody else sees yet. False: the system has no process-shared mutexes.

@@ -9,6 +9,7 @@
 
 #include "src/memcached/memcached_node.h"
 #include "src/session/key_files.h"
+#include "src/memcached/tls_stream.h"
 
 namespace clustered_session {
 namespace {
@@ -34,6 +35,28 @@ std::string WhoAsks(const SessionSettings& settings) {
   return std::to_string(geteuid()) + ' ' + std::to_string(credentials);
 }
 
+// With other settings of TLS the same node is another one: whose certificate is not accepted here may be there.
+std::string HowAsked(const NodeAddress& address, const SessionSettings& settings) {
+  if (!address.tls) return {};
+  return settings.tls.Join() + (settings.tls.verifies ? "\nverified" : "");
+}
+
+Status CheckTls(const std::vector<NodeAddress>& addresses, const SessionSettings& settings) {
+  const auto found =
+      std::find_if(addresses.begin(), addresses.end(), [](const NodeAddress& address) { return address.tls; });
+  if (found == addresses.end()) return {};
+  if (!TlsBuiltIn()) {
+    return Error(ErrorCode::kUnsupported, "save_path: " + found->ToString() +
+                                              " needs TLS, and this clustered_session was built without it: build it "
+                                              "with --with-clustered-session-tls, or leave out \"tls://\"");
+  }
+  if (settings.authentication == Authentication::kSasl) {
+    return Error(ErrorCode::kInvalidArgument, "clustered_session.authentication = sasl does not work over TLS (" +
+                                                  found->ToString() + "): use text, for memcached -Y");
+  }
+  return {};
+}
+
 }  // namespace
 
 Worker::Worker(LocalStore* store, const Clock* clock, uint64_t log) : store_(store), clock_(clock), log_(log) {}
@@ -44,7 +67,7 @@ Result<std::shared_ptr<const SessionContext>> Worker::ContextFor(std::string_vie
   const auto same = [&](const std::unique_ptr<Pool>& pool) {
     return pool->save_path == save_path && pool->timeouts.connect == settings.connect_timeout &&
            pool->timeouts.operation == settings.operation_timeout && pool->retry_interval == settings.retry_interval &&
-           pool->credentials == CredentialsOf(settings);
+           pool->credentials == CredentialsOf(settings) && pool->tls == settings.tls;
   };
   auto found = std::find_if(pools_.begin(), pools_.end(), same);
   if (found == pools_.end()) {
@@ -54,6 +77,7 @@ Result<std::shared_ptr<const SessionContext>> Worker::ContextFor(std::string_vie
     pool->save_path = save_path;
     pool->timeouts = {settings.connect_timeout, settings.operation_timeout};
     pool->credentials = CredentialsOf(settings);
+    pool->tls = settings.tls;
     pool->retry_interval = settings.retry_interval;
     pool->nodes = std::move(*nodes);
     if (pools_.size() == kPoolsMax) pools_.pop_back();  // a session that is open keeps what it needs of it
@@ -155,15 +179,16 @@ Result<std::shared_ptr<NodeSet>> Worker::MakeNodes(std::string_view save_path, c
     if (found == addresses.end()) addresses.push_back(before);
   }
   previous.addresses = std::move(lists->before);
+  if (Status status = CheckTls(addresses, settings); !status.ok()) return status.error();
   const size_t only_before = addresses.size() - lists->now.size();
   for (NodeAddress& address : addresses) {
     NodeSet::Member member;
-    const std::string name = address.name + '\0' + address.ToString();
+    const std::string name = address.name + '\0' + address.ToString() + HowAsked(address, settings);
     all += name + '\0';
     member.hash = NodeNameHash(address.name, address.ToString());
     member.health = HealthHandle(table, HealthKey(name, timeouts, root), now);
-    member.node =
-        MakeMemcachedNode(address, timeouts, member.health.get(), &store_->counters(), CredentialsOf(settings));
+    member.node = MakeMemcachedNode(address, timeouts, member.health.get(), &store_->counters(),
+                                    CredentialsOf(settings), settings.tls);
     member.address = std::move(address);
     members.push_back(std::move(member));
   }

@@ -33,7 +33,8 @@ class Worker {
 
   // The context for this save_path and these settings. It stays as it is: `settings_generation` changes whenever a
   // setting changes, and the next call makes another one, on the same connections. The worker must outlive it. Errors:
-  // kInvalidArgument, see ParseSavePath() and Keyring::Load(); or SASL without a user name.
+  // kInvalidArgument, see ParseSavePath() and Keyring::Load(); or SASL without a user name, or with TLS. kUnsupported:
+  // TLS in a build without it.
   Result<std::shared_ptr<const SessionContext>> ContextFor(std::string_view save_path, const SessionSettings& settings,
                                                            uint64_t settings_generation);
 
@@ -42,6 +43,7 @@ class Worker {
     std::string save_path;
     NodeTimeouts timeouts;
     NodeCredentials credentials;
+    NodeTls tls;
     Duration retry_interval;
     uint64_t settings_generation = 0;
     TimePoint number_at;  // when a number is asked for again, if there is none

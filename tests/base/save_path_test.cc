@@ -65,6 +65,9 @@ TEST_CASE("every written form of an address gives its host, port, path and weigh
       {"unix:/run/m.sock:4", "", 0, "/run/m.sock", 4, "unix:/run/m.sock"},
       {"unix:///run/m.sock", "", 0, "/run/m.sock", 1, "unix:/run/m.sock"},
       {"unix:/run/a=b", "", 0, "/run/a=b", 1, "unix:/run/a=b"},
+      {"tls://host", "host", 11211, "", 1, "tls://host:11211"},
+      {"tls://10.0.0.1:5:7", "10.0.0.1", 5, "", 7, "tls://10.0.0.1:5"},
+      {"tls://[0::1]:5", "::1", 5, "", 1, "tls://[::1]:5"},
       {"/run/m.sock:0:4", "", 0, "/run/m.sock", 4, "unix:/run/m.sock"},
       {"/run/m.sock:0", "", 0, "/run/m.sock", 1, "unix:/run/m.sock"},
   }));
@@ -84,6 +87,9 @@ TEST_CASE("a given name stands before any form of address") {
   CHECK(ParseOne("B=[::1]:5").name == "B");
   CHECK(ParseOne("u=unix:/run/m.sock").name == "u");
   CHECK(ParseOne("u=/run/a=b:0").unix_path == "/run/a=b");
+  CHECK(ParseOne("m1=tls://host:5").name == "m1");
+  CHECK(ParseOne("m1=tls://host:5").tls);
+  CHECK_FALSE(ParseOne("m1=host:5").tls);
   CHECK(ParseOne("abcdefgh12345678=host").name == "abcdefgh12345678");
 }
 
@@ -95,6 +101,7 @@ TEST_CASE("a derived name is fixed by the address alone, on every server and in 
   CHECK(ParseOne("[0::1]:5").name == ParseOne("[::1]:5").name);
   CHECK(ParseOne("/run/m.sock:0").name == ParseOne("unix:/run/m.sock:0:3").name);
   CHECK(ParseOne("host:1").name != ParseOne("host:2").name);
+  CHECK(ParseOne("tls://10.0.0.1").name == "ob4vkj");
 
   for (int port = 1; port < 2000; port++) {
     const std::string name = ParseOne("h:" + std::to_string(port)).name;
@@ -140,6 +147,13 @@ TEST_CASE("a mistake is refused with the node's position, its text and what is w
       {",", "node 1 (\"\"): is empty"},
       {"  ", "node 1 (\"\"): is empty"},
       {"tcp://10.0.0.1:11211", "unknown scheme \"tcp\"; write host:port"},
+      {"tls:host:11211", "unknown scheme \"tls\"; write host:port"},
+      {"TLS://host", "unknown scheme \"TLS\"; write host:port"},
+      {"tls://", "the host is missing behind \"tls://\""},
+      {"tls://tls://a", "unknown scheme \"tls\""},
+      {"tls:///run/m.sock:0", "a unix socket has no TLS"},
+      {"tls://unix:/run/m.sock", "a unix socket has no TLS"},
+      {"a:1,tls://a:1", "node 2 (\"tls://a:1\"): node 1 has the same address"},
       {"redis:host:6379", "unknown scheme \"redis\"; write host:port"},
       {"memcached://h", "unknown scheme \"memcached\"; write host:port"},
       {"UNIX:/run/m.sock", "unknown scheme \"UNIX\"; write host:port"},

@@ -29,6 +29,12 @@ inline NodeAddress TcpAddress(uint16_t port, const std::string& host = "127.0.0.
   return address;
 }
 
+inline NodeAddress TlsAddress(uint16_t port, const std::string& host = "127.0.0.1") {
+  NodeAddress address = TcpAddress(port, host);
+  address.tls = true;
+  return address;
+}
+
 inline NodeAddress UnixAddress(const std::string& path) {
   NodeAddress address;
   address.name = "m1";
@@ -80,6 +86,9 @@ struct AsksFor {
 };
 
 struct TestNode {
+  // With TLS.
+  TestNode(const NodeAddress& address, const NodeTls& tls, NodeTimeouts timeouts = kLongTimeouts)
+      : node(MakeMemcachedNode(address, timeouts, &health, &counters, {}, tls)) {}
   explicit TestNode(const NodeAddress& address, NodeTimeouts timeouts = kLongTimeouts,
                     NodeHealth* shared_health = nullptr)
       : TestNode(Engine::kMeta, address, timeouts, {}, shared_health) {}

@@ -56,6 +56,7 @@ void MemcachedProcess::WriteUsers() {
 void MemcachedProcess::Start() {
   const bool own_port = port_ != 0 || !options_.unix_path.empty();
   for (int attempt = 0; attempt < 5; ++attempt) {
+    if (!own_port && !options_.tls.empty()) tls_port_ = FreePort();
     if (!own_port) port_ = FreePort();  // another process may take it before memcached does: then try another
     if (Spawn() && WaitUntilItAnswers()) return;
     Kill();
@@ -65,7 +66,11 @@ void MemcachedProcess::Start() {
 
 bool MemcachedProcess::Spawn() {
   std::vector<std::string> words = {"memcached", "-t", "1", "-U", "0"};
-  if (options_.unix_path.empty()) {
+  if (!options_.tls.empty()) {
+    words.insert(words.end(),
+                 {"-Z", "-l", "notls:127.0.0.1:" + std::to_string(port_) + ",127.0.0.1:" + std::to_string(tls_port_)});
+    for (const std::string& each : options_.tls) words.insert(words.end(), {"-o", each});
+  } else if (options_.unix_path.empty()) {
     words.insert(words.end(), {"-l", options_.v6 ? "::1" : "127.0.0.1", "-p", std::to_string(port_)});
   } else {
     words.insert(words.end(), {"-s", options_.unix_path, "-a", "0777"});
@@ -84,6 +89,7 @@ bool MemcachedProcess::Spawn() {
   if (nobody != nullptr && (setgid(nobody->pw_gid) != 0 || setuid(nobody->pw_uid) != 0)) _exit(126);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (options_.sasl) setenv("SASL_CONF_PATH", folder_->path().c_str(), 1);
+  for (const auto& [name, value] : options_.environment) setenv(name.c_str(), value.c_str(), 1);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tests/support/temp_dir.h"
@@ -23,6 +24,8 @@ class MemcachedProcess {
     bool v6 = false;                     // listen on ::1 instead of 127.0.0.1
     std::string username;                // ask for this user (memcached -Y), unless it is empty
     std::string password;
+    std::vector<std::string> tls;  // of -o, such as {"ssl_chain_cert=/x"}: speaks TLS as well, on tls_port()
+    std::vector<std::pair<std::string, std::string>> environment;
     bool sasl = false;  // by SASL instead (memcached -S), which takes the binary protocol
   };
 
@@ -34,6 +37,7 @@ class MemcachedProcess {
   MemcachedProcess& operator=(const MemcachedProcess&) = delete;
 
   uint16_t port() const { return port_; }
+  uint16_t tls_port() const { return tls_port_; }
   pid_t pid() const { return pid_; }
   const std::string& unix_path() const { return options_.unix_path; }
 
@@ -62,6 +66,7 @@ class MemcachedProcess {
 
   Options options_;
   uint16_t port_ = 0;
+  uint16_t tls_port_ = 0;
   pid_t pid_ = -1;
   std::unique_ptr<TempDir> folder_;  // of the file of users, or of SASL's configuration
 };
