@@ -24,8 +24,9 @@ namespace clustered_session {
 namespace {
 
 constexpr size_t kTlsRecordMax = SSL3_RT_MAX_PLAIN_LENGTH;
-// What may come without a byte for us: certificates, tickets. More is a peer that keeps a worker busy.
-constexpr size_t kTlsSilentMax = 256 << 10;  // bytes
+// What may come beside what is for us: certificates, tickets. More is a peer that keeps a worker busy.
+constexpr size_t kTlsSilentMax = 256 << 10;  // bytes of a handshake, or between two of our messages
+constexpr size_t kTlsRecordExtra = 64;       // bytes around what is in a record, at most
 
 using SslConnection = std::unique_ptr<SSL, TlsDeleter<SSL_free>>;
 
@@ -67,7 +68,7 @@ class OpenSslStream final : public TlsStream {
   TlsSessionSlot new_;      // was received and is not kept yet
   TimePoint checked_at_{};  // when the node's certificate was looked at
   std::string stage_;       // is to be sent as one record
-  size_t silent_ = 0;       // bytes that came since the last one for us
+  size_t silent_ = 0;       // bytes that came beside those for us
   bool heard_ = false;
   bool shaken_ = false;  // the handshake is over
   bool soon_ = false;    // the socket may wait for a moment
@@ -204,6 +205,7 @@ void OpenSslStream::KeepSession() {
 }
 
 Io OpenSslStream::Send(std::span<const iovec> parts) {
+  silent_ = 0;
   // What had to wait is what OpenSSL has begun to send: the same record goes on.
   if (stage_.empty()) {
     for (const iovec& part : parts) {
@@ -235,7 +237,7 @@ Io OpenSslStream::Receive(char* data, size_t size, bool soon) {
       return io;
     }
     received += step;
-    silent_ = 0;
+    silent_ -= std::min(silent_, step + kTlsRecordExtra);
     soon_ = false;
     if (SSL_has_pending(ssl_.get()) == 0) break;
   }
