@@ -59,10 +59,10 @@ a:1,
   session_start(): save_path: node 1 (""): is empty
   session_start(): Failed to initialize storage module: clustered (path:  )
 redis://127.0.0.1:6379
-  session_start(): save_path: node 1 ("redis://127.0.0.1:6379"): unknown scheme "redis"; write host:port, [IPv6]:port or unix:/path
+  session_start(): save_path: node 1 ("redis://127.0.0.1:6379"): unknown scheme "redis"; write host:port, [IPv6]:port, tls://host:port or unix:/path
   session_start(): Failed to initialize storage module: clustered (path: redis://127.0.0.1:6379)
 tcp://127.0.0.1:11211
-  session_start(): save_path: node 1 ("tcp://127.0.0.1:11211"): unknown scheme "tcp"; write host:port, [IPv6]:port or unix:/path
+  session_start(): save_path: node 1 ("tcp://127.0.0.1:11211"): unknown scheme "tcp"; write host:port, [IPv6]:port, tls://host:port or unix:/path
   session_start(): Failed to initialize storage module: clustered (path: tcp://127.0.0.1:11211)
 m1=127.0.0.1:11211,m1=127.0.0.1:11212
   session_start(): save_path: node 2 ("m1=127.0.0.1:11212"): node 1 has the same name
@@ -77,7 +77,7 @@ a_b=127.0.0.1
   session_start(): save_path: node 1 ("=127.0.0.1"): the name must be 1 to 16 of A-Z a-z 0-9
   session_start(): Failed to initialize storage module: clustered (path: =127.0.0.1)
 m1=
-  session_start(): save_path: node 1 ("m1="): the address is missing; write host:port, [IPv6]:port or unix:/path
+  session_start(): save_path: node 1 ("m1="): the address is missing; write host:port, [IPv6]:port, tls://host:port or unix:/path
   session_start(): Failed to initialize storage module: clustered (path: m1=)
 ::1:11211
   session_start(): save_path: node 1 ("::1:11211"): an IPv6 address needs brackets, such as [::1]:11211

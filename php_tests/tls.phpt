@@ -58,7 +58,6 @@ $seen('a', "m3=$m3", ['clustered_session.tls_ca_file' => $other]);
 $seen('a', "m3=$m3", ['clustered_session.tls_ca_file' => $other, 'clustered_session.tls_server_name' => 'other.example']);
 $seen('a', "m3=$m3", ['clustered_session.tls_verify' => 'insecure']);
 $seen('a', "m1=$m1", ['clustered_session.tls_ca_file' => '/nowhere/ca.pem']);
-$seen('a', "m1=$m1", ['clustered_session.authentication' => 'sasl']);
 
 // Settings that are refused.
 foreach (['tls_ca_file' => 'ca.pem', 'tls_server_name' => 'a:1', 'tls_verify' => 'none'] as $name => $value) {
@@ -70,3 +69,17 @@ echo preg_match('/^TLS to nodes => OpenSSL .*; (NODES ARE NOT CHECKED.*)$/m', $i
 --EXPECTF--
 [["up","up"],0]
 [1,300000]
+"failed"
+clustered_session: node m1 (tls://ADDRESS): TLS: no authority that this server trusts vouches for its certificate (clustered_session.tls_ca_file): %s
+"failed"
+clustered_session: node m1 (tls://ADDRESS): TLS: no authority that this server trusts vouches for its certificate (clustered_session.tls_ca_file): %s
+"failed"
+clustered_session: node m3 (tls://ADDRESS): TLS: its certificate is not for "127.0.0.1" (clustered_session.tls_server_name)
+[]
+[]
+"failed"
+clustered_session: node m1 (tls://ADDRESS): clustered_session.tls_ca_file: cannot use "ca.pem": No such file or directory
+clustered_session: clustered_session.tls_ca_file: invalid value "ca.pem": must be an absolute path of at most 250 bytes; using none
+clustered_session: clustered_session.tls_server_name: invalid value "a:1": must be a host name of at most 250 of A-Z a-z 0-9 . - _; using none
+clustered_session: clustered_session.tls_verify: invalid value "none": must be full or insecure; using full
+NODES ARE NOT CHECKED (clustered_session.tls_verify = insecure)

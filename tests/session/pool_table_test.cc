@@ -83,6 +83,16 @@ TEST_CASE_METHOD(PoolsFixture, "a pool keeps its number, and other settings have
   SessionSettings other = settings;
   other.prefix = "other:";
   CHECK(NumberOf("a:11211", other).number != a.number);
+  other.tls = {"/ca.pem", "/web.pem", "", "nodes.example", false};
+  const SharedPoolTable::Number with_tls = NumberOf("a:11211", other);
+  SessionSettings loaded;
+  std::string path;
+  REQUIRE(pools().Load(with_tls.number, &path, &loaded));
+  CHECK(path == "a:11211");
+  CHECK(loaded.prefix == "other:");
+  CHECK(loaded.tls == other.tls);
+  REQUIRE(pools().Load(a.number, &path, &loaded));
+  CHECK(loaded.tls == NodeTls());
   CHECK_FALSE(pools().Holds({a.number, b.hash}));
 }
 

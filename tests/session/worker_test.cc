@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "src/memcached/tls_stream.h"
 #include "tests/support/memcached_process.h"
 
 using namespace clustered_session;
@@ -112,4 +113,30 @@ TEST_CASE_METHOD(WorkerFixture, "A pool that no node lets in is alone, and anoth
   REQUIRE(known->nodes->ReadAll({0}, "k", deadline)[0].reply.status == NodeStatus::kMiss);
   CHECK_FALSE(shared().events.Take(0));  // nothing had ended for it
   CHECK(stranger->nodes->Alone(&since));
+}
+
+TEST_CASE_METHOD(
+    WorkerFixture,
+    "Nodes with TLS are others where its settings are, and share what is known of them with no other settings",
+    "[session]") {
+  if (!TlsBuiltIn()) {
+    CHECK(worker->ContextFor("m1=tls://127.0.0.1", settings, 1).error().code() == ErrorCode::kUnsupported);
+    return;
+  }
+  const auto before = Context("m1=tls://127.0.0.1:1,m2=127.0.0.1:2");
+  settings.tls.verifies = false;
+  const auto after = Context("m1=tls://127.0.0.1:1,m2=127.0.0.1:2");
+  CHECK(after->nodes != before->nodes);
+  CHECK(after->nodes->member(0).health.get() != before->nodes->member(0).health.get());
+  CHECK(after->nodes->member(1).health.get() == before->nodes->member(1).health.get());
+  CHECK(after->pool != before->pool);
+}
+
+TEST_CASE_METHOD(WorkerFixture, "SASL and TLS are refused together", "[session]") {
+  settings.authentication = Authentication::kSasl;
+  settings.username = "web";
+  const auto context = worker->ContextFor("m1=127.0.0.1,m2=tls://127.0.0.2", settings, 1);
+  REQUIRE_FALSE(context.ok());
+  if (TlsBuiltIn())
+    CHECK(context.error().message().find("does not work over TLS (tls://127.0.0.2:11211)") != std::string::npos);
 }
