@@ -111,7 +111,9 @@ TEST_CASE("plain text on a port with TLS, and TLS on a port without it, are told
     CheckTlsFault(reply, waits ? "no answer to TLS: the node hangs, or this port has no TLS" : "(has this port TLS?)");
   }
   TestNode plain(TcpAddress(server.tls_port()), kTlsShort);
-  CheckTlsFault(plain.Read("k"), "closed the connection");
+  const NodeReply closed = plain.Read("k");  // it resets the connection, sooner or later
+  const bool sending = closed.error.find("cannot send") != std::string::npos;
+  CheckTlsFault(closed, sending ? "cannot send: Connection reset by peer" : "closed the connection");
   // OpenSSL's servers say what is wrong before they close.
   RawPeer alert(std::string("\x15\x03\x03\x00\x02\x02\x0a", 7));
   TestNode told(TcpAddress(alert.port()), kTlsShort);
