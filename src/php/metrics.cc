@@ -108,7 +108,7 @@ std::string Label(const char* name, std::string_view value) {
 
 // By NodeFailure.
 constexpr const char* kReasons[] = {"unknown", "refused", "connect_timeout", "permission", "resolve", "credentials",
-                                    "timeout", "closed",  "error_answer",    "garbage",    "local"};
+                                    "timeout", "closed",  "error_answer",    "garbage",    "tls",     "local"};
 static_assert(std::size(kReasons) == clustered_session::kNodeFailures);
 
 // One family after the other, each with all nodes.
