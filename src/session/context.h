@@ -62,7 +62,7 @@ struct SessionSettings {
   SignedIds signed_ids = SignedIds::kMake;
   uint32_t compression_level = 0;         // 0: records are not compressed
   uint32_t compression_threshold = 2048;  // bytes
-  NodeTls tls;  // for the nodes at tls://
+  NodeTls tls;                            // for the nodes at tls://
   WriteMode write = WriteMode::kThrough;
   uint32_t behind_max = 10000;                       // unreplicated entries from which on kBehind waits like kThrough
   Duration flush_timeout = std::chrono::seconds(5);  // at the end of a process, for what is left to write

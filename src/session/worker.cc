@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "src/memcached/memcached_node.h"
-#include "src/session/key_files.h"
 #include "src/memcached/tls_stream.h"
+#include "src/session/key_files.h"
 
 namespace clustered_session {
 namespace {
