@@ -132,7 +132,7 @@ class Judge {
   std::string Describe();
   void JudgeFailedStart(const Visit& visit, const std::string& error);
   void JudgeUnasked(const Visit& visit, const Facts& facts, const Serving& serving);
-  void JudgeContent(const Visit& visit, const Facts& facts);
+  void JudgeContent(const Visit& visit, Facts* facts);
   void JudgeLoss(const Visit& visit, const Facts& facts);
   void JudgeEnded(const Visit& visit, const Facts& facts);
   void JudgeLocal(const Visit& visit, const Facts& facts);

@@ -46,7 +46,7 @@ void Judge::Started(Visit* visit, const Result<std::string>& read) {
     }
   }
   if (!visit->asked && !visit->created) JudgeUnasked(*visit, facts, serving);
-  JudgeContent(*visit, facts);
+  JudgeContent(*visit, &facts);
   JudgeLoss(*visit, facts);
   JudgeEnded(*visit, facts);
   JudgeLocal(*visit, facts);
@@ -108,21 +108,24 @@ void Judge::JudgeUnasked(const Visit& visit, const Facts& facts, const Serving& 
 
 // G2: while nothing is broken, a read that asks shows all that was acknowledged, one that does not all but what is
 // younger than local_trust, or than what news allow. What was removed stays away just so.
-void Judge::JudgeContent(const Visit& visit, const Facts& facts) {
+void Judge::JudgeContent(const Visit& visit, Facts* facts) {
   if (!world_.WholeForLong() || !plan_.merges()) return;
   // A client may look at a session for so long, without using it, that it is over meanwhile.
-  const bool over = std::all_of(facts.serving.begin(), facts.serving.end(), [this](const auto& each) {
+  const bool over = std::all_of(facts->serving.begin(), facts->serving.end(), [this](const auto& each) {
     const int server = ServerOf(each.first);
     return server < 0 || Expired(each.second, server);
   });
-  if (over) return;
+  if (over) {
+    for (auto& [name, key] : facts->keys) key.excused |= key.life == facts->life && visit.shown.count(name) == 0;
+    return;
+  }
   const auto due = [&](TimePoint since) {
     return world_.WholeSince(since - seconds(3)) &&
            (visit.asked || world_.now() - since >= world_.StaleMax(visit.server));
   };
-  for (const auto& [name, key] : facts.keys) {
+  for (const auto& [name, key] : facts->keys) {
     const bool shown = visit.shown.count(name) > 0;
-    if (key.acknowledged() && key.life == facts.life && !shown && due(key.acknowledged_at)) {
+    if (key.acknowledged() && key.life == facts->life && !shown && due(key.acknowledged_at)) {
       Violated("G2: " + world_.NameOf(visit.server) + " does not show " + name + ", which was acknowledged before");
     }
     if (key.removed && shown && calm_ && due(key.removed_at)) {
@@ -300,8 +303,8 @@ void Judge::ExcuseBegunBeside(const std::string& session, Facts* facts) {
   }
 }
 
-// A session that was begun under the same ID where no node could be reached, and is nowhere else, does not end with
-// one that others know.
+// A session that was begun under the same ID where nobody else could see it, here or on a node that was out of reach,
+// does not end with one that others know.
 void Judge::ExcuseUnseen(const std::string& session, Facts* facts) {
   const Ancestry end = EndOf(session);
   for (auto& [name, key] : facts->keys) {
@@ -309,6 +312,13 @@ void Judge::ExcuseUnseen(const std::string& session, Facts* facts) {
     if (key.stored || key.life != facts->life || server < 0) continue;
     const std::optional<Ancestry> local = world_.LocalTo(server, session);
     if (local && !end.ended.Meets(local->lives)) key.undecided = key.excused = true;
+  }
+  for (const int node : world_.Placed(session)) {
+    const std::optional<Record> record = world_.RecordOn(node, facts->storage_key);
+    if (!record || record->tombstone() || end.ended.Meets(record->ancestry.lives)) continue;
+    for (auto& [name, key] : facts->keys) {
+      if (record->payload.find(name + "|") != std::string_view::npos) key.undecided = key.excused = true;
+    }
   }
 }
 
