@@ -14,7 +14,7 @@ namespace clustered_session {
 class Secret {
  public:
   // Zeroed. Some pages each, and a few system calls: for what is kept. Throws std::bad_alloc.
-  explicit Secret(size_t size) : bytes_(static_cast<unsigned char*>(sodium_malloc(size))), size_(size) {
+  explicit Secret(size_t size) : bytes_(Allocate(size)), size_(size) {
     if (bytes_ == nullptr) throw std::bad_alloc();
     sodium_memzero(bytes_, size_);
   }
@@ -28,6 +28,11 @@ class Secret {
   std::string_view view() const { return {reinterpret_cast<const char*>(bytes_), size_}; }
 
  private:
+  // sodium_malloc() ends the process where libsodium was not started.
+  static unsigned char* Allocate(size_t size) {
+    return sodium_init() < 0 ? nullptr : static_cast<unsigned char*>(sodium_malloc(size));
+  }
+
   unsigned char* bytes_;
   const size_t size_;
 };
