@@ -127,10 +127,11 @@ Status Committer::CommitToNodes(std::string_view payload) {
   return FinishCommit(outcome, payload, sent_at, news);
 }
 
-// Whether other servers may have copies that are past once a node has this write: it is a takeover, or ends what a
-// tombstone says.
+// Whether other servers may have copies that are past once a node has this write: it is a takeover, ends what a
+// tombstone says, or begins a session that others may have begun as well, as its ID is not of this request's making.
 bool Committer::IsNews() const {
-  return loaded_.Is(kEntryTakeoverPending) || loaded_.Is(kEntryTombstone) || loaded_.Is(kEntryNewsDue);
+  const bool first = loaded_.version() == 0 && !open_.created.Has(loaded_.address().id());
+  return first || loaded_.Is(kEntryTakeoverPending) || loaded_.Is(kEntryTombstone) || loaded_.Is(kEntryNewsDue);
 }
 
 Status Committer::RefuseForSize(const WriteOutcome& outcome, size_t payload_size) {
@@ -161,7 +162,7 @@ bool Committer::CommitBehind(std::string_view payload) {
   Entry entry = loaded_.entry;
   entry.version = loaded_.version() + 1;
   entry.epoch = loaded_.epoch();
-  entry.flags = kEntryUnreplicated | (loaded_.entry.flags & kEntryNewsDue);
+  entry.flags = kEntryUnreplicated | (IsNews() ? kEntryNewsDue : 0u);
   entry.lifetime_s = loaded_.lifetime_s;
   entry.expires_at_ns = SecondsAfter(now, loaded_.lifetime_s);
   entry.pool = context_.pool;

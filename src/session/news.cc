@@ -176,6 +176,7 @@ void NewsReader::ReadLogs(Feed* feed, const SessionContext& context, const std::
   if (nodes.empty()) return;
   const std::string key = NewsKey(context);
   std::vector<NodeSet::Batch> batches;
+  batches.reserve(nodes.size());
   for (const uint32_t node : nodes) batches.push_back({node, {{BatchPart::Kind::kRead, key, {}, {}, {}}}});
   const std::vector<NodeReply> replies =
       context.nodes->RunBatches(batches, NodeDeadline(context, context.clock->Now()));

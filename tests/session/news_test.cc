@@ -354,3 +354,35 @@ TEST_CASE_METHOD(NewsFixture, "A takeover that no node has taken is told by the 
   Run(kInterval, {&reader_a});
   CHECK(Show(&a, user, "n|i:2;") > 0);
 }
+
+TEST_CASE_METHOD(NewsFixture, "A session that two servers begin under one ID is shown whole within news_interval",
+                 "[news]") {
+  const bool behind = GENERATE(false, true);
+  Run();
+  browser = Browser{std::string(32, 'e'), {}};  // an ID that a script has set, or of before
+  for (WebServer* server : {&a, &b}) {
+    if (behind) server->context().settings.write = WriteMode::kBehind;
+  }
+  const Browser begun = browser;
+  Request of_a(&a, &browser);
+  REQUIRE(of_a.Start().ok());
+  Browser other = begun;
+  Request of_b(&b, &other);
+  REQUIRE(of_b.Start().ok());
+  REQUIRE(of_a.Finish("a|i:1;").ok());
+  Run();
+  REQUIRE(of_b.Finish("b|i:1;").ok());
+  const auto flush = [&](WebServer* server) {
+    std::vector<Notice> notices;
+    const SessionKey key = server->context().InSpace(Hash128({}, "cs:", begun.session_id));
+    if (behind) REQUIRE(FlushEntry(Borrow(server->context()), key, 1, &notices) == FlushOutcome::kWritten);
+  };
+  flush(&a);
+  flush(&b);
+  Run();
+  Request again(&a, &browser);
+  const Result<std::string> read = again.Start();
+  REQUIRE(read.ok());
+  CHECK(read->find("a|i:1;") != std::string::npos);
+  CHECK(read->find("b|i:1;") != std::string::npos);
+}
