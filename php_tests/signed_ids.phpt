@@ -36,7 +36,9 @@ $script = <<<'END'
 function server(string $signed): WebServer {
   global $script, $node, $file;
   return new WebServer($script, 1, ['session.save_path' => save_path($node), 'clustered_session.key_file' => $file,
-    'clustered_session.signed_ids' => $signed, 'session.name' => 'S']);
+    'clustered_session.signed_ids' => $signed, 'session.name' => 'S',
+    // What a server's background asks is not counted below.
+    'clustered_session.repair_rate' => '0', 'clustered_session.news_interval' => '0']);
 }
 $server = server('require');
 $ask = function (WebServer $server, string $query = '', ?string $id = null) {
