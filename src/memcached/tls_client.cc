@@ -23,6 +23,7 @@ constexpr Duration kTlsSessionAgeMax = std::chrono::hours(1);  // then the node'
 
 struct TlsClientsOfProcess {
   const uint64_t process = ProcessNumber();
+  const TlsClientsOfProcess* of_parent = nullptr;  // not lost for who looks for leaks
   std::mutex mutex;
   std::list<std::pair<NodeTls, std::shared_ptr<TlsClient>>> clients;  // the last used first
 };
@@ -34,6 +35,7 @@ TlsClientsOfProcess& ClientsOfProcess() {
   TlsClientsOfProcess* seen = tls_clients.load(std::memory_order_acquire);
   while (seen == nullptr || seen->process != ProcessNumber()) {
     auto made = std::make_unique<TlsClientsOfProcess>();
+    made->of_parent = seen;
     if (tls_clients.compare_exchange_strong(seen, made.get(), std::memory_order_acq_rel)) return *made.release();
   }
   return *seen;
