@@ -71,6 +71,7 @@ void MergeBranch(OpenScope* open, LoadedSession* loaded, const Ancestry& ancestr
   }  // else the one that is later by epoch and version stands
   AbsorbBranch(open->context, ancestry, &image);
   loaded->entry.version = std::max(loaded->entry.version, version);
+  loaded->entry.flags |= kEntryNewsDue;  // who has written the branch has a copy that is past
   loaded->must_write = true;
 }
 
