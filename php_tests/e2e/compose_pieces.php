@@ -73,7 +73,8 @@ function check_dockerfile(string $file, string $root, array $libraries): void
     }
     if (str_contains($name, 'alpine')) {
         preg_match('/apk add --no-cache --virtual \.build \$PHPIZE_DEPS ([^&]*?) *&&/', $run, $found);
-        $wanted = array_map(fn ($library) => preg_replace('/^libxxhash/', 'xxhash', $library), $libraries);
+        $names = ['libssl-dev' => 'openssl-dev', 'libxxhash-dev' => 'xxhash-dev', 'libzstd-dev' => 'zstd-dev'];
+        $wanted = array_map(fn ($library) => $names[$library] ?? $library, $libraries);
     } else {
         if (!str_contains($run, 'rm -rf /var/lib/apt/lists/*') || !str_contains($run, 'apt-get update &&')) {
             problem("$name: the lists of apt are not got and removed in one step");
