@@ -34,10 +34,12 @@ struct PackedAddress {
 constexpr unsigned char kV4Prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
 std::atomic<Resolver*> of_process{nullptr};
+std::atomic<Resolver*> of_parent{nullptr};  // left alone, and not lost for who looks for leaks
 
 // When the program or module is loaded, not at the first use: a fork() beside another thread's first use would leave
 // the child waiting for the end of what that thread was at.
-[[maybe_unused]] const int watched = pthread_atfork(nullptr, nullptr, [] { of_process.store(nullptr); });
+[[maybe_unused]] const int watched =
+    pthread_atfork(nullptr, nullptr, [] { of_parent.store(of_process.exchange(nullptr)); });
 
 }  // namespace
 
