@@ -19,8 +19,8 @@ class Survey {
   struct Answer {
     uint32_t node = 0;
     bool found = false;
-    Record
-        record;  // its payload views into `bytes`; empty where an earlier answer, or this server, has the same record
+    // Its payload views into `bytes`; it is empty where an earlier answer, or this server, has the same record.
+    Record record;
     std::string bytes;
   };
 
