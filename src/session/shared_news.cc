@@ -1,6 +1,8 @@
 // What a server has read of its nodes' news, see shared_news.h. Layer: session.
 #include "src/session/shared_news.h"
 
+#include "src/session/pool_view.h"
+
 namespace clustered_session {
 namespace {
 
@@ -8,15 +10,7 @@ size_t PlaceOf(const SessionKey& local_key) { return local_key.Hash64() % Shared
 
 }  // namespace
 
-PoolNews* SharedNews::ViewOf(uint8_t pool, uint64_t pool_hash) {
-  if (pool == 0) return nullptr;
-  PoolNews* view = &pools[(pool - 1u) % kPools];
-  uint64_t seen = view->pool_hash.load(std::memory_order_relaxed);
-  if (seen == pool_hash || !view->pool_hash.compare_exchange_strong(seen, pool_hash)) return view;
-  view->looked_at_ns.store(0);  // it was another pool's
-  view->used_at_ns.store(0);
-  return view;
-}
+PoolNews* SharedNews::ViewOf(uint8_t pool, uint64_t pool_hash) { return ViewOfPool(pools, pool, pool_hash); }
 
 void SharedNews::Name(const SessionKey& local_key, TimePoint now) {
   named_at_ns[PlaceOf(local_key)].store(ToNanos(now), std::memory_order_release);

@@ -22,6 +22,12 @@ struct PoolNews {
   std::atomic<int64_t> used_at_ns;    // when a request had a copy last; a second late at most. 0 = never
   std::atomic<uint32_t> asleep;       // the reader waits to be woken
 
+  // For another pool.
+  void Clear() {
+    looked_at_ns.store(0);
+    used_at_ns.store(0);
+  }
+
   // Whether news should be read now.
   bool Wanted(TimePoint now) const {
     const int64_t used_ns = used_at_ns.load();

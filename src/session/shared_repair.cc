@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "src/session/pool_view.h"
+
 namespace clustered_session {
 namespace {
 
@@ -14,20 +16,7 @@ uint64_t KeyOf(uint64_t pool_hash, uint32_t node_hash) {
 
 }  // namespace
 
-RepairView* SharedRepair::ViewOf(uint8_t pool, uint64_t pool_hash) {
-  if (pool == 0) return nullptr;
-  RepairView* view = &pools[(pool - 1u) % kPools];
-  uint64_t seen = view->pool_hash.load(std::memory_order_relaxed);
-  if (seen == pool_hash || !view->pool_hash.compare_exchange_strong(seen, pool_hash)) return view;
-  view->watched.store(0);  // it was another pool's
-  view->whole.store(0);
-  view->looked_at_ns.store(0);
-  view->since_ns.store(0);
-  view->copies.store(0);
-  view->tombstones.store(0);
-  view->due.fetch_add(1);
-  return view;
-}
+RepairView* SharedRepair::ViewOf(uint8_t pool, uint64_t pool_hash) { return ViewOfPool(pools, pool, pool_hash); }
 
 const NodeMemory* SharedRepair::FindMemoryOf(uint64_t pool_hash, uint32_t node_hash) const {
   const uint64_t key = KeyOf(pool_hash, node_hash);

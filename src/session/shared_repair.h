@@ -38,6 +38,17 @@ struct RepairView {
   std::atomic<uint32_t> whole;
   std::atomic<uint64_t> copies;      // written for no request
   std::atomic<uint64_t> tombstones;  // likewise
+
+  // For another pool.
+  void Clear() {
+    watched.store(kNo);
+    whole.store(0);
+    looked_at_ns.store(0);
+    since_ns.store(0);
+    copies.store(0);
+    tombstones.store(0);
+    due.fetch_add(1);
+  }
 };
 
 struct SharedRepair {
