@@ -53,8 +53,10 @@ class LoadedSession {
   Ancestry Known() const { return AncestryOf(image, entry); }
 
   // Whether its nodes have to be told something, even if the request changes nothing: of a takeover, a merge, or what a
-  // node has lost.
-  bool OwesWrite() const { return exists() && (must_write || Is(kEntryTakeoverPending)); }
+  // node has lost; of an end, what a node does not know.
+  bool OwesWrite() const {
+    return (exists() && (must_write || Is(kEntryTakeoverPending))) || (Is(kEntryTombstone) && must_write);
+  }
 
   // It has been written: owes nothing any more, and `written` is to be its entry.
   void NoteWritten(const Entry& written);

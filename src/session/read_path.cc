@@ -146,12 +146,18 @@ Result<ReadPath::Outcome> ReadPath::ValidateEntry(TimePoint now) {
   if (survey.answers().empty()) return Outcome::kLoaded;
   now = open_.Now();
   open_.counters().validations.Add();
-  if (known_to_nodes && !survey.FoundAny()) open_.counters().lost_sessions.Add();
+  if (loaded_.exists() && !survey.FoundAny()) open_.counters().lost_sessions.Add();
   Reconcile(&open_, &loaded_, survey, /*have_entry=*/true, now);
-  loaded_.must_write |= known_to_nodes && survey.HasLaggard(holders, loaded_.Known());
+  loaded_.must_write |= known_to_nodes && survey.HasLaggard(NodesToHold(), loaded_.Known());
   survey.RemoveLeftovers(loaded_.Known());
   ConfirmEntry(context_, &loaded_);
   return Outcome::kLoaded;
+}
+
+// An end belongs on all nodes of the session, as each of them may have what has ended.
+std::vector<uint32_t> ReadPath::NodesToHold() {
+  NodeItems& items = loaded_.items();
+  return loaded_.Is(kEntryTombstone) ? items.placement : items.Holders(context_);
 }
 
 // No copy here: all its nodes at once, the newest record wins, and this server takes the session over.
@@ -167,7 +173,7 @@ Result<ReadPath::Outcome> ReadPath::LoadFromNodes(TimePoint now) {
   now = open_.Now();
   if (EndedHere(survey, now)) return Outcome::kLoaded;
   if (Reconcile(&open_, &loaded_, survey, /*have_entry=*/false, now)) {
-    loaded_.must_write |= survey.HasLaggard(items.Holders(context_), loaded_.Known());
+    loaded_.must_write |= survey.HasLaggard(NodesToHold(), loaded_.Known());
     survey.RemoveLeftovers(loaded_.Known());
     return Outcome::kLoaded;
   }

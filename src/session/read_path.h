@@ -32,6 +32,7 @@ class ReadPath {
   bool EntryTrusted(TimePoint now) const;
   Result<Outcome> ValidateEntry(TimePoint now);
   Result<Outcome> LoadFromNodes(TimePoint now);
+  std::vector<uint32_t> NodesToHold();
   Outcome ClaimOutcome();
   bool EndedHere(const Survey& survey, TimePoint now);
   Error UnreadableHere(const Survey::Unreadable& unreadable) const;

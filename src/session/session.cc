@@ -62,8 +62,10 @@ Result<bool> Session::Validate(std::string_view id, uint32_t lifetime_s) {
     return status.error();
   }
   const bool exists = loaded_->exists() || loaded_->Is(kEntryLocalOnly);
-  if (!exists) GiveUpLoaded();  // an ID that somebody made up keeps no lock
-  return exists;
+  if (exists) return true;
+  WriteOwed();
+  GiveUpLoaded();  // an ID that somebody made up keeps no lock
+  return false;
 }
 
 // Whether this server has an entry of the session. Asks no node and takes no lock.
@@ -196,11 +198,15 @@ void Session::DestroyReplaced(Telling telling) {
   }
 }
 
+// What the nodes have to be told of what this request has read and not changed.
+void Session::WriteOwed() {
+  if (!loaded_->OwesWrite()) return;
+  const Status status = WritePath(&open_, &*loaded_).WriteOwed();
+  if (!status.ok()) open_.notices.push_back({true, status.error().message()});
+}
+
 void Session::Close() {
-  if (loaded_ && loaded_->OwesWrite()) {
-    const Status status = WritePath(&open_, &*loaded_).WriteTakeoverOrRepair();
-    if (!status.ok()) open_.notices.push_back({true, status.error().message()});
-  }
+  if (loaded_) WriteOwed();
   GiveUpLoaded();
   DestroyReplaced(Telling::kNow);  // the successor ended without a write: given up, or destroyed
 }

@@ -114,6 +114,7 @@ class Session {
   bool LooksAlive(std::string_view id) const;
   Status SettleReplaced(Status status);
   void DestroyReplaced(Telling telling);
+  void WriteOwed();
   void GiveUpLoaded();
 
   OpenScope open_;

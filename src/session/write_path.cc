@@ -31,7 +31,10 @@ Status WritePath::Touch(std::string_view payload, bool compared) {
   return KeepUnchanged(payload);
 }
 
-Status WritePath::WriteTakeoverOrRepair() { return Committer(&open_, &loaded_).Commit(loaded_.image.payload()); }
+Status WritePath::WriteOwed() {
+  if (loaded_.exists()) return Committer(&open_, &loaded_).Commit(loaded_.image.payload());
+  return KeepNothing();
+}
 
 // A session that was used, and is as it was.
 Status WritePath::KeepUnchanged(std::string_view payload) {

@@ -23,9 +23,9 @@ class WritePath {
   Status Touch(std::string_view payload, bool compared);
 
   // At close: writes what the nodes have to be told, though the request changed nothing. That is a takeover, within its
-  // own request, lest the old server's late write meet no conflict; or a merge or repair.
+  // own request, lest the old server's late write meet no conflict; or a merge, a repair, an end.
   // REQUIRES: loaded->OwesWrite()
-  Status WriteTakeoverOrRepair();
+  Status WriteOwed();
 
  private:
   Status KeepUnchanged(std::string_view payload);

@@ -138,3 +138,28 @@ TEST_CASE_METHOD(LoggedOutFixture, "A tombstone outlives every record that it en
     if (strict) REQUIRE(thief.session_id != id);
   }
 }
+
+TEST_CASE_METHOD(LoggedOutFixture, "Whoever asks for a session that has ended tells its end to a node that lacks it",
+                 "[session]") {
+  FakeMemcached* const node = Placed(id)[GENERATE(0u, 1u, 2u)];
+  auto old_items = node->items();
+  {
+    Request request(&a, &browser);
+    REQUIRE(request.Start().ok());
+    REQUIRE(request.Destroy().ok());
+  }
+  if (GENERATE(true, false)) old_items.clear();
+  node->RestartWith(std::move(old_items));
+  WebServer* const asked = GENERATE(true, false) ? &a : &b;  // the one that has ended it, or one without a copy
+  clock.Advance(std::chrono::seconds(11));
+  Browser thief;
+  thief.session_id = id;
+  {
+    Request request(asked, &thief, GENERATE(true, false));
+    const Result<std::string> read = request.Start();
+    REQUIRE(read.ok());
+    CHECK(read->empty());
+    if (GENERATE(true, false)) REQUIRE(request.FinishUnchanged().ok());
+  }
+  for (FakeMemcached* placed : Placed(id)) CHECK(HeldBy(placed, id) == "destroyed");
+}
