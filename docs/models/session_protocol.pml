@@ -12,15 +12,18 @@
 // - G4: no read sent after a destruction that a node acknowledged shows what was acknowledged before it began.
 //
 // What is modelled: each node's conditional write and each of its answers is a step of its own. Tokens and
-// incarnations; lives, epochs, version vectors, fingerprints; the read's and the write's way of telling past,
-// successor and branch; takeover, repair, conflict, retraction; the tombstone that is told again; health. A request
-// adds a key, only reads, or (-DDESTROYS) destroys. Faults: an answer is lost, or a write comes late or never; that
-// either takes up the time of the whole write, or not; the server dies while it writes; a node comes back empty or
-// with the session as it was at first.
+// incarnations; lives with names of their own and the ends that each record tells, epochs, version vectors,
+// fingerprints; the read's and the write's way of telling past, successor and branch; takeover, repair, conflict,
+// retraction; the tombstone that ends what it meets unless that was begun since, and is told again; health. A request
+// adds a key, only reads, or (-DDESTROYS) destroys. The session is there at first, or (-DENDED_FIRST) has ended.
+// Faults: an answer is lost, or a write comes late or never; that either takes up the time of the whole write, or not;
+// the server dies while it writes; a node comes back empty or with the session, or its end, as it was at first.
 //
 // What it abstracts:
 // - Causal contexts are version vectors, and a server that may not know its last writes is another actor from then on.
-//   Lives are counted.
+// - A node that tells a mark in place of its record has shown the record: who knows another one with this mark has the
+//   same bytes, and else the record is read in a second flight, which is an answer that came later.
+// - A tombstone has a version, so that a vector's numbers never repeat. All lifetimes are the same.
 // - A payload is a set of keys, none is ever removed: a merge of any kind is a union.
 // - A record is a number, so two of the same bytes are the same.
 // - Time: trust may end at any moment. The grace ends with a node's confirmation in a request that began when no
@@ -32,9 +35,13 @@
 //   out.
 // - A request that comes late to a server is one that waits for its lock. The client gets cookie and acknowledgement
 //   together, at the request's end.
-// Left out: lock=none, write=behind and the flush, on_conflict other than merge, empty and new sessions, refresh, a
-// third node and server, a second fault. A destruction that no node has acknowledged leaves all undecided, as in the
-// limits.
+// Left out: lock=none, write=behind and the flush, on_conflict other than merge, empty and new sessions, refresh, the
+// repair and the news of background threads, a destruction that has read nothing, a third node and server, a second
+// fault. A destruction that no node has acknowledged leaves all undecided, as in the limits.
+//
+// With ENDED_FIRST a read that asks no node is not judged: where two servers begin a life at once and an answer is
+// lost, the client may keep the cookie of the one that was overtaken. News and local_trust bound that, and time is not
+// modelled.
 //
 // Every run comes to its end: nobody waits for ever (Network).
 //
@@ -43,7 +50,9 @@
 // check: -DREQUESTS_0=2
 // mutants: CAS_OFF, TOKEN_OVER_RESTART, NO_VECTORS, NO_MERGE, READ_ONE, NO_REPAIR, NO_GRACE, TAKEOVER_LATE, LOST_ERASES
 // check: -DDESTROYS
-// mutants: NO_LIVES, NO_TOMBSTONE
+// mutants: NO_LIVES, NO_TOMBSTONE, ENDS_UNREPAIRED
+// check: -DDESTROYS -DENDED_FIRST
+// mutants: ENDS_FORGOTTEN, END_TAKES_ALL
 // check: -DAPART
 // check: -DREQUESTS_0=2 -DSAME_ID -DFAULTS=0
 // mutants: NO_EPOCH
@@ -74,45 +83,66 @@
 // A record is a head, 0 for none, and a vector. Together they are all of its bytes, and so its fingerprint.
 #define KEYS(h) ((h) & 63)
 #define TOMB(h) (((h) >> 6) & 1)
-#define LIFE(h) (((h) >> 7) & 3)
-#define OWNER(h) (((h) >> 9) & 3)
-#define VERSION(h) (((h) >> 11) & 15)
-#define EPOCH(h) (((h) >> 15) & 15)
-#define ORDER(h) ((h) >> 11)  // epoch, then version
-#define HEAD(epoch, version, owner, life, tomb, keys) \
-  (((epoch) << 15) | ((version) << 11) | ((owner) << 9) | ((life) << 7) | ((tomb) << 6) | (keys))
+#define OWNER(h) (((h) >> 7) & 3)
+#define LIVES(h) (((h) >> 9) & 31)   // to which it belongs; a tombstone to none
+#define ENDED(h) (((h) >> 14) & 31)  // lives that it knows to be over
+#define VERSION(h) (((h) >> 19) & 15)
+#define EPOCH(h) (((h) >> 23) & 15)
+#define ORDER(h) ((h) >> 19)  // epoch, then version
+#define ENDING(lives) ((lives) << 14)
+#define EPOCHS(n) ((n) << 23)
+#define HEAD(epoch, version, owner, lives, ended, tomb, keys) \
+  (EPOCHS(epoch) | ((version) << 19) | ENDING(ended) | ((lives) << 9) | ((owner) << 7) | ((tomb) << 6) | (keys))
 #define LATER(a, b) ((a) < (b) -> (b) : (a))
-#define WITH_VERSION(h, version) (((h) & ~(15 << 11)) | ((version) << 11))
+#define WITH_VERSION(h, version) (((h) & ~(15 << 19)) | ((version) << 19))
+#define WITH_EPOCH(h, epoch, owner) (((h) & ~(EPOCHS(15) | (3 << 7))) | EPOCHS(epoch) | ((owner) << 7))
+#define UNITED(h) ((h) & (63 | (31 << 9) | ENDING(31)))  // what a merge takes over: keys, lives, ends
+#define FIRST_LIFE 1
+#ifdef ENDS_FORGOTTEN
+#define KEPT_ENDS(ended) 0
+#else
+#define KEPT_ENDS(ended) (ended)
+#endif
+#define NEW_LIFE(ended, request) ((ended) == 0 -> FIRST_LIFE : 1 << (request))
 
 // LineageOf(): the record r, rv beside what is known: k, kv, and the fingerprint kf (a head; 0: none).
 #define SAME(r, rv, kv, kf) ((r) == (kf) && (rv) == (kv))
-#define TOMB_PAST(r, k, kf) (ORDER(r) < ORDER(k) || (ORDER(r) == ORDER(k) && (r) < (kf)))
+#define HAS_ALL(set, of) (((of) & ~(set)) == 0)
 #ifdef NO_LIVES
-#define ENDED(r, k) (VERSION(r) <= VERSION(k))
+#define ENDS(k, r) (TOMB(k) && !TOMB(r) && VERSION(r) <= VERSION(k))
 #else
-#define ENDED(r, k) TOMB(k)
+#define ENDS(k, r) ((ENDED(k) & LIVES(r)) != 0)
 #endif
+#define SAME_END(r, k) (TOMB(r) && TOMB(k) && ENDED(r) == ENDED(k))
+#define TOMB_PAST(r, k) (TOMB(r) && HAS_ALL(ENDED(k), ENDED(r)))
 #ifdef NO_VECTORS
 #define LIVE_PAST(r, rv, k, kv, kf) (VERSION(r) <= VERSION(k))
 #define LIVE_MADE_FROM(r, rv, k, kv) (VERSION(r) > VERSION(k))
 #else
 #define LIVE_PAST(r, rv, k, kv, kf) (COVERS(kv, rv) && !(COVERS(rv, kv) && (kf) != 0))
-#define LIVE_MADE_FROM(r, rv, k, kv) (COVERS(rv, kv) && !COVERS(kv, rv))
+#define LIVE_MADE_FROM(r, rv, k, kv) (COVERS(kv, rv) && !COVERS(kv, rv))
 #endif
 #define PAST(r, rv, k, kv, kf) \
   (SAME(r, rv, kv, kf) || \
-   (LIFE(r) != LIFE(k) -> LIFE(r) < LIFE(k) : \
-    (TOMB(r) && TOMB(k) -> TOMB_PAST(r, k, kf) : \
-     (TOMB(r) != TOMB(k) -> ENDED(r, k) : LIVE_PAST(r, rv, k, kv, kf)))))
+   (ENDS(k, r) && ENDS(r, k) -> (r) < (kf) : \
+    (ENDS(k, r) || ENDS(r, k) -> ENDS(k, r) : \
+     (TOMB(r) || TOMB(k) -> TOMB_PAST(r, k) : LIVE_PAST(r, rv, k, kv, kf)))))
 #define MADE_FROM(r, rv, k, kv, kf) \
   (!SAME(r, rv, kv, kf) && \
-   (LIFE(r) != LIFE(k) -> LIFE(r) > LIFE(k) : \
-    (TOMB(r) && TOMB(k) -> !TOMB_PAST(r, k, kf) : \
-     (TOMB(r) != TOMB(k) -> !ENDED(r, k) : LIVE_MADE_FROM(r, rv, k, kv)))))
+   (ENDS(k, r) && ENDS(r, k) -> (r) >= (kf) : \
+    (ENDS(k, r) || ENDS(r, k) -> ENDS(r, k) : \
+     (TOMB(r) || TOMB(k) -> TOMB_PAST(k, r) && !TOMB_PAST(r, k) : LIVE_MADE_FROM(r, rv, k, kv)))))
+// EndedBeside(): the lives of r that h does not name as ended, although r's session has.
+#define BESIDE(h, r) (ENDS(h, r) -> LIVES(r) & ~ENDED(h) & ~LIVES(h) : 0)
 
 // The nodes.
-#define FIRST_ITEM HEAD(1, 1, 0, 0, 0, 1)
+#ifdef ENDED_FIRST
+#define FIRST_ITEM HEAD(1, 1, 0, 0, FIRST_LIFE, 1, 0)
+#define FIRST_VEC 0
+#else
+#define FIRST_ITEM HEAD(1, 1, 0, FIRST_LIFE, 0, 0, 1)
 #define FIRST_VEC 1
+#endif
 int item[2];
 int item_vec[2];
 byte cas[2];  // of the last item that was stored
@@ -134,10 +164,10 @@ byte late_born[2];
   ((token) == 0 || (born) != incarnation[n] -> item[n] == 0 : item[n] != 0 && (token) == cas[n])
 #endif
 #endif
-// G3: what is replaced is in what replaces it, or is of a life that has ended.
+// G3: what is replaced is in what replaces it, or is of a life that has ended. G4: no end is forgotten.
 #define KEEPS(now, then) \
-  ((then) == 0 || LIFE(now) > LIFE(then) || \
-   (LIFE(now) == LIFE(then) && (TOMB(now) || (!TOMB(then) && (KEYS(then) & ~KEYS(now)) == 0))))
+  ((then) == 0 || (HAS_ALL(ENDED(now), ENDED(then)) && \
+                   (TOMB(then) || ENDS(now, then) || (!TOMB(now) && HAS_ALL(KEYS(now), KEYS(then))))))
 
 // All inlines are for d_step.
 inline Store(n, h, v, token_n, born_n) {
@@ -283,47 +313,71 @@ inline ForgetAnswers() {
 // ---- Read.
 
 #define SURPASSED(n, m) \
-  (got[m] != 0 && (SAME(got[n], got_vec[n], got_vec[m], got[m]) -> m < n : \
+  (got[m] != 0 && (SAME(got[n], got_vec[n], got_vec[m], got[m]) || SAME_END(got[n], got[m]) -> m < n : \
                    PAST(got[n], got_vec[n], got[m], got_vec[m], got[m])))
 #define IS_HEAD(n, m) (got[n] != 0 && !PAST(got[n], got_vec[n], head, vec, print) && !SURPASSED(n, m))
 #define IS_MADE(n) MADE_FROM(got[n], got_vec[n], head, vec, print)
 #define LAGS(n) \
   (state[n] == ANSWERED && \
-   (got[n] == 0 || (!SAME(got[n], got_vec[n], vec, print) && PAST(got[n], got_vec[n], head, vec, print))))
+   (got[n] == 0 || (!SAME(got[n], got_vec[n], vec, print) && !SAME_END(got[n], head) && \
+                    PAST(got[n], got_vec[n], head, vec, print))))
 
 inline MergeBranch(h, v) {
-  head = WITH_VERSION(head | KEYS(h), LATER(VERSION(head), VERSION(h))); vec = ABSORB(vec, v); print = 0;
-  must_write = true
+  if
+  :: TOMB(h) -> head = head | ENDING(ENDED(h))
+  :: else ->
+    head = WITH_VERSION(head | UNITED(h), LATER(VERSION(head), VERSION(h))); vec = ABSORB(vec, v); print = 0;
+    must_write = true
+  fi
 }
 
 inline Adopt(n) {
-  pending = !(OWNER(got[n]) == instance[s] || TOMB(got[n])); grace = pending;
-  calm = calm && !pending;  // the grace outlasts this request
-  actor = (OWNER(got[n]) == instance[s] -> own_actor : actor); head = got[n] + (pending << 15);
+  pending = !(OWNER(got[n]) == instance[s] || TOMB(got[n]));
+  both = !TOMB(got[n]) && (pending || head == 0 || TOMB(head));  // a grace begins, and outlasts this request
+  grace = !TOMB(got[n]) && (grace || both); calm = calm && !both;
+  actor = (OWNER(got[n]) == instance[s] -> own_actor : actor); head = got[n] + EPOCHS(pending);
   vec = got_vec[n]; print = got[n]; acks = 2
 }
 
+inline EndBeside() {
+  beside = BESIDE(head, h) | (got[0] != 0 -> BESIDE(head, got[0]) : 0) | (got[1] != 0 -> BESIDE(head, got[1]) : 0);
+  if
+  :: beside != 0 -> head = head | ENDING(beside); print = 0; must_write = true
+  :: else
+  fi;
+  beside = 0
+}
+
 inline Reconcile() {
-  // The later one to be shown first.
-  a = (IS_HEAD(0, 1) && !(IS_HEAD(1, 0) && ORDER(got[1]) > ORDER(got[0])) -> 0 : 1); b = 1 - a;
+  h = head; v = vec;
+  // The one to be shown first: a session before an end, then the later one.
+  a = (IS_HEAD(0, 1) && !(IS_HEAD(1, 0) && (TOMB(got[0]) > TOMB(got[1]) ||
+                                           (TOMB(got[0]) == TOMB(got[1]) && ORDER(got[1]) > ORDER(got[0])))) -> 0 : 1);
+  b = 1 - a;
   if
   :: IS_HEAD(a, b) ->
-    both = IS_HEAD(b, a); h = head; v = vec;
+    more = IS_HEAD(b, a);
     if
-    :: head == 0 || IS_MADE(a) || (both && IS_MADE(b)) -> Adopt(a)
+    :: head == 0 || TOMB(head) || IS_MADE(a) || (more && IS_MADE(b) && (TOMB(got[a]) || !TOMB(got[b]))) -> Adopt(a);
+      if :: TOMB(h) -> MergeBranch(h, 0) :: else fi
     :: else ->
       if
-      :: ORDER(got[a]) > ORDER(head) -> Adopt(a); MergeBranch(h, v)
+      :: !TOMB(got[a]) && ORDER(got[a]) > ORDER(head) -> Adopt(a); MergeBranch(h, v)
       :: else -> MergeBranch(got[a], got_vec[a])
       fi
     fi;
-    if :: both -> MergeBranch(got[b], got_vec[b]) :: else fi
+    if :: more -> MergeBranch(got[b], got_vec[b]) :: else fi
   :: else
   fi;
+  if :: head != 0 -> EndBeside() :: else fi;
 #ifndef NO_REPAIR
+#ifdef ENDS_UNREPAIRED
+  must_write = must_write || (head != 0 && !TOMB(head) && (LAGS(0) || LAGS(1)));
+#else
   must_write = must_write || (head != 0 && (LAGS(0) || LAGS(1)));
 #endif
-  both = false; a = 0; b = 0; h = 0; v = 0;
+#endif
+  both = false; more = false; a = 0; b = 0; h = 0; v = 0;
   if :: state[0] == ANSWERED || state[1] == ANSWERED -> grace = grace && !calm :: else fi;
   PutEntry()
 }
@@ -336,26 +390,32 @@ inline Reconcile() {
 #define WORKING (WORKS(0) + WORKS(1))
 #define NEEDS_WRITE (must_write || TAKEN_OVER || (WORKING > acks && (acks == 0 || WORKING == 2)))  // NodesNeedWrite()
 
+#ifdef ENDED_FIRST
+#define STALE (state[0] == OPEN && state[1] == OPEN)  // no node was asked
+#else
+#define STALE false
+#endif
+
 // PHP has the session. What it does was chosen when the request was sent.
 inline Serve() {
   // G1, G2: all that was acknowledged before this was sent. G4: nothing that was destroyed before.
-  assert((seen & ~undecided & ~KEYS(head)) == 0);
-  assert((seen_dead & KEYS(head)) == 0);
+  assert((seen & ~undecided & ~KEYS(head)) == 0 || STALE);
+  assert((seen_dead & KEYS(head)) == 0 || STALE);
   ForgetAnswers();
   state[0] = OPEN; state[1] = OPEN; sent_epoch = EPOCH(head) + TOMB(head); floor = told;
   if
   :: destroys && !destroyed && head != 0 && !TOMB(head) ->
     destroyed = true; doomed = acked; undecided = 63; actor = own_actor;
-    head = HEAD(EPOCH(head), VERSION(head) + 1, instance[s], LIFE(head), 1, 0);
-    vec = ADVANCE(vec, actor, VERSION(head));
+    head = HEAD(EPOCH(head), VERSION(head) + 1, 0, 0, ENDED(head) | LIVES(head), 1, 0);
+    vec = 0;
     Send()
-  :: !destroys && adds[me] == 0 && TOMB(head) && NEEDS_WRITE ->  // told again as it was
-    head = HEAD(EPOCH(head), VERSION(head), instance[s], LIFE(head), 1, 0);
-    Send()
+  :: !destroys && adds[me] == 0 && TOMB(head) && NEEDS_WRITE -> again = true; Send()  // told again as it was
   :: !destroys && (adds[me] != 0 || (head != 0 && !TOMB(head) && NEEDS_WRITE)) ->
-    anew = TOMB(head);
-    head = HEAD(EPOCH(head) + anew, VERSION(head) + 1, instance[s], LIFE(head) + anew, 0, KEYS(head) | adds[me]);
-    vec = ADVANCE((anew -> 0 : vec), actor, VERSION(head));
+    vec = (TOMB(head) -> 0 : vec);
+    head = HEAD(EPOCH(head) + TOMB(head), VERSION(head) + 1, instance[s],
+                (LIVES(head) == 0 -> NEW_LIFE(ENDED(head), own_actor) : LIVES(head)), KEPT_ENDS(ENDED(head)), 0,
+                KEYS(head) | adds[me]);
+    vec = ADVANCE(vec, actor, VERSION(head));
     Send()
   :: else -> destroys = false; Respond()
   fi
@@ -368,37 +428,67 @@ inline Send() {
   state[1] = (state[1] == OPEN && WORKS(1) -> SENT : state[1])
 }
 
-#define CONTEST(n) (state[n] == ANSWERED && got[n] != 0 && !PAST(got[n], got_vec[n], head, vec, head))
+#define CONTEST(n) \
+  (state[n] == ANSWERED && got[n] != 0 && \
+   (!PAST(got[n], got_vec[n], head, vec, head) || BESIDE(head, got[n]) != 0))
 #ifdef NO_TOMBSTONE
 #define IS_WHAT_WAS_SENT(n) (state[n] == ANSWERED && (TOMB(head) -> got[n] == 0 : got[n] == head && got_vec[n] == vec))
 #else
-#define IS_WHAT_WAS_SENT(n) (state[n] == ANSWERED && got[n] == head && got_vec[n] == vec)
+#define IS_WHAT_WAS_SENT(n) \
+  (state[n] == ANSWERED && ((got[n] == head && got_vec[n] == vec) || SAME_END(got[n], head)))
 #endif
 
-// ResolveContests() for one of them.
+#ifdef END_TAKES_ALL
+#define BEGUN_SINCE(r) false
+#else
+#define BEGUN_SINCE(r) (!TOMB(r) && !ENDS(head, r) && (again || HAS_ALL(ENDED(r), ENDED(head))))
+#endif
+
+// AbsorbMet() for one of them: the tombstone ends it as well, unless it was begun since.
+inline ResolveEnd(n) {
+  if
+  :: gone
+  :: !gone && BEGUN_SINCE(got[n]) -> gone = true
+  :: else ->
+    head = head | ENDING(ENDED(got[n]) | LIVES(got[n]));
+    head = WITH_EPOCH(head, LATER(EPOCH(head), EPOCH(got[n])), 0)
+  fi
+}
+
+// TakeInMet() for one of them.
 inline Resolve(n) {
   if
   :: gone
-  :: !gone && LIFE(got[n]) >= LIFE(head) && !anew && (TOMB(got[n]) || LIFE(got[n]) > LIFE(head)) ->
+  :: !gone && PAST(got[n], got_vec[n], head, vec, head) -> head = head | ENDING(BESIDE(head, got[n]))
+  :: !gone && !PAST(got[n], got_vec[n], head, vec, head) && ENDS(got[n], head) ->
     gone = true; h = got[n]; v = got_vec[n]
   :: else ->
-    if
-    :: LIFE(got[n]) >= LIFE(head) && (TOMB(got[n]) || LIFE(got[n]) > LIFE(head)) ->
-      head = HEAD(EPOCH(head), VERSION(head), OWNER(head), LIFE(got[n]) + TOMB(got[n]), 0, KEYS(got[n]) | adds[me]);
-      vec = 0
-    :: LIFE(got[n]) == LIFE(head) && !TOMB(got[n]) ->
-#ifndef NO_MERGE
-      head = head | KEYS(got[n])
+#ifdef NO_MERGE
+    head = head | (UNITED(got[n]) & ~63);
+#else
+    head = head | UNITED(got[n]);
 #endif
-    :: else
-    fi;
-    vec = ABSORB(vec, got_vec[n]); head = WITH_VERSION(head, LATER(VERSION(head), VERSION(got[n])));
+    vec = ABSORB(vec, got_vec[n]);
     if
-    :: EPOCH(got[n]) > EPOCH(head) ->
-      head = HEAD(EPOCH(got[n]), VERSION(head), OWNER(got[n]), LIFE(head), TOMB(head), KEYS(head)); lost = true
-    :: else
+    :: TOMB(got[n])
+    :: else ->
+      head = WITH_VERSION(head, LATER(VERSION(head), VERSION(got[n])));
+      if
+      :: EPOCH(got[n]) > EPOCH(head) -> head = WITH_EPOCH(head, EPOCH(got[n]), OWNER(got[n])); lost = true
+      :: else
+      fi
     fi
   fi
+}
+
+// A node took this write before another showed that the session is over: what says so belongs there as well, and with
+// it what else has ended.
+inline Retract() {
+  beside = BESIDE(h, head);
+  again = beside != 0 && TOMB(h);  // those that have the end are told as well
+  state[0] = (state[0] == HOLDS || (again && got[0] == h && got_vec[0] == v) -> ANSWERED : FAILED);
+  state[1] = (state[1] == HOLDS || (again && got[1] == h && got_vec[1] == v) -> ANSWERED : FAILED);
+  head = (again -> h | ENDING(beside) : h); vec = v; beside = 0
 }
 
 // All nodes of the flight have answered, or will not.
@@ -407,16 +497,28 @@ inline HandleReplies() {
   state[0] = (IS_WHAT_WAS_SENT(0) -> HOLDS : state[0]); state[1] = (IS_WHAT_WAS_SENT(1) -> HOLDS : state[1]);
   a = CONTEST(0); b = CONTEST(1) && !(a && SAME(got[1], got_vec[1], got_vec[0], got[0])); contested = a || b;
   if
-  :: contested && !TOMB(head) ->
-    if :: b && (!a || ORDER(got[1]) < ORDER(got[0])) -> Resolve(1); b = 0 :: else fi;
-    if :: a -> Resolve(0) :: else fi;
-    if :: b -> Resolve(1) :: else fi;
+  :: contested ->
+    // Ends come first.
+    both = b && (!a || TOMB(got[1]) > TOMB(got[0]) || (TOMB(got[1]) == TOMB(got[0]) && ORDER(got[1]) < ORDER(got[0])));
     if
-    :: gone ->  // Retract()
-      state[0] = (state[0] == HOLDS && TOMB(h) -> ANSWERED : FAILED);
-      state[1] = (state[1] == HOLDS && TOMB(h) -> ANSWERED : FAILED); head = h; vec = v
+    :: TOMB(head) ->
+      if :: both -> ResolveEnd(1) :: else fi;
+      if :: a -> ResolveEnd(0) :: else fi;
+      if :: b && !both -> ResolveEnd(1) :: else fi
     :: else ->
-      head = WITH_VERSION(head, VERSION(head) + 1); vec = ADVANCE(vec, actor, VERSION(head));
+      if :: both -> Resolve(1) :: else fi;
+      if :: a -> Resolve(0) :: else fi;
+      if :: b && !both -> Resolve(1) :: else fi
+    fi;
+    both = false;
+    if
+    :: gone && TOMB(head) -> state[0] = FAILED; state[1] = FAILED
+    :: gone && !TOMB(head) -> Retract()
+    :: else ->
+      if
+      :: !TOMB(head) -> head = WITH_VERSION(head, VERSION(head) + 1); vec = ADVANCE(vec, actor, VERSION(head))
+      :: else
+      fi;
       state[0] = (state[0] == HOLDS -> OPEN : state[0]); state[1] = (state[1] == HOLDS -> OPEN : state[1])
     fi
   :: else
@@ -424,7 +526,7 @@ inline HandleReplies() {
   state[0] = (state[0] == ANSWERED -> OPEN : state[0]); state[1] = (state[1] == ANSWERED -> OPEN : state[1]);
   a = 0; b = 0; h = 0; v = 0;
   ForgetAnswers();
-  if :: gone || (!spent && tries < ATTEMPTS && !(contested && TOMB(head))) -> Send() :: else fi
+  if :: gone || (!spent && tries < ATTEMPTS) -> Send() :: else fi
 }
 
 // A flight has got an answer or lost one.
@@ -444,21 +546,27 @@ inline FinishCommit() {
   acks = (state[0] == HOLDS) + (state[1] == HOLDS); print = (contested -> 0 : head); pending = false;
   grace = grace && !(calm && acks != 0);
   if
+  :: gone -> EraseEntry()
 #ifdef LOST_ERASES
-  :: gone || (contested && TOMB(head)) || lost -> EraseEntry()
-#else
-  :: gone || (contested && TOMB(head)) || (lost && acks != 0) -> EraseEntry()
+  :: lost && acks == 0 -> EraseEntry()
 #endif
 #ifdef NO_TOMBSTONE
   :: TOMB(head) -> EraseEntry()
 #endif
-  :: else -> PutEntry()
+  :: else ->
+    if
+    :: lost ->  // the next request of this session takes it over again
+      pending = (acks != 0); grace = true; head = head + EPOCHS(1);
+      PutEntry();
+      head = head - EPOCHS(1)
+    :: else -> PutEntry()
+    fi
   fi;
   // An old owner notices.
   assert(gone || lost || TOMB(head) || destroyed || EPOCH(head) >= floor);
   // What the client is told is somewhere.
   assert(gone || (adds[me] & ~KEYS(item[0]) & ~KEYS(item[1]) & ~KEYS(entry[s].head) & ~undecided) == 0);
-  acks = (gone -> 0 : acks)
+  acks = (gone -> destroys : acks)  // an end that was met is one
 }
 
 inline Respond() {
@@ -483,7 +591,7 @@ inline Respond() {
 inline Leave() {
   phase = IDLE; locked[s] = false; running[me] = 0; claim[me] = 0; ended = ended + (requests == 0 && !healing);
   s = 0; own_actor = 0; adds[me] = 0; seen = 0; seen_dead = 0; sent_epoch = 0; floor = 0; doomed = 0; tries = 0;
-  calm = false; destroys = false; spent = false; contested = false; gone = false; lost = false; anew = false;
+  calm = false; destroys = false; spent = false; contested = false; gone = false; lost = false; again = false;
   head = 0; vec = 0; print = 0; actor = 0; acks = 0; pending = false; grace = false; must_write = false;
   token[0] = 0; token[1] = 0; born[0] = 0; born[1] = 0; state[0] = OPEN; state[1] = OPEN;
   ForgetAnswers()
@@ -542,10 +650,11 @@ proctype Tab(byte me; byte first; byte requests) {
   bool contested;  // the last flight has met others
   bool gone;       // destroyed by others
   bool lost;       // taken over by others
-  bool anew;
+  bool again;  // a tombstone that is told again
   byte a, b;
-  bool both;
+  bool both, more;
   int h, v;
+  byte beside;
 
 end:
   do
@@ -611,11 +720,11 @@ end:
 
 init {
   d_step {
-    // Server 0 has made the session and told both nodes.
+    // Server 0 has made the session and told both nodes; with ENDED_FIRST, its end.
     item[0] = FIRST_ITEM; item[1] = FIRST_ITEM; item_vec[0] = FIRST_VEC; item_vec[1] = FIRST_VEC; cas[0] = 1;
     cas[1] = 1; instance[1] = 1; entry[0].head = FIRST_ITEM; entry[0].vec = FIRST_VEC;
     entry[0].print = FIRST_ITEM; entry[0].acks = 2; entry[0].token[0] = 1; entry[0].token[1] = 1; cookie = 2;
-    told = 1; acked = 1
+    told = 1; acked = KEYS(FIRST_ITEM)
   };
   atomic {
     run Tab(0, 1, REQUESTS_0);
