@@ -93,6 +93,16 @@ package_contents() {
 check 'the package holds what package.xml lists' package_contents
 listed() { pecl list | grep -E '^clustered_session +[0-9]'; }
 check 'pecl lists it' listed
+binary() {
+  local archive name='^php_clustered_session-[0-9.]+_php8\.[0-9]-(x86_64|arm64)-linux-(glibc|musl)(-debug)?-(nts|zts)\.tgz$'
+  archive=$("$root/scripts/pack_binary" "$module" "$scratch/binary") || return 1
+  [[ ${archive##*/} =~ $name ]] || return 1
+  [[ $(tar -tzf "$archive" | sort | paste -sd ' ') == 'LICENSE clustered_session.so' ]] || return 1
+  tar -C "$scratch/binary" -xzf "$archive" || return 1
+  "$php_binary" -n -d extension="$scratch/binary/clustered_session.so" \
+    -r 'exit(extension_loaded("clustered_session") ? 0 : 1);'
+}
+check 'a binary is packed under the name that PIE looks for, and loads' binary
 removed() { test -f "$module" && pecl uninstall clustered_session && ! test -e "$module"; }
 check 'pecl uninstall removes it' removed
 nothing_outside() { [[ $(stat -c '%i %Y' "$system_module" 2>/dev/null || true) == "$system_module_before" ]]; }

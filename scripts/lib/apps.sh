@@ -1,0 +1,66 @@
+# Applications of Debian, unpacked for one run and not installed: this machine's web server, its configuration and its
+# databases stay as they are. Sourced after servers.sh. The packages are kept in out/apps, or where
+# CLUSTERED_SESSION_APPS_CACHE says.
+
+apps_cache=${CLUSTERED_SESSION_APPS_CACHE:-$project/out/apps}
+debian=''  # the folder that stands for / to the unpacked applications
+
+# fetch_package <package>: into the cache, unless it is there.
+fetch_package() {
+  local log=$run_folder/fetch.log
+  ! compgen -G "$apps_cache/$1_*.deb" >/dev/null || return 0
+  mkdir -p "$apps_cache/new" && chmod 755 "$apps_cache/new" || return
+  (cd "$apps_cache/new" && timeout 120 apt-get -q download "$1") >>"$log" 2>&1 || return
+  mv "$apps_cache/new/$1"_*.deb "$apps_cache/"
+}
+
+# unpack_packages <package>...: into $debian. Fails where a package cannot be had, and says which in unpack_missing.
+unpack_packages() {
+  local package file
+  debian=$run_folder/debian
+  for package; do
+    unpack_missing=$package
+    fetch_package "$package" || return
+    for file in "$apps_cache/${package}"_*.deb; do
+      mkdir -p "$debian" && dpkg-deb -x "$file" "$debian" || return
+    done
+  done
+  unpack_missing=''
+  move_paths
+}
+
+# What the applications name from / on is below $debian: in their code, and in links.
+move_paths() {
+  local link target
+  grep -rlZE "['\"]/(usr/share|etc|var/lib|var/log)/" --include='*.php' "$debian" |
+    xargs -0r sed -Ei "s#(['\"])/((usr/share|etc|var/lib|var/log)/)#\1$debian/\2#g"
+  while IFS= read -r link; do
+    target=$(readlink "$link")
+    [[ $target == "$debian"/* ]] || ln -sfn "$debian$target" "$link"
+  done < <(find "$debian" -type l -lname '/*')
+}
+
+# browse <url> [curl option]...: one request of a browser that follows redirects, with the cookies of $jar; the page is in
+# $page and its HTTP status in $page_http.
+browse() {
+  local url=$1
+  shift
+  : >"$run_folder/page"
+  page_http=$(curl -s -L --max-time 30 -b "$jar" -c "$jar" -o "$run_folder/page" -w '%{http_code}' "$@" "$url") || true
+  page=$(<"$run_folder/page")
+  say_verbose "$url $* -> HTTP $page_http"
+}
+page_has() { [[ $page == *"$1"* ]]; }
+
+# form_value <name>: of the page's first input field of that name.
+form_value() {
+  # shellcheck disable=SC2016
+  php -n -r '
+    preg_match_all("/<input\b[^>]*>/i", (string) file_get_contents($argv[1]), $fields);
+    foreach ($fields[0] as $field) {
+      if (preg_match("/\bname=\"" . preg_quote($argv[2], "/") . "\"/", $field)) {
+        echo preg_match("/\bvalue=\"([^\"]*)\"/", $field, $value) ? html_entity_decode($value[1]) : "";
+        return;
+      }
+    }' "$run_folder/page" "$1"
+}
