@@ -5,27 +5,30 @@
 apps_cache=${CLUSTERED_SESSION_APPS_CACHE:-$project/out/apps}
 debian=''  # the folder that stands for / to the unpacked applications
 
-# fetch_package <package>: into the cache, unless it is there.
-fetch_package() {
-  local log=$run_folder/fetch.log
-  ! compgen -G "$apps_cache/$1_*.deb" >/dev/null || return 0
-  mkdir -p "$apps_cache/new" && chmod 755 "$apps_cache/new" || return
-  (cd "$apps_cache/new" && timeout 120 apt-get -q download "$1") >>"$log" 2>&1 || return
-  mv "$apps_cache/new/$1"_*.deb "$apps_cache/"
+# fetch_packages <package>...: into the cache, those that are not there. One call, as each reads all of apt's lists.
+fetch_packages() {
+  local package missing=()
+  for package; do
+    compgen -G "$apps_cache/${package}_*.deb" >/dev/null || missing+=("$package")
+  done
+  ((${#missing[@]} > 0)) || return 0
+  rm -rf "$apps_cache/new"
+  mkdir -p "$apps_cache/new" || return
+  (cd "$apps_cache/new" && timeout 300 apt-get -q download "${missing[@]}") >>"$run_folder/fetch.log" 2>&1 || return
+  mv "$apps_cache/new"/*.deb "$apps_cache/"
 }
 
-# unpack_packages <package>...: into $debian. Fails where a package cannot be had, and says which in unpack_missing.
+# unpack_packages <package>...: into $debian. Fails where one of them cannot be had.
 unpack_packages() {
   local package file
   debian=$run_folder/debian
+  fetch_packages "$@" || return
+  mkdir -p "$debian"
   for package; do
-    unpack_missing=$package
-    fetch_package "$package" || return
     for file in "$apps_cache/${package}"_*.deb; do
-      mkdir -p "$debian" && dpkg-deb -x "$file" "$debian" || return
+      dpkg-deb -x "$file" "$debian" || return
     done
   done
-  unpack_missing=''
   move_paths
 }
 
