@@ -325,6 +325,7 @@ struct Value {
     src/session/repairer.cc
     src/session/replicator.cc
     src/session/session.cc
+    src/session/room_watch.cc
     src/session/session_address.cc
     src/session/setup_watch.cc
     src/session/shared_news.cc

@@ -83,6 +83,7 @@ function findings(array $status): array {
   if (($counters['corrupt_records'] ?? 0) > 0) $say('warning', "$counters[corrupt_records] items under our keys were no records.", 'Another program or version writes to the nodes: see docs/security.md.');
   if (($counters['lock_timeouts'] ?? 0) > 0) $say('warning', "$counters[lock_timeouts] requests gave up waiting for their session.", 'Find the slow request that holds it, and close the session early there.');
   return $found;
+    if (($node['evicted'] ?? 0) > 0) $say('warning', "Node $name ($node[address]) has thrown away $node[evicted] items for want of memory: users were logged out." . (isset($node['limit_bytes']) ? '' : ' It tells no number: this is what a sample has shown.'), "Give memcached more memory (-m) on all nodes, or shorten session.gc_maxlifetime.");
 }
 
 // -- The other servers -------------------------------------------------------------------------------------------------
@@ -188,14 +189,16 @@ function figure(string $label, mixed $value, string $sentence, ?string $key = nu
 
 function nodes_html(array $status): string {
   if (empty($status['nodes'])) return '';
-  $html = '<h3>Nodes</h3><div class="wide"><table><tr><th scope="col">Node<th scope="col">State<th scope="col">Operations<th scope="col">Failed<th scope="col">Lacks</tr>';
+  $html = '<h3>Nodes</h3><div class="wide"><table><tr><th scope="col">Node<th scope="col">State<th scope="col">Operations<th scope="col">Failed<th scope="col">Lacks<th scope="col">Memory<th scope="col">Thrown away</tr>';
   foreach ($status['nodes'] as $name => $node) {
     $missing = $status['repair']['missing'][$name] ?? [];
-    $html .= sprintf('<tr><th scope="row">%s <small>%s</small><td class="state %s">%s<td>%s<td>%s<td>%s</tr>', e($name), e($node['address']),
-      e($node['state']), e($node['state']), e($node['operations']), e($node['failures']), e(($missing['copies'] ?? 0) + ($missing['tombstones'] ?? 0)));
+    $html .= sprintf('<tr><th scope="row">%s <small>%s</small><td class="state %s">%s<td>%s<td>%s<td>%s<td>%s<td>%s</tr>', e($name), e($node['address']),
+      e($node['state']), e($node['state']), e($node['operations']), e($node['failures']), e(($missing['copies'] ?? 0) + ($missing['tombstones'] ?? 0)),
+      e(isset($node['limit_bytes']) ? size($node['used_bytes'] ?? 0) . ' of ' . size($node['limit_bytes']) : 'not told'), e($node['evicted'] ?? 0));
   }
   return "$html</table></div><p>The memcached servers that keep a copy of each session. A node that is down costs no session while another one has its copies. "
-    . '“Lacks” is how many records the background still has to bring there: copies, and notes that a session was logged out.</p>';
+    . '“Lacks” is how many records the background still has to bring there: copies, and notes that a session was logged out. “Thrown away” counts items that gave way to others since this server looked first. '
+    . 'It should be 0: who had such a session is logged out.</p>';
 }
 
 function numbers_html(string $server, array $status): string {

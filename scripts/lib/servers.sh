@@ -8,6 +8,7 @@ declare -A server_port=()  # server_id -> port: FastCGI for php-fpm, HTTP for Ap
 declare -A direct_port=()  # server_id -> HTTP port that asks this web server and no other
 declare -A server_kind=()  # server_id -> fpm or apache
 front_port=''              # the balancer's
+node_options=()            # more of memcached's options, of nodes that are started from then on
 node_certificate=''        # a file with a certificate and its key: nodes that are started speak TLS with it
 extension_file=''          # clustered_session.so
 # More php.ini lines of every web server, from the environment too.
@@ -60,7 +61,7 @@ start_node() {
   need_command memcached
   [[ -z $node_certificate ]] || tls=(-Z -o "ssl_chain_cert=$node_certificate,ssl_key=$node_certificate")
   [[ -v node_port[$name] ]] || node_port[$name]=$(free_ports 1)
-  start_process "$name" memcached -l 127.0.0.1 -p "${node_port[$name]}" -U 0 -m 64 ${worker_user:+-u "$worker_user"} "${tls[@]}"
+  start_process "$name" memcached -l 127.0.0.1 -p "${node_port[$name]}" -U 0 -m 64 ${worker_user:+-u "$worker_user"} "${tls[@]}" "${node_options[@]}"
   await_port "$name" "${node_port[$name]}"
 }
 

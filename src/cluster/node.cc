@@ -25,6 +25,10 @@ NodeReply Node::FinishBatch() {
   return OneByOne(batch_, [this] { return batch_deadline_; });
 }
 
+void Node::StartStats(TimePoint) {}
+
+NodeReply Node::FinishStats() { return {}; }
+
 NodeReply Node::OneByOne(BatchParts parts, const std::function<TimePoint()>& deadline) {
   NodeReply all;
   all.status = NodeStatus::kHit;

@@ -149,6 +149,11 @@ class Node {
   // itself waits. Owned by the node.
   virtual Pollable* pollable() { return nullptr; }
 
+  // Asks for the node's own figures, as "stats" gives them; for no request. kHit: `value` has its lines. kMiss: the
+  // node tells none. kSkipped: not asked, as it takes another engine, or has no connection open.
+  virtual void StartStats(TimePoint deadline);
+  virtual NodeReply FinishStats();
+
   // Removes the item if it is still the one that `held` names. Waits for nothing: if it does not arrive, the item's
   // time to live ends it. REQUIRES: no operation under way
   virtual void Release(std::string_view key, const NodeToken& held, TimePoint deadline) = 0;

@@ -209,6 +209,20 @@ std::vector<NodeReply> NodeSet::RunBatches(const std::vector<Batch>& batches, Ti
   return replies;
 }
 
+std::vector<NodeReply> NodeSet::ReadStats(const std::vector<bool>& wanted, TimePoint deadline) {
+  std::vector<NodeReply> replies(members_.size());
+  std::vector<bool> asked(members_.size(), false);
+  for (uint32_t node = 0; node < members_.size(); ++node) {
+    asked[node] = wanted[node] && members_[node].node->Connected() && WorthAsking(node);
+    if (asked[node]) members_[node].node->StartStats(deadline);
+  }
+  Await(asked);
+  for (uint32_t node = 0; node < members_.size(); ++node) {
+    if (asked[node]) replies[node] = members_[node].node->FinishStats();
+  }
+  return replies;
+}
+
 void NodeSet::Release(uint32_t node, std::string_view key, const NodeToken& held, TimePoint deadline) {
   if (WorthAsking(node)) members_[node].node->Release(key, held, deadline);
 }

@@ -106,6 +106,10 @@ class NodeSet {
   };
   std::vector<NodeReply> RunBatches(const std::vector<Batch>& batches, TimePoint deadline);
 
+  // The figures of all nodes that have a connection open, by node, see Node; one wait, which is no request's. What
+  // becomes of it is no sign of a node's health: many services refuse it.
+  std::vector<NodeReply> ReadStats(const std::vector<bool>& wanted, TimePoint deadline);
+
   // Gives a lock back, if it is still the one that `held` names; no wait.
   void Release(uint32_t node, std::string_view key, const NodeToken& held, TimePoint deadline);
 

@@ -55,6 +55,12 @@ class MemcachedNode final : public Node {
     Remember(reply);
     return reply;
   }
+  // Never the first thing on a connection: a proxy that closes it at this would be taken for one of another engine.
+  void StartStats(TimePoint deadline) override {
+    tells_ = engine_ == &meta_ && meta_.Connected();
+    if (tells_) meta_.StartStats(deadline);
+  }
+  NodeReply FinishStats() override { return tells_ ? meta_.FinishStats() : NodeReply(); }
   NodeReply FinishRead() override { return Finish(NodeOperation::Kind::kRead); }
   NodeReply FinishWrite() override { return Finish(NodeOperation::Kind::kWrite); }
 
@@ -119,6 +125,7 @@ class MemcachedNode final : public Node {
   NodeEngine* engine_ = &meta_;
   BatchParts batch_;         // that is under way
   Duration each_{};          // time for it, or for each of its items
+  bool tells_ = false;       // the figures that were asked for are under way
   uint32_t found_ = 0;       // the incarnation that is served by classic_; 0: not known
   bool asks_again_ = false;  // what others have found is not believed now
 };

@@ -71,6 +71,11 @@ void MetaAttempt::Continue(TimePoint now) {
 
 void MetaAttempt::NextStep(TimePoint now) {
   if (operation_->kind == NodeOperation::Kind::kRead) return AskFlight();
+  if (operation_->kind == NodeOperation::Kind::kStats) {
+    step_ = Step::kFlight;
+    const MetaCommand command = {MetaCommand::Kind::kStats, {}, {}, 0, 0, 0};
+    return connection_.Ask({&command, 1}, operation_->deadline);  // no request waits
+  }
   if (operation_->kind == NodeOperation::Kind::kBatch) {
     const bool has_token = std::any_of(operation_->batch.begin(), operation_->batch.end(),
                                        [](const BatchPart& part) { return part.expected.known(); });
@@ -175,6 +180,7 @@ void MetaAttempt::TakeStep(TimePoint now) {
       process_.SetItemSizeMax(connection_.reply(0).cas);
       return Answer(process_.OrTooLarge(*operation_, std::move(reply_)));
     case Step::kFlight:
+      if (operation_->kind == NodeOperation::Kind::kStats) return TakeStats();
       if (!process_.known()) LearnFrom(connection_.reply(commands_size_ - 1));
       if (operation_->kind == NodeOperation::Kind::kBatch) return TakeBatch();
       return operation_->kind == NodeOperation::Kind::kRead ? TakeRead() : TakeStore(connection_.reply(0), now);
@@ -194,6 +200,14 @@ void MetaAttempt::TakeFailure(TimePoint now) {
   } else {
     state_ = State::kFailed;
   }
+}
+
+void MetaAttempt::TakeStats() {
+  MetaReply& got = connection_.reply(0);
+  NodeReply reply;
+  reply.status = got.result == MetaResult::kHit ? NodeStatus::kHit : NodeStatus::kMiss;
+  reply.value = std::move(got.value);
+  Answer(std::move(reply));
 }
 
 void MetaAttempt::TakeBatch() {

@@ -57,6 +57,7 @@ class MetaAttempt {
   void TakeStep(TimePoint now);
   void TakeFailure(TimePoint now);
   void AskBatch();
+  void TakeStats();
   void TakeBatch();
   void TakeRead();
   void TakeStore(const MetaReply& stored, TimePoint now);

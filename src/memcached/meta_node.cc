@@ -34,6 +34,10 @@ void MetaNode::StartBatch(BatchParts parts, TimePoint deadline) {
   Start({NodeOperation::Kind::kBatch, key, {}, {}, {}, {}, deadline, parts});
 }
 
+void MetaNode::StartStats(TimePoint deadline) {
+  Start({.kind = NodeOperation::Kind::kStats, .key = std::string(kSentinelKey), .deadline = deadline});
+}
+
 void MetaNode::GiveUp() {
   first_->Drop();
   beside_.reset();

@@ -37,6 +37,8 @@ class MetaNode final : public NodeEngine, private Pollable {
   bool Connected() const override { return first_->connection().open(); }
   void StartBatch(BatchParts parts, TimePoint deadline) override;
   NodeReply FinishBatch() override { return Finish(NodeOperation::Kind::kBatch); }
+  void StartStats(TimePoint deadline) override;
+  NodeReply FinishStats() override { return Finish(NodeOperation::Kind::kStats); }
   Pollable* pollable() override { return this; }
   void Release(std::string_view key, const NodeToken& held, TimePoint deadline) override;
   void Extend(std::string_view key, std::string_view bytes) override;

@@ -167,9 +167,9 @@ MetaReplyScan ScanStore(std::string_view bytes, const MetaCommand& command, uint
   return reply;
 }
 
-// STAT lines, END.
-MetaReplyScan ScanSettings(std::string_view bytes) {
-  uint64_t item_size_max = 0;
+// STAT lines, END. `take` is given each line without its first word; false: it is none of a node's.
+template <typename Take>
+MetaReplyScan ScanStats(std::string_view bytes, const Take& take) {
   size_t offset = 0;
   for (;;) {
     if (offset > kStatsSizeMax) return {};
@@ -180,17 +180,38 @@ MetaReplyScan ScanSettings(std::string_view bytes) {
       if (reply.state == ScanState::kIncomplete) reply.size += offset;
       return reply;
     }
-    if (IsError(line)) return Refused(line);
     offset += line.size() + 2;
+    if (IsError(line)) {
+      reply = Refused(line);
+      reply.size = offset;
+      return reply;
+    }
     if (line == "END") {
       reply = Complete(MetaResult::kHit, offset);
-      reply.cas = item_size_max;
+      reply.value = bytes.substr(0, offset - kEnd.size());
       return reply;
     }
     if (!line.starts_with(kStat)) return {};
     line.remove_prefix(kStat.size());
-    if (TakeWord(&line) == "item_size_max" && !ParseNumber(line, &item_size_max)) return {};
+    if (!take(line)) return {};
   }
+}
+
+MetaReplyScan ScanSettings(std::string_view bytes) {
+  uint64_t item_size_max = 0;
+  MetaReplyScan reply = ScanStats(bytes, [&](std::string_view line) {
+    return TakeWord(&line) != "item_size_max" || ParseNumber(line, &item_size_max);
+  });
+  reply.value = {};
+  if (reply.state == ScanState::kComplete) reply.cas = item_size_max;
+  return reply;
+}
+
+// A node that refuses is one that tells nothing: that is no failure.
+MetaReplyScan ScanFigures(std::string_view bytes) {
+  MetaReplyScan reply = ScanStats(bytes, [](std::string_view) { return true; });
+  if (reply.state != ScanState::kRefused) return reply;
+  return Complete(MetaResult::kMiss, reply.size);
 }
 
 }  // namespace
@@ -198,6 +219,10 @@ MetaReplyScan ScanSettings(std::string_view bytes) {
 void AppendLine(const MetaCommand& command, uint32_t number, std::string* text) {
   if (command.kind == MetaCommand::Kind::kSettings) {
     text->append("stats settings\r\n");
+    return;
+  }
+  if (command.kind == MetaCommand::Kind::kStats) {
+    text->append("stats\r\n");
     return;
   }
   if (command.kind == MetaCommand::Kind::kGet || command.kind == MetaCommand::Kind::kLook) {
@@ -245,6 +270,7 @@ void AppendExtend(std::string_view key, std::string_view bytes, std::string* tex
 
 MetaReplyScan ScanReply(std::string_view bytes, const MetaCommand& command, uint32_t number) {
   if (command.kind == MetaCommand::Kind::kSettings) return ScanSettings(bytes);
+  if (command.kind == MetaCommand::Kind::kStats) return ScanFigures(bytes);
   if (command.kind == MetaCommand::Kind::kStore) return ScanStore(bytes, command, number);
   Flags flags;
   return ScanGet(bytes, command.kind == MetaCommand::Kind::kGet, number, &flags);

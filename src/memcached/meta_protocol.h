@@ -25,6 +25,7 @@ struct MetaCommand {
     kStore,     // if the item is the one that `cas` names; if that is 0, if there is none
     kOffer,     // stores if there is no item. It has no reply: a get behind it shows whose item it is
     kSettings,  // asks for item_size_max. It has no number
+    kStats,     // asks for the node's figures. It has no number, and is the only command of its flight
   };
   Kind kind = Kind::kGet;
   std::string_view key;
@@ -44,8 +45,8 @@ inline bool HasValue(const MetaCommand& command) {
 
 enum class MetaResult : uint8_t {
   kHit,   // get: `value` and `cas`; look: `mark` and `cas`; settings: `cas` is item_size_max in bytes, or 0 if the node
-          // does not tell
-  kMiss,  // get, look
+          // does not tell; stats: `value`, lines of "STAT <name> <value>"
+  kMiss,  // get, look; stats: the node tells none
   kStored,   // store: `cas` is the new item's
   kOther,    // store: another item is there; it is not shown
   kGone,     // store: the item that `cas` named is there no more

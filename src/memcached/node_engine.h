@@ -26,7 +26,7 @@ struct NodeTarget {
 
 // What is asked of a node. The views live until the operation's end.
 struct NodeOperation {
-  enum class Kind : uint8_t { kRead, kWrite, kBatch };
+  enum class Kind : uint8_t { kRead, kWrite, kBatch, kStats };
   Kind kind = Kind::kRead;
   std::string key;
   LockClaim claim{};  // of a read; an empty key: none

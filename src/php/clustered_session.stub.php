@@ -13,7 +13,7 @@
  *   server_id: string,
  *   instance: string,
  *   error?: string,
- *   nodes: array<string, array{address: string, code: string, weight: int, state: string, operations: int, failures: int, retry_in_ms: int, health: string}>,
+ *   nodes: array<string, array{address: string, code: string, weight: int, state: string, operations: int, failures: int, retry_in_ms: int, health: string, evicted: int, evictions?: int, used_bytes?: int, limit_bytes?: int}>,
  *   alone: bool,
  *   alone_for_ms: int,
  *   counters: array<string, int>,

@@ -1,5 +1,5 @@
 /* This is a generated file, edit the .stub.php file instead.
- * Stub hash: 0ca1b131a3dcf7d221cd33f0ab369a4a0fdfe728 */
+ * Stub hash: b70502dee7d9fb79b432677ca2005dbfab877b80 */
 
 ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_clustered_session_status, 0, 0, IS_ARRAY, 0)
 ZEND_END_ARG_INFO()

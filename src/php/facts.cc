@@ -72,6 +72,18 @@ MissingFacts php_clustered_session_missing_on(const SessionContext& context, uin
           static_cast<zend_long>(memory->tombstones_missing.load())};
 }
 
+RoomFacts php_clustered_session_room_of(const SessionContext& context, uint32_t node) {
+  RoomFacts facts;
+  const NodeMemory* memory = context.shared->repair.FindMemoryOf(context.pool_hash, context.nodes->member(node).hash);
+  if (memory == nullptr) return facts;
+  facts.evicted = static_cast<zend_long>(memory->evictions_seen.load());
+  if (memory->room.load() != NodeMemory::kTold) return facts;
+  facts.evictions = static_cast<zend_long>(memory->evictions.load());
+  facts.bytes = static_cast<zend_long>(memory->room_bytes.load());
+  facts.limit = static_cast<zend_long>(memory->room_limit.load());
+  return facts;
+}
+
 zend_long php_clustered_session_alone_for_ms(const SessionContext* context) {
   clustered_session::TimePoint since;
   if (context == nullptr || !context->nodes->Alone(&since)) return -1;

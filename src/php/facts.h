@@ -25,12 +25,22 @@ struct MissingFacts {
   zend_long tombstones = 0;
 };
 
+// What a node has told of its memory, to this server's background; -1: it has not.
+struct RoomFacts {
+  zend_long evictions = -1;
+  zend_long bytes = -1;
+  zend_long limit = -1;
+  zend_long evicted = 0;  // seen by this server since its start, also by samples of a node that tells nothing
+};
+
 // The current pool's nodes, kept in CSG(shown) while they are shown. Null and a message if session.save_path is not one
 // of ours.
 const clustered_session::SessionContext* php_clustered_session_current_context();
 
 NodeFacts php_clustered_session_node_facts(const clustered_session::SessionContext& context, uint32_t node);
 MissingFacts php_clustered_session_missing_on(const clustered_session::SessionContext& context, uint32_t node);
+
+RoomFacts php_clustered_session_room_of(const clustered_session::SessionContext& context, uint32_t node);
 
 // How long no node has answered; -1 if one does.
 zend_long php_clustered_session_alone_for_ms(const clustered_session::SessionContext* context);

@@ -146,6 +146,25 @@ void ShowNodes(Exposition* to, const SessionContext& context) {
 }
 
 // Asks no node, unlike the status: a scrape waits for no network.
+// What nodes have told of their memory; nothing of a node that tells none.
+void ShowRooms(Exposition* to, const SessionContext& context) {
+  const auto each = [&](zend_long RoomFacts::*figure) {
+    for (uint32_t i = 0; i < context.nodes->size(); ++i) {
+      const zend_long value = php_clustered_session_room_of(context, i).*figure;
+      if (value >= 0) {
+        to->Sample(static_cast<uint64_t>(value), Label("node", context.nodes->member(i).node->name()));
+      }
+    }
+  };
+  if (context.nodes->empty()) return;
+  to->Family("node_evicted", "counter", "Items that the node threw away for want of memory, as this server has seen.");
+  each(&RoomFacts::evicted);
+  to->Family("node_memory_used_bytes", "gauge", "Memory that the node has in use, as it tells.");
+  each(&RoomFacts::bytes);
+  to->Family("node_memory_limit_bytes", "gauge", "The most that the node takes (-m), as it tells.");
+  each(&RoomFacts::limit);
+}
+
 void ShowPool(Exposition* to, const SessionContext* context) {
   to->One("pool_usable", "gauge", "1 if session.save_path can be used; PHP's log says why not.", context != nullptr);
   if (context == nullptr) return;
@@ -155,6 +174,7 @@ void ShowPool(Exposition* to, const SessionContext* context) {
   to->One("alone", "gauge", "1 if no node can be asked: changes exist on this server only.", alone_for_ms >= 0);
   ShowNodes(to, *context);
   if (context->nodes->empty()) return;
+  ShowRooms(to, *context);
   RepairView* view = context->shared->repair.ViewOf(context->pool, context->pool_hash);
   to->One("repair_whole", "gauge", "1 if every node held all of this server's sessions when that was last looked at.",
           view != nullptr && view->whole.load() != 0);

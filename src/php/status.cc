@@ -37,6 +37,13 @@ void AddNodes(zval* to, const SessionContext* context) {
     add_assoc_long(&node, "failures", facts.failures);
     add_assoc_long(&node, "retry_in_ms", facts.retry_in_ms);
     add_assoc_string(&node, "health", facts.health);
+    const RoomFacts room = php_clustered_session_room_of(*context, i);
+    add_assoc_long(&node, "evicted", room.evicted);
+    if (room.limit >= 0) {
+      add_assoc_long(&node, "evictions", room.evictions);
+      add_assoc_long(&node, "used_bytes", room.bytes);
+      add_assoc_long(&node, "limit_bytes", room.limit);
+    }
     add_assoc_zval(to, facts.name, &node);
   }
 }

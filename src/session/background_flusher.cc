@@ -12,6 +12,7 @@
 #include "src/session/news.h"
 #include "src/session/node_list.h"
 #include "src/session/repairer.h"
+#include "src/session/room_watch.h"
 #include "src/session/worker.h"
 
 namespace clustered_session {
@@ -151,6 +152,8 @@ void BackgroundFlusher::ServeUntilIdle(FlushSeat* seat) {
   NewsReader news(
       store_, clock_, context_of, [this] { return pools().NumbersOf(credentials_); },
       watches_ ? own_.news_interval : Duration::zero());
+  RoomWatch rooms(clock_, context_of, [this] { return pools().NumbersOf(credentials_); });
+  TimePoint rooms_at = watches_ ? clock_->Now() : TimePoint::max();
   TimePoint idle_until = clock_->Now() + kIdle;
   TimePoint repair_at = clock_->Now();
   while (!thread_.stopping()) {
@@ -159,11 +162,15 @@ void BackgroundFlusher::ServeUntilIdle(FlushSeat* seat) {
       repair_at = repairer.Step();
       LogNotices(repairer.TakeNotices());
     }
+    if (clock_->Now() >= rooms_at) {
+      rooms_at = rooms.Step();
+      LogNotices(rooms.TakeNotices());
+    }
     if (seat->pending.load() == FlushSeat::kNothing) {
       const TimePoint now = clock_->Now();
       const bool watches = Watches();
       if (now >= idle_until && !watches) return;
-      const TimePoint until = std::min(news_at, watches ? repair_at : idle_until);
+      const TimePoint until = std::min({news_at, rooms_at, watches ? repair_at : idle_until});
       if (until > now) seat->Wait(until - now);  // or less: what it was woken for may be done already
       continue;
     }

@@ -20,8 +20,6 @@ std::string NewSentinel(const SessionContext& context) {
   return SentinelValue(StorageKey({}, hash), context.clock->UnixSeconds());
 }
 
-uint64_t NameOf(std::string_view sentinel) { return Hash128({}, "sentinel", sentinel).Hash64() | 1; }
-
 // One item of each node: its reply, or what became of asking.
 std::vector<NodeReply> AskAll(const SessionContext& context, const std::vector<NodeSet::Batch>& batches) {
   std::vector<NodeReply> replies = context.nodes->RunBatches(batches, NodeDeadline(context, context.clock->Now()));
@@ -75,7 +73,7 @@ void Keep(const NodeReply& reply, TimePoint now, RepairView* view, NodeMemory* m
   const uint64_t before = memory->name.load();
   // A node that takes no sentinel, as it is full, is taken for the one that it was.
   const bool named = reply.status == NodeStatus::kHit;
-  const uint64_t name = named ? NameOf(reply.value) : std::max<uint64_t>(before, 1);
+  const uint64_t name = named ? MemoryName(reply.value) : std::max<uint64_t>(before, 1);
   const uint32_t incarnation = named ? reply.token.incarnation : memory->incarnation.load();
   if ((before != name || !answered) && view != nullptr) view->due.fetch_add(1);
   if (before != name) {
@@ -90,6 +88,8 @@ void Keep(const NodeReply& reply, TimePoint now, RepairView* view, NodeMemory* m
 }
 
 }  // namespace
+
+uint64_t MemoryName(std::string_view sentinel) { return Hash128({}, "sentinel", sentinel).Hash64() | 1; }
 
 std::vector<NodeView> LookAtNodes(const SessionContext& context) {
   std::vector<NodeView> views(context.nodes->size());
@@ -117,7 +117,7 @@ bool NodesAreAsSeen(const SessionContext& context) {
     const uint32_t hash = context.nodes->member(node).hash;
     const NodeMemory* memory = context.shared->repair.FindMemoryOf(context.pool_hash, hash);
     const bool seen = memory != nullptr && memory->answers.load() != 0 && reads[node].status == NodeStatus::kHit &&
-                      memory->name.load() == NameOf(reads[node].value);
+                      memory->name.load() == MemoryName(reads[node].value);
     all = all && seen;
   }
   return all;

@@ -5,6 +5,7 @@
 #define CLUSTERED_SESSION_SESSION_NODE_MEMORY_H_
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "src/session/context.h"
@@ -23,6 +24,9 @@ struct NodeView {
 // A node that answers again, or has another memory than before, makes a walk due. The views are by node. REQUIRES:
 // context.shared
 std::vector<NodeView> LookAtNodes(const SessionContext& context);
+
+// The name of a node's memory, by the value of its sentinel; never 0.
+uint64_t MemoryName(std::string_view sentinel);
 
 // Whether all nodes answer, with the memories that the last look has found. One wait; changes nothing.
 // REQUIRES: context.shared

@@ -52,6 +52,7 @@ SetupMistake SetupWatch::NoteLoad(const LoadSign& sign, TimePoint now) {
     if (sign.had_copy && takeovers.load(std::memory_order_relaxed) != 0) takeovers.store(0, std::memory_order_relaxed);
     return SetupMistake::kNone;
   }
+  if (sign.gone) gone_ids.fetch_add(1, std::memory_order_relaxed);
   if (sign.of_other && unknown.fetch_add(1) + 1 >= kUnknown) return Tell(SetupMistake::kNothingFound);
   return SetupMistake::kNone;
 }
@@ -71,7 +72,20 @@ void SetupWatch::Clear() {
   check_at_ns.store(0);
   told_list.store(0);
   check_pool.store(0);
+  gone_ids.store(0);
 }
+
+namespace {
+
+// Made by a server of this pool, as far as an ID tells: signed, or with the code of a node.
+bool OfOurMaking(const SessionContext& context, const SessionAddress& address) {
+  if (context.codec.keys != nullptr && context.settings.signed_ids != SignedIds::kOff) {
+    return IsSigned(*context.codec.keys, address.id());
+  }
+  return !address.home().empty();
+}
+
+}  // namespace
 
 void WatchSetup(OpenScope* open, const LoadedSession& loaded) {
   const SessionContext& context = open->context;
@@ -86,6 +100,9 @@ void WatchSetup(OpenScope* open, const LoadedSession& loaded) {
   sign.exists = loaded.version() != 0;
   sign.of_other = claim && !ours;
   sign.of_namesake = ours && loaded.had_entry && loaded.taken_over && claim->epoch == loaded.taken_epoch;
+  sign.gone =
+      !sign.exists && !loaded.had_entry && !loaded.Is(kEntryTombstone) && OfOurMaking(context, loaded.address());
+  if (sign.gone) context.store->counters().gone_ids.Add();
   const SetupMistake mistake = watch->NoteLoad(sign, context.clock->Now());
   if (mistake != SetupMistake::kNone) open->notices.push_back({false, TextOf(mistake, context.settings)});
 }

@@ -20,6 +20,7 @@ struct LoadSign {
   bool taken_over = false;   // from another server or instance
   bool exists = false;       // it is not empty and new
   bool of_other = false;     // the client shows the affinity cookie of another server
+  bool gone = false;         // an ID of our own making, and nothing is known of it
   bool of_namesake = false;  // it shows this server's, which another instance has sent after this one had the session
 };
 
@@ -56,7 +57,7 @@ struct SetupWatch {
   std::atomic<int64_t> check_at_ns;  // when CheckDue() says so next
   std::atomic<uint64_t> told_list;   // hash of the other node list that was told last
   std::atomic<uint32_t> check_pool;  // the number of the pool that is to be compared; 0 = none
-  std::atomic<uint32_t> reserved;
+  std::atomic<uint32_t> gone_ids;    // see LoadSign::gone
 
  private:
   SetupMistake Tell(SetupMistake mistake);

@@ -22,6 +22,15 @@ struct NodeMemory {
   std::atomic<int64_t> emptied_at_ns;   // when the same process was found to have lost its memory; 0 = never
   std::atomic<int64_t> copies_missing;  // entries of this server that the node lacks, as far as they were counted
   std::atomic<int64_t> tombstones_missing;
+
+  // What the node has told of its memory, see room_watch.h.
+  enum : uint32_t { kNotAsked = 0, kTold = 1, kRefused = 2 };
+  std::atomic<uint32_t> room;
+  std::atomic<uint64_t> room_bytes;
+  std::atomic<uint64_t> room_limit;      // bytes
+  std::atomic<uint64_t> evictions;       // by its own count
+  std::atomic<uint64_t> evictions_seen;  // of these, those since this server looked first; or what a sample has shown
+  std::atomic<int64_t> refused_at_ns;    // with kRefused
 };
 
 // A pool whose entries are watched.
@@ -38,6 +47,8 @@ struct RepairView {
   std::atomic<uint32_t> whole;
   std::atomic<uint64_t> copies;      // written for no request
   std::atomic<uint64_t> tombstones;  // likewise
+  std::atomic<uint64_t> gone_ids;    // IDs of our own making that nothing is known of, while no node was seen to evict
+  std::atomic<uint64_t> evict_told;  // what the log was told of last, plus one; 0 = nothing
 
   // For another pool.
   void Clear() {
@@ -47,6 +58,8 @@ struct RepairView {
     since_ns.store(0);
     copies.store(0);
     tombstones.store(0);
+    gone_ids.store(0);
+    evict_told.store(0);
     due.fetch_add(1);
   }
 };

@@ -27,7 +27,7 @@ FuzzFinding CheckReply(MetaCommand::Kind kind, std::string_view input) {
   if (reply.state != ScanState::kComplete) return {};
   FUZZ_CHECK(Within(reply.value, input));
   FUZZ_CHECK(reply.result != MetaResult::kHit || kind == MetaCommand::Kind::kSettings ||
-             (reply.cas != 0 && kind == MetaCommand::Kind::kGet));
+             kind == MetaCommand::Kind::kStats || (reply.cas != 0 && kind == MetaCommand::Kind::kGet));
   FUZZ_CHECK(reply.result != MetaResult::kStored || (reply.cas != 0 && kind == MetaCommand::Kind::kStore));
   // The same without what follows it; and no part of it is one.
   const std::string_view alone = input.substr(0, reply.size);
@@ -40,7 +40,7 @@ FuzzFinding CheckReply(MetaCommand::Kind kind, std::string_view input) {
 
 FuzzFinding FuzzReply(std::string_view input) {
   using Kind = MetaCommand::Kind;
-  for (const Kind kind : {Kind::kGet, Kind::kStore, Kind::kSettings}) {
+  for (const Kind kind : {Kind::kGet, Kind::kStore, Kind::kSettings, Kind::kStats}) {
     if (FuzzFinding finding = CheckReply(kind, input); !finding.empty()) return finding;
   }
   const Greeting greeting = ScanGreeting(input, true);

@@ -68,6 +68,24 @@ TEST_CASE("a write with the token of an item that is gone stores nothing and say
   CHECK(client.Write("k", "w", reply.token).status == NodeStatus::kStored);
 }
 
+TEST_CASE("a node tells its figures on a connection that is open, and on no other", "[room]") {
+  MemcachedProcess server;
+  TestNode client(TcpAddress(server.port()));
+  const auto stats = [&] {
+    client.node->StartStats(Now() + seconds(5));
+    return client.node->FinishStats();
+  };
+  CHECK(stats().status == NodeStatus::kSkipped);
+  REQUIRE(client.Write("k", "v").status == NodeStatus::kStored);
+  const NodeReply reply = stats();
+  REQUIRE(reply.status == NodeStatus::kHit);
+  CHECK(reply.value.starts_with("STAT "));
+  CHECK(reply.value.find("\r\nSTAT evictions 0\r\n") != std::string::npos);
+  CHECK(reply.value.ends_with("\r\n"));
+  CHECK(client.Read("k").value == "v");
+  CHECK(client.counters.node_connects.Get() == 1);
+}
+
 TEST_CASE("writing the same bytes again is an acknowledgement") {
   MemcachedProcess server;
   TestNode client(TcpAddress(server.port()));

@@ -111,6 +111,31 @@ TEST_CASE("a reply is whole, incomplete, an error line, or garbage") {
                [](std::string_view bytes, const MetaCommand& command) { return ScanReply(bytes, command, 9); });
 }
 
+TEST_CASE("a node's figures are lines; one that refuses has none, which is no failure", "[room]") {
+  const MetaCommand kStats{Kind::kStats, {}, {}, 0, 0, 0};
+  const std::string lines = "STAT pid 7\r\nSTAT evictions 3\r\n";
+  const std::string whole = lines + "END\r\n";
+  MetaReplyScan reply = ScanReply(whole, kStats, 9);
+  CHECK(reply.state == ScanState::kComplete);
+  CHECK(reply.result == MetaResult::kHit);
+  CHECK(reply.value == lines);
+  CHECK(reply.size == lines.size() + 5);
+  for (const std::string refusal : {"ERROR\r\n", "CLIENT_ERROR stats is not allowed\r\n", "SERVER_ERROR no\r\n"}) {
+    for (const std::string& before : {std::string(), lines}) {
+      reply = ScanReply(before + refusal, kStats, 9);
+      CHECK(reply.state == ScanState::kComplete);
+      CHECK(reply.result == MetaResult::kMiss);
+      CHECK(reply.size == before.size() + refusal.size());
+    }
+  }
+  CHECK(ScanReply(lines, kStats, 9).state == ScanState::kIncomplete);
+  CHECK(ScanReply("VALUE k 0 1 7\r\n", kStats, 9).state == ScanState::kGarbage);
+  std::string text;
+  AppendLine(kStats, 9, &text);
+  AppendRest(kStats, 9, &text);
+  CHECK(text == "stats\r\n");
+}
+
 TEST_CASE("item_size_max is found in the settings") {
   const MetaCommand kSettings{Kind::kSettings, {}, {}, 0, 0, 0};
   struct Case {

@@ -38,7 +38,9 @@ class FakeMemcached {
   void set_item_size_max(uint64_t size) { size_max_ = size; }
   void set_shows(bool shows) { shows_ = shows; }  // false: does not say what it holds in place of what it was to store
   void set_leaves_out(bool leaves_out) { leaves_out_ = leaves_out; }  // false: shows the value where a mark would do
-  void set_full(bool full) { full_ = full; }                          // refuses every store
+  void set_stats(std::optional<std::string> stats) { stats_ = std::move(stats); }  // what it tells; nothing: refuses
+  const std::optional<std::string>& stats() const { return stats_; }
+  void set_full(bool full) { full_ = full; }                   // refuses every store
   void set_writes_left(int writes) { writes_left_ = writes; }  // takes so many more, and then none; -1: any number
   // Once, after so many that go well: performs the operation, answers nothing.
   void LoseAnswer(int after = 0) { lose_answer_after_ = after; }
@@ -130,6 +132,7 @@ class FakeMemcached {
   bool shows_ = true;
   bool leaves_out_ = true;
   std::string loses_value_of_;
+  std::optional<std::string> stats_;
   bool keeps_incarnation_ = false;
   bool unconditional_ = false;
 };
@@ -152,6 +155,12 @@ class FakeNode final : public Node {
   NodeReply FinishWrite() override { return Finish(); }
   void StartBatch(BatchParts parts, TimePoint deadline) override;
   NodeReply FinishBatch() override;
+  NodeReply FinishStats() override {
+    NodeReply reply;
+    reply.status = server_->stats() ? NodeStatus::kHit : NodeStatus::kMiss;
+    reply.value = server_->stats().value_or("");
+    return reply;
+  }
   void Release(std::string_view key, const NodeToken& held, TimePoint deadline) override;
   void Extend(std::string_view key, std::string_view bytes) override;
 
