@@ -303,6 +303,7 @@ struct Value {
     src/session/destroy_path.cc
     src/session/entry_path.cc
     src/session/event_log.cc
+    src/session/examination.cc
     src/session/flush_path.cc
     src/session/flush_seat.cc
     src/session/flusher.cc

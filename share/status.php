@@ -1,6 +1,6 @@
 <?php
-// A status page for clustered_session, in one file: for people (HTML), for programs (?format=json) and for Prometheus
-// (?format=metrics). It starts no session and shows no session's ID. docs/monitoring.md says how to serve it.
+// A status page for clustered_session, in one file: for people (HTML), for programs (?format=json, ?format=examine) and for
+// Prometheus (?format=metrics). It starts no session and shows no session's ID. docs/monitoring.md says how to serve it.
 //
 // It answers this host only, unless it is told otherwise, by a FastCGI parameter or by a file that includes this one:
 //   fastcgi_param CLUSTERED_SESSION_ALLOW "10.0.0.0/24 2001:db8::/32";
@@ -61,6 +61,17 @@ function own_report(): array {
   $status = \clustered_session_status();
   return ['time' => microtime(true), 'php' => PHP_VERSION, 'sapi' => PHP_SAPI, 'status' => $status,
     'settings' => settings(), 'findings' => findings($status)];
+}
+
+// A part of what clustered_session_examine() tells, for `clustered-session verify` and `top`.
+function examined(array $asked): array {
+  if (!function_exists('clustered_session_examine')) return ['error' => 'PHP has not loaded clustered_session, or an older one'];
+  $number = fn (string $name, int $default) => is_string($asked[$name] ?? null) && preg_match('/^\d{1,19}$/D', $asked[$name]) ? (int) $asked[$name] : $default;
+  try {
+    return ['examined' => \clustered_session_examine($number('cursor', 0), max(1, min($number('limit', 1000), 10000)), $number('nodes', 1) !== 0)];
+  } catch (\Error $error) {
+    return ['error' => $error->getMessage()];
+  }
 }
 
 // What is bad now: ['critical' or 'warning', what, what to do].
@@ -357,6 +368,11 @@ function answer(array $options): void {
   $report = own_report();
   $name = ($report['status']['server_id'] ?? '') ?: 'this server';
   // The server that answers asks itself no question: all its workers may be busy with this page.
+  if ($format === 'examine') {
+    header('Content-Type: application/json');
+    echo json_encode(examined($_GET), JSON_UNESCAPED_SLASHES | JSON_INVALID_UTF8_SUBSTITUTE), "\n";
+    return;
+  }
   $reports = $servers ? ask_servers(array_diff_key($servers, [$name => true])) : [];
   if (!$servers || isset($servers[$name])) $reports = array_replace($servers, $reports, [$name => $report]);
   $html = servers_html($reports);

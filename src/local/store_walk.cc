@@ -20,7 +20,7 @@ bool SharedStore::Walk(WalkPosition* position, size_t limit, std::vector<Walked>
   found->reserve(full + 2 * kEntriesLocked);  // next to nothing is allocated under the mutex
   while (position->shard < segment_.geometry.shard_count && found->size() < full && left > 0) {
     const uint32_t buckets = segment_.geometry.shard_buckets;
-    const uint32_t first = position->bucket;
+    const uint32_t first = std::min(position->bucket, buckets);  // a position may come from outside
     const uint32_t end = std::min(buckets, first + std::min(kBucketsLocked, left));
     uint32_t bucket = first;
     {

@@ -42,6 +42,19 @@ function clustered_session_metrics(): string {}
 function clustered_session_inspect(string $id): array {}
 
 /**
+/**
+ * How the nodes hold some of the sessions that this server has copies of; names none of them. From `cursor` on, which is
+ * 0 or a `next`; about `limit` of them, 1 to 10000. With `ask_nodes` false no node is asked. Changes nothing. Throws an
+ * Error if session.save_path cannot be used.
+ *
+ * @return array{
+ *   next: int, sessions: int, ends: int, incomplete: int, lost: int,
+ *   nodes: array<string, array{right: int, missing: int, past: int, later: int, unreadable: int, unknown: int}>,
+ *   top: list<array{key: string, bytes: int, writes: int, takeovers: int, writers: int}>
+ * }
+ */
+function clustered_session_examine(int $cursor = 0, int $limit = 1000, bool $ask_nodes = true): array {}
+
  * A line for the file that clustered_session.key_file names: `name`, a space and 32 random bytes in base64. Nothing keeps
  * it.
  */

@@ -25,6 +25,8 @@ extern "C" {
 
 #include "php_clustered_session.h"
 #include "src/local/local_store.h"
+#include "src/session/event_log.h"
+#include "src/session/examination.h"
 #include "src/session/inspection.h"
 #include "src/session/session.h"
 #include "src/session/shared_state.h"
@@ -104,6 +106,7 @@ PHP_FUNCTION(clustered_session_metrics);  // metrics.cc
 PHP_FUNCTION(clustered_session_inspect);  // inspect.cc
 PHP_MINFO_FUNCTION(clustered_session);
 
+PHP_FUNCTION(clustered_session_examine);  // inspect.cc
 // notices.cc
 void php_clustered_session_keep_message(const std::string& text) noexcept;
 void php_clustered_session_keep_notices(clustered_session::Session* session) noexcept;
