@@ -42,14 +42,14 @@ foreach (['username' => 'a:b', 'password' => 'tw0 words'] as $name => $value) {
 --EXPECTF--
 {"n":1}
 failed
-clustered_session: node m1 (ADDRESS): refused the user name or password (clustered_session.username)
-clustered_session: no node of session.save_path can be asked: changes exist only on this server until a node answers again, and sessions without a local copy do not start
+clustered_session: node m1 (ADDRESS): refused the user name or password (clustered_session.username) [CS-NODE-REFUSES]
+clustered_session: no node of session.save_path can be asked: changes exist only on this server until a node answers again, and sessions without a local copy do not start [CS-ALONE]
 failed
-clustered_session: node m1 (ADDRESS): asks for a user name and a password (clustered_session.username is not set)
-clustered_session: no node of session.save_path can be asked: changes exist only on this server until a node answers again, and sessions without a local copy do not start
+clustered_session: node m1 (ADDRESS): asks for a user name and a password (clustered_session.username is not set) [CS-NODE-REFUSES]
+clustered_session: no node of session.save_path can be asked: changes exist only on this server until a node answers again, and sessions without a local copy do not start [CS-ALONE]
 clustered_session.password => ******** => ********
 clustered_session.username => web => web
 bool(false)
 bool(false)
-clustered_session: clustered_session.username: invalid value "a:b": must be at most 100 printable characters without spaces and colons; using none
-clustered_session: clustered_session.password: invalid value: must be at most 100 printable characters without spaces; using none
+clustered_session: clustered_session.username: invalid value "a:b": must be at most 100 printable characters without spaces and colons; using none [CS-SETTING]
+clustered_session: clustered_session.password: invalid value: must be at most 100 printable characters without spaces; using none [CS-SETTING]

@@ -44,11 +44,11 @@ echo run_php('', [], ['clustered_session.authentication' => 'plain']), logged();
 {"n":1}
 bool(true)
 password: failed
-clustered_session: no node of session.save_path can be asked: changes exist only on this server until a node answers again, and sessions without a local copy do not start
-clustered_session: node m1 (ADDRESS): refused the user name or password (clustered_session.username)
-clustered_session: node m2 (ADDRESS): refused the user name or password (clustered_session.username)
+clustered_session: no node of session.save_path can be asked: changes exist only on this server until a node answers again, and sessions without a local copy do not start [CS-ALONE]
+clustered_session: node m1 (ADDRESS): refused the user name or password (clustered_session.username) [CS-NODE-REFUSES]
+clustered_session: node m2 (ADDRESS): refused the user name or password (clustered_session.username) [CS-NODE-REFUSES]
 authentication: failed
-clustered_session: no node of session.save_path can be asked: changes exist only on this server until a node answers again, and sessions without a local copy do not start
+clustered_session: no node of session.save_path can be asked: changes exist only on this server until a node answers again, and sessions without a local copy do not start [CS-ALONE]
 clustered_session: node m1 (ADDRESS): %s
 clustered_session: node m2 (ADDRESS): %s
 Warning: session_start(): clustered_session.authentication = sasl needs clustered_session.username, which is not set in Command line code on line 1
@@ -58,4 +58,4 @@ clustered_session.authentication => sasl => sasl
 clustered_session.password => ******** => ********
 clustered_session.username => web => web
 bool(false)
-clustered_session: clustered_session.authentication: invalid value "plain": must be text or sasl; using text
+clustered_session: clustered_session.authentication: invalid value "plain": must be text or sasl; using text [CS-SETTING]

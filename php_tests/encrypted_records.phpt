@@ -121,8 +121,8 @@ bool(false)
 [] forged: 2
 [] forged: 2
 [] forged: 2
-clustered_session: node m1 (ADDRESS): a record that no key of clustered_session.key_file has written (not encrypted) counts as missing; others of this node are only counted, in forged_records
-clustered_session: node m2 (ADDRESS): a record that no key of clustered_session.key_file has written (not encrypted) counts as missing; others of this node are only counted, in forged_records
+clustered_session: node m1 (ADDRESS): a record that no key of clustered_session.key_file has written (not encrypted) counts as missing; others of this node are only counted, in forged_records [CS-RECORD-FORGED]
+clustered_session: node m2 (ADDRESS): a record that no key of clustered_session.key_file has written (not encrypted) counts as missing; others of this node are only counted, in forged_records [CS-RECORD-FORGED]
 -- two pools --
 [] forged: 0 [] forged: 0
 {"user":"mine"} forged: 0 {"user":"theirs"} forged: 0

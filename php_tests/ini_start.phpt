@@ -44,31 +44,31 @@ foreach (['1M', '1048576', '100m', '2g'] as $value) {
 }
 ?>
 --EXPECTF--
-clustered_session: clustered_session.server_id: invalid value "a.b": must be 1 to 64 of A-Z, a-z, 0-9, "_" and "-"; using the host's name | "" 1 64M
-clustered_session: clustered_session.server_id: invalid value "a b": must be 1 to 64 of A-Z, a-z, 0-9, "_" and "-"; using the host's name | "" 1 64M
-clustered_session: clustered_session.server_id: invalid value "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...": must be 1 to 64 of A-Z, a-z, 0-9, "_" and "-"; using the host's name | "" 1 64M
-clustered_session: clustered_session.server_id: invalid value "x;y": must be 1 to 64 of A-Z, a-z, 0-9, "_" and "-"; using the host's name | "" 1 64M
-clustered_session: clustered_session.copies: invalid value "0": must be 1 to 64; using 2 | "2" 1 64M
-clustered_session: clustered_session.copies: invalid value "many": must be 1 to 64; using 2 | "2" 1 64M
-clustered_session: clustered_session.local_trust: invalid value "10": must be a number and a unit, such as 250ms, 10s or 5m; using 10s | "10s" 1 64M
-clustered_session: clustered_session.takeover_grace: invalid value "-1s": must be a number and a unit, such as 250ms, 10s or 5m; using 60s | "60s" 1 64M
-clustered_session: clustered_session.affinity: invalid value "none": must be cookie or balancer; using cookie | "cookie" 1 64M
-clustered_session: clustered_session.lock: invalid value "Cluster": must be none, local or cluster; using local | "local" 1 64M
-clustered_session: clustered_session.lock_wait: invalid value "forever": must be a number and a unit, such as 250ms, 10s or 5m; using 30s | "30s" 1 64M
-clustered_session: clustered_session.lock_waiters_max: invalid value "none": must be 0 to 4096; using 32 | "32" 1 64M
-clustered_session: clustered_session.connect_timeout: invalid value "0": must be at least 1ms; using 100ms | "100ms" 1 64M
-clustered_session: clustered_session.operation_timeout: invalid value "0": must be at least 1ms; using 250ms | "250ms" 1 64M
-clustered_session: clustered_session.retry_interval: invalid value "0": must be at least 1ms; using 2s | "2s" 1 64M
-clustered_session: clustered_session.on_conflict: invalid value "both": must be merge, mine or theirs; using merge | "merge" 1 64M
-clustered_session: clustered_session.prefix: invalid value "a b": must be at most 64 printable characters without spaces; using cs: | "cs:" 1 64M
-clustered_session: clustered_session.prefix: invalid value "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...": must be at most 64 printable characters without spaces; using cs: | "cs:" 1 64M
-clustered_session: clustered_session.local_memory: invalid value "0": must be at least 1M; using 64M | "64M" 1 64M
-clustered_session: clustered_session.local_memory: invalid value "1": must be at least 1M; using 64M | "64M" 1 64M
-clustered_session: clustered_session.local_memory: invalid value "1023K": must be at least 1M; using 64M | "64M" 1 64M
-clustered_session: clustered_session.local_memory: invalid value "64X": must be a number of bytes, or of K, M or G, such as 64M; using 64M | "64M" 1 64M
-clustered_session: clustered_session.local_memory: invalid value "-1": must be a number of bytes, or of K, M or G, such as 64M; using 64M | "64M" 1 64M
-clustered_session: clustered_session.local_memory: invalid value "much": must be a number of bytes, or of K, M or G, such as 64M; using 64M | "64M" 1 64M
-clustered_session: clustered_session.local_memory: invalid value "99999999999999999999": must be a number of bytes, or of K, M or G, such as 64M; using 64M | "64M" 1 64M
+clustered_session: clustered_session.server_id: invalid value "a.b": must be 1 to 64 of A-Z, a-z, 0-9, "_" and "-"; using the host's name [CS-SETTING] | "" 1 64M
+clustered_session: clustered_session.server_id: invalid value "a b": must be 1 to 64 of A-Z, a-z, 0-9, "_" and "-"; using the host's name [CS-SETTING] | "" 1 64M
+clustered_session: clustered_session.server_id: invalid value "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...": must be 1 to 64 of A-Z, a-z, 0-9, "_" and "-"; using the host's name [CS-SETTING] | "" 1 64M
+clustered_session: clustered_session.server_id: invalid value "x;y": must be 1 to 64 of A-Z, a-z, 0-9, "_" and "-"; using the host's name [CS-SETTING] | "" 1 64M
+clustered_session: clustered_session.copies: invalid value "0": must be 1 to 64; using 2 [CS-SETTING] | "2" 1 64M
+clustered_session: clustered_session.copies: invalid value "many": must be 1 to 64; using 2 [CS-SETTING] | "2" 1 64M
+clustered_session: clustered_session.local_trust: invalid value "10": must be a number and a unit, such as 250ms, 10s or 5m; using 10s [CS-SETTING] | "10s" 1 64M
+clustered_session: clustered_session.takeover_grace: invalid value "-1s": must be a number and a unit, such as 250ms, 10s or 5m; using 60s [CS-SETTING] | "60s" 1 64M
+clustered_session: clustered_session.affinity: invalid value "none": must be cookie or balancer; using cookie [CS-SETTING] | "cookie" 1 64M
+clustered_session: clustered_session.lock: invalid value "Cluster": must be none, local or cluster; using local [CS-SETTING] | "local" 1 64M
+clustered_session: clustered_session.lock_wait: invalid value "forever": must be a number and a unit, such as 250ms, 10s or 5m; using 30s [CS-SETTING] | "30s" 1 64M
+clustered_session: clustered_session.lock_waiters_max: invalid value "none": must be 0 to 4096; using 32 [CS-SETTING] | "32" 1 64M
+clustered_session: clustered_session.connect_timeout: invalid value "0": must be at least 1ms; using 100ms [CS-SETTING] | "100ms" 1 64M
+clustered_session: clustered_session.operation_timeout: invalid value "0": must be at least 1ms; using 250ms [CS-SETTING] | "250ms" 1 64M
+clustered_session: clustered_session.retry_interval: invalid value "0": must be at least 1ms; using 2s [CS-SETTING] | "2s" 1 64M
+clustered_session: clustered_session.on_conflict: invalid value "both": must be merge, mine or theirs; using merge [CS-SETTING] | "merge" 1 64M
+clustered_session: clustered_session.prefix: invalid value "a b": must be at most 64 printable characters without spaces; using cs: [CS-SETTING] | "cs:" 1 64M
+clustered_session: clustered_session.prefix: invalid value "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...": must be at most 64 printable characters without spaces; using cs: [CS-SETTING] | "cs:" 1 64M
+clustered_session: clustered_session.local_memory: invalid value "0": must be at least 1M; using 64M [CS-SETTING] | "64M" 1 64M
+clustered_session: clustered_session.local_memory: invalid value "1": must be at least 1M; using 64M [CS-SETTING] | "64M" 1 64M
+clustered_session: clustered_session.local_memory: invalid value "1023K": must be at least 1M; using 64M [CS-SETTING] | "64M" 1 64M
+clustered_session: clustered_session.local_memory: invalid value "64X": must be a number of bytes, or of K, M or G, such as 64M; using 64M [CS-SETTING] | "64M" 1 64M
+clustered_session: clustered_session.local_memory: invalid value "-1": must be a number of bytes, or of K, M or G, such as 64M; using 64M [CS-SETTING] | "64M" 1 64M
+clustered_session: clustered_session.local_memory: invalid value "much": must be a number of bytes, or of K, M or G, such as 64M; using 64M [CS-SETTING] | "64M" 1 64M
+clustered_session: clustered_session.local_memory: invalid value "99999999999999999999": must be a number of bytes, or of K, M or G, such as 64M; using 64M [CS-SETTING] | "64M" 1 64M
 
 Warning: session_start(): no shared memory for local copies: local_memory must be at most 17592186044416 bytes, is 8589934592000000; lower clustered_session.local_memory in Command line
 Warning: session_start(): Failed to initialize storage module: clustered (path: ) in Command line

@@ -62,23 +62,23 @@ good: true
 two: true
 
 empty: false
-clustered_session: clustered_session.key_file: key file "FILE" is empty: clustered_session_new_key() makes a line for it
+clustered_session: clustered_session.key_file: key file "FILE" is empty: clustered_session_new_key() makes a line for it [CS-KEY-FILE]
 comments: false
-clustered_session: clustered_session.key_file: key file "FILE" has no key: clustered_session_new_key() makes a line for it
+clustered_session: clustered_session.key_file: key file "FILE" has no key: clustered_session_new_key() makes a line for it [CS-KEY-FILE]
 too short: false
-clustered_session: clustered_session.key_file: key file "FILE" line 1 has no 32 bytes in base64 behind its name
+clustered_session: clustered_session.key_file: key file "FILE" line 1 has no 32 bytes in base64 behind its name [CS-KEY-FILE]
 no name: false
-clustered_session: clustered_session.key_file: key file "FILE" line 1 has no name of 1 to 32 of A-Z, a-z, 0-9, "_" and "-"
+clustered_session: clustered_session.key_file: key file "FILE" line 1 has no name of 1 to 32 of A-Z, a-z, 0-9, "_" and "-" [CS-KEY-FILE]
 doubled name: false
-clustered_session: clustered_session.key_file: key file "FILE" line 2 has a name that a line before has
+clustered_session: clustered_session.key_file: key file "FILE" line 2 has a name that a line before has [CS-KEY-FILE]
 doubled key: false
-clustered_session: clustered_session.key_file: key file "FILE" line 2 has the key of a line before
+clustered_session: clustered_session.key_file: key file "FILE" line 2 has the key of a line before [CS-KEY-FILE]
 of the group: false
-clustered_session: clustered_session.key_file: key file "FILE" can be read or written by others than its owner: chmod 600 it
+clustered_session: clustered_session.key_file: key file "FILE" can be read or written by others than its owner: chmod 600 it [CS-KEY-FILE]
 of all: false
-clustered_session: clustered_session.key_file: key file "FILE" can be read or written by others than its owner: chmod 600 it
+clustered_session: clustered_session.key_file: key file "FILE" can be read or written by others than its owner: chmod 600 it [CS-KEY-FILE]
 missing: false
-clustered_session: clustered_session.key_file: key file "FILE" cannot be opened (No such file or directory)
+clustered_session: clustered_session.key_file: key file "FILE" cannot be opened (No such file or directory) [CS-KEY-FILE]
 directory: false
-clustered_session: clustered_session.key_file: key file "FILE" is a directory
+clustered_session: clustered_session.key_file: key file "FILE" is a directory [CS-KEY-FILE]
 relative: 1

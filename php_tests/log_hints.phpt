@@ -33,14 +33,14 @@ foreach (['0', '-5', '1'] as $lifetime) {
 --EXPECT--
 nosuchhost 2
 cut at the equals sign
-clustered_session: node N (nosuchhost:11211): cannot resolve its name: WHY; are the quotes of session.save_path missing?
-clustered_session: no node of session.save_path can be asked: changes exist only on this server until a node answers again, and sessions without a local copy do not start
-clustered_session: unwritten sessions: 1; no node took them within clustered_session.flush_timeout (0), and they are lost if this server stops now
+clustered_session: node N (nosuchhost:11211): cannot resolve its name: WHY; are the quotes of session.save_path missing? [CS-NODE-CONNECT]
+clustered_session: no node of session.save_path can be asked: changes exist only on this server until a node answers again, and sessions without a local copy do not start [CS-ALONE]
+clustered_session: unwritten sessions: 1; no node took them within clustered_session.flush_timeout (0), and they are lost if this server stops now [CS-UNWRITTEN]
 nosuchhost:11211: does not resolve, no hint
 nosuchhost,nosuchhost2: does not resolve, no hint
 m1=nosuchhost: does not resolve, no hint
 a lifetime of 0
-clustered_session: session.gc_maxlifetime is below 1: a session is gone a second after its last use
+clustered_session: session.gc_maxlifetime is below 1: a session is gone a second after its last use [CS-LIFETIME]
 a lifetime of -5
-clustered_session: session.gc_maxlifetime is below 1: a session is gone a second after its last use
+clustered_session: session.gc_maxlifetime is below 1: a session is gone a second after its last use [CS-LIFETIME]
 a lifetime of 1

@@ -61,9 +61,9 @@ untried untried
 up up
 {"new":1}
 down down true
-clustered_session: no node of session.save_path can be asked: changes exist only on this server until a node answers again, and sessions without a local copy do not start
-clustered_session: node m1 (ADDRESS): CAUSE
-clustered_session: node m2 (ADDRESS): CAUSE
+clustered_session: no node of session.save_path can be asked: changes exist only on this server until a node answers again, and sessions without a local copy do not start [CS-ALONE]
+clustered_session: node m1 (ADDRESS): CAUSE [CS-NODE-CONNECT]
+clustered_session: node m2 (ADDRESS): CAUSE [CS-NODE-CONNECT]
 int(2)
 bool(true)
 bool(true)
@@ -71,6 +71,6 @@ bool(true)
 {"n":6}
 {"new":1}
 up up
-clustered_session: a node of session.save_path answers again: changes that exist only on this server are written to the nodes now
-clustered_session: node m1 (ADDRESS): answers again
-clustered_session: node m2 (ADDRESS): answers again
+clustered_session: a node of session.save_path answers again: changes that exist only on this server are written to the nodes now [CS-NOT-ALONE]
+clustered_session: node m1 (ADDRESS): answers again [CS-NODE-UP]
+clustered_session: node m2 (ADDRESS): answers again [CS-NODE-UP]

@@ -33,4 +33,4 @@ session($id, function ($data) { echo json_encode($data), "\n"; });
 {"n":2}
 {"unreplicated":1,"under_replicated":1}
 {"n":3}
-%Aclustered_session: unwritten sessions: 1; no node took them within clustered_session.flush_timeout (10ms), and they are lost if this server stops now
+%Aclustered_session: unwritten sessions: 1; no node took them within clustered_session.flush_timeout (10ms), and they are lost if this server stops now [CS-UNWRITTEN]

@@ -44,24 +44,24 @@ echo logged();
 --EXPECTF--
 php, all well: page
 php, a bad value: page
-clustered_session: clustered_session.copies: invalid value "0": must be 1 to 64; using 2
+clustered_session: clustered_session.copies: invalid value "0": must be 1 to 64; using 2 [CS-SETTING]
 php, a bad secret: page
-clustered_session: clustered_session.password: invalid value: must be at most 100 printable characters without spaces; using none
+clustered_session: clustered_session.password: invalid value: must be at most 100 printable characters without spaces; using none [CS-SETTING]
 php, a bad value without display: page
-clustered_session: clustered_session.lock: invalid value "both": must be none, local or cluster; using local
+clustered_session: clustered_session.lock: invalid value "both": must be none, local or cluster; using local [CS-SETTING]
 php, no memory: page
 php-cgi, all well: page
 php-cgi, a bad value: page
-clustered_session: clustered_session.copies: invalid value "0": must be 1 to 64; using 2
+clustered_session: clustered_session.copies: invalid value "0": must be 1 to 64; using 2 [CS-SETTING]
 php-cgi, a bad secret: page
-clustered_session: clustered_session.password: invalid value: must be at most 100 printable characters without spaces; using none
+clustered_session: clustered_session.password: invalid value: must be at most 100 printable characters without spaces; using none [CS-SETTING]
 php-cgi, a bad value without display: page
-clustered_session: clustered_session.lock: invalid value "both": must be none, local or cluster; using local
+clustered_session: clustered_session.lock: invalid value "both": must be none, local or cluster; using local [CS-SETTING]
 php-cgi, no memory: page
-clustered_session: no shared memory for local copies: local_memory must be at most 17592186044416 bytes, is 8589934592000000; lower clustered_session.local_memory
+clustered_session: no shared memory for local copies: local_memory must be at most 17592186044416 bytes, is 8589934592000000; lower clustered_session.local_memory [CS-MEMORY]
 php, an old library: page
-clustered_session: needs libmemcached 1.1.4 or later, this is 1.0.9: older ones can return another key's value after a timeout; the save handler is not registered
+clustered_session: needs libmemcached 1.1.4 or later, this is 1.0.9: older ones can return another key's value after a timeout; the save handler is not registered [CS-LIBMEMCACHED]
 php-cgi, an old library: page
-clustered_session: needs libmemcached 1.1.4 or later, this is 1.0.9: older ones can return another key's value after a timeout; the save handler is not registered
+clustered_session: needs libmemcached 1.1.4 or later, this is 1.0.9: older ones can return another key's value after a timeout; the save handler is not registered [CS-LIBMEMCACHED]
 
 Warning: clustered_session.lock: invalid value "both": must be none, local or cluster; using local in %s on line %d

@@ -74,12 +74,12 @@ clustered_session: node m1 (tls://ADDRESS): TLS: no authority that this server t
 "failed"
 clustered_session: node m1 (tls://ADDRESS): TLS: no authority that this server trusts vouches for its certificate (clustered_session.tls_ca_file): %s
 "failed"
-clustered_session: node m3 (tls://ADDRESS): TLS: its certificate is not for "127.0.0.1" (clustered_session.tls_server_name)
+clustered_session: node m3 (tls://ADDRESS): TLS: its certificate is not for "127.0.0.1" (clustered_session.tls_server_name) [CS-NODE-%s]
 []
 []
 "failed"
-clustered_session: node m1 (tls://ADDRESS): clustered_session.tls_ca_file: cannot use "ca.pem": No such file or directory
-clustered_session: clustered_session.tls_ca_file: invalid value "ca.pem": must be an absolute path of at most 250 bytes; using none
-clustered_session: clustered_session.tls_server_name: invalid value "a:1": must be a host name of at most 250 of A-Z a-z 0-9 . - _; using none
-clustered_session: clustered_session.tls_verify: invalid value "none": must be full or insecure; using full
+clustered_session: node m1 (tls://ADDRESS): clustered_session.tls_ca_file: cannot use "ca.pem": No such file or directory [CS-NODE-%s]
+clustered_session: clustered_session.tls_ca_file: invalid value "ca.pem": must be an absolute path of at most 250 bytes; using none [CS-SETTING]
+clustered_session: clustered_session.tls_server_name: invalid value "a:1": must be a host name of at most 250 of A-Z a-z 0-9 . - _; using none [CS-SETTING]
+clustered_session: clustered_session.tls_verify: invalid value "none": must be full or insecure; using full [CS-SETTING]
 NODES ARE NOT CHECKED (clustered_session.tls_verify = insecure)

@@ -9,9 +9,10 @@ namespace {
 
 constexpr std::string_view kAlone =
     "no node of session.save_path can be asked: changes exist only on this server until a node answers again, and "
-    "sessions without a local copy do not start";
+    "sessions without a local copy do not start [CS-ALONE]";
 constexpr std::string_view kNotAlone =
-    "a node of session.save_path answers again: changes that exist only on this server are written to the nodes now";
+    "a node of session.save_path answers again: changes that exist only on this server are written to the nodes now "
+    "[CS-NOT-ALONE]";
 
 }  // namespace
 
@@ -70,14 +71,16 @@ std::string NodeWatch::Line(const Change& change, bool alone) const {
     case GateEvent::kNone:
       break;
     case GateEvent::kAnswersAgain:
-      return "node " + node.name() + " (" + node.address() + "): answers again";
+      return "node " + node.name() + " (" + node.address() + "): answers again [CS-NODE-UP]";
     case GateEvent::kFails:
-      return change.error + (alone ? "" : "; other nodes stand in until it answers again");
+      return change.error + (alone ? "" : "; other nodes stand in until it answers again") + " [CS-NODE-DOWN]";
     case GateEvent::kNoConnection:
       return change.error +
-             (alone ? "" : "; other nodes stand in for workers without a connection until it takes new ones");
+             (alone ? "" : "; other nodes stand in for workers without a connection until it takes new ones") +
+             " [CS-NODE-CONNECT]";
     case GateEvent::kNotForUs:
-      return change.error + (alone ? "" : "; other nodes stand in for this worker until the node lets it in");
+      return change.error + (alone ? "" : "; other nodes stand in for this worker until the node lets it in") +
+             " [CS-NODE-REFUSES]";
   }
   return {};
 }

@@ -103,13 +103,13 @@ bool TellRest(LocalStore* store, const SessionSettings& own, TimePoint deadline,
     snprintf(
         line, size,
         "unwritten sessions: %zu; no node took them within clustered_session.flush_timeout (%s), and they are lost if "
-        "this server stops now",
+        "this server stops now [CS-UNWRITTEN]",
         left, clustered_session::FormatDuration(own.flush_timeout).c_str());
   } else {
     snprintf(
         line, size,
         "unwritten sessions: %zu; only pools with other credentials can write them, and they are lost if this server "
-        "stops before that",
+        "stops before that [CS-UNWRITTEN]",
         left);
   }
   return true;
@@ -128,7 +128,8 @@ bool Finish(const SessionSettings& own, char* line, size_t size) noexcept {
   } catch (const std::exception&) {
     const size_t left = store->UnreplicatedCount();
     snprintf(line, size,
-             "unwritten sessions: %zu; there is no memory to write them, and they are lost if this server stops now",
+             "unwritten sessions: %zu; there is no memory to write them, and they are lost if this server stops now "
+             "[CS-UNWRITTEN]",
              left);
     return left != 0;
   }

@@ -305,7 +305,7 @@ static void Refuse(int stage, const char* line) {
   if (stage == ZEND_INI_STAGE_RUNTIME) {
     zend_error(E_WARNING, "%s", line);
   } else {
-    php_clustered_session_log("%s", line);
+    php_clustered_session_log("%s [CS-SETTING]", line);
   }
 }
 

@@ -21,7 +21,7 @@ void php_clustered_session_read_key_file() {
     failed = !status.ok();
     if (failed) php_clustered_session_keep_message("clustered_session.key_file: " + status.error().message());
   });
-  if (failed || !done) php_clustered_session_log("%s", CSG(message));
+  if (failed || !done) php_clustered_session_log("%s [CS-KEY-FILE]", CSG(message));
 }
 
 PHP_FUNCTION(clustered_session_new_key) {

@@ -57,12 +57,12 @@ static PHP_MINIT_FUNCTION(clustered_session) {
   if (!clustered_session::LibmemcachedUsable(&version)) {
     php_clustered_session_log(
         "needs libmemcached 1.1.4 or later, this is %s: older ones can return another key's value "
-        "after a timeout; the save handler is not registered",
+        "after a timeout; the save handler is not registered [CS-LIBMEMCACHED]",
         version);
     return SUCCESS;
   }
   if (sodium_init() < 0) {
-    php_clustered_session_log("libsodium finds no random numbers; the save handler is not registered");
+    php_clustered_session_log("libsodium finds no random numbers; the save handler is not registered [CS-RANDOM]");
     return SUCCESS;
   }
   php_clustered_session_read_key_file();
@@ -70,7 +70,8 @@ static PHP_MINIT_FUNCTION(clustered_session) {
   // Where dl() loads the module at each request of a process, PHP still knows the handler of the one before.
   if (_php_find_ps_module("clustered") != &ps_mod_clustered &&
       php_session_register_module(&ps_mod_clustered) == FAILURE) {
-    php_clustered_session_log("PHP has no room for another save handler: load fewer extensions that register one");
+    php_clustered_session_log(
+        "PHP has no room for another save handler: load fewer extensions that register one [CS-HANDLER]");
   }
   php_clustered_session_keep_start_settings();
   return SUCCESS;

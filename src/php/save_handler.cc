@@ -239,8 +239,9 @@ PS_READ_FUNC(clustered) {
   const uint64_t number = state->number;
   if (maxlifetime < 1) {
     auto* shared = static_cast<clustered_session::SharedState*>(php_clustered_session_store()->Extra());
-    php_clustered_session_log_once(&shared->told_no_lifetime,
-                                   "session.gc_maxlifetime is below 1: a session is gone a second after its last use");
+    php_clustered_session_log_once(
+        &shared->told_no_lifetime,
+        "session.gc_maxlifetime is below 1: a session is gone a second after its last use [CS-LIFETIME]");
   }
   std::string_view payload;
   ReadOutcome outcome;

@@ -82,6 +82,6 @@ void php_clustered_session_start_store() {
   if (IsCommandLine()) {
     MakeBeforeFork();
   } else if (php_clustered_session_store() == nullptr) {
-    php_clustered_session_log("%s", CSG(message));
+    php_clustered_session_log("%s [CS-MEMORY]", CSG(message));
   }
 }

@@ -206,7 +206,8 @@ void BackgroundFlusher::CompareNodeLists(const Flusher::ContextOf& context_of) {
     if (watch.told_list.exchange(hash) == hash) continue;  // told already
     shared().events.Add(log_, clock_->Now(),
                         "server " + other->server_id + " has the nodes " + Quote(other->names) +
-                            " in session.save_path, and this one has " + Quote(own) + ": all servers need the same");
+                            " in session.save_path, and this one has " + Quote(own) +
+                            ": all servers need the same [CS-NODE-LISTS]");
   }
 }
 

@@ -21,14 +21,14 @@ void NoteBadRecord(const SessionContext& context, uint32_t node, const Error& er
   if (error.code() != ErrorCode::kForged) {
     counters.corrupt_records.Add();
     notices->push_back({false, label + ": an item under our key is unreadable (" + error.message() + ") and " +
-                                   outcome + "; check that no other program uses this prefix"});
+                                   outcome + "; check that no other program uses this prefix [CS-RECORD-BAD]"});
     return;
   }
   counters.forged_records.Add();
   if (context.shared != nullptr && !context.shared->TellForgeryOf(context.nodes->member(node).hash)) return;
   notices->push_back({false, label + ": a record that no key of clustered_session.key_file has written (" +
                                  error.message() + ") " + outcome +
-                                 "; others of this node are only counted, in forged_records"});
+                                 "; others of this node are only counted, in forged_records [CS-RECORD-FORGED]"});
 }
 
 }  // namespace clustered_session

@@ -48,8 +48,9 @@ Status HeldLocks::TimedOut(const std::string& why) const {
 void HeldLocks::NoteLoss() {
   const std::string why = cluster_ ? cluster_->TakeLoss() : std::string();
   if (why.empty()) return;
-  notices_->push_back({false, "a running request lost the cluster lock of its session (" + why +
-                                  "): clustered_session.on_conflict decides what becomes of another server's changes"});
+  notices_->push_back(
+      {false, "a running request lost the cluster lock of its session (" + why +
+                  "): clustered_session.on_conflict decides what becomes of another server's changes [CS-LOCK-LOST]"});
 }
 
 void HeldLocks::Release() {

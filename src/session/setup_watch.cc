@@ -17,14 +17,14 @@ std::string TextOf(SetupMistake mistake, const SessionSettings& settings) {
     case SetupMistake::kRouting:
       return std::to_string(SetupWatch::kTakeovers) +
              " sessions in a row were taken over from other servers: the balancer does not send a session to the "
-             "server that served it last";
+             "server that served it last [CS-ROUTING]";
     case SetupMistake::kNamesake:
       return "another server has the server_id " + settings.server_id +
-             ", too: give each server a clustered_session.server_id of its own";
+             ", too: give each server a clustered_session.server_id of its own [CS-SERVER-ID]";
     case SetupMistake::kNothingFound:
       return std::to_string(SetupWatch::kUnknown) +
              " sessions in a row of other servers were found on no node: check that session.save_path and "
-             "clustered_session.prefix are the same on all servers";
+             "clustered_session.prefix are the same on all servers [CS-NOT-FOUND]";
   }
   return {};
 }

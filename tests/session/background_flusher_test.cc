@@ -294,7 +294,9 @@ TEST_CASE("The thread compares node lists now and then, and tells once that anot
     clock.later = clock.later.load() + SetupWatch::kCheckInterval;
   }
   const std::vector<std::string> expected = {
-      "server a has the nodes \"m1\" in session.save_path, and this one has \"m1,m2\": all servers need the same",
-      "server b has the nodes \"m1,m2\" in session.save_path, and this one has \"m1\": all servers need the same"};
+      "server a has the nodes \"m1\" in session.save_path, and this one has \"m1,m2\": all servers need the same "
+      "[CS-NODE-LISTS]",
+      "server b has the nodes \"m1,m2\" in session.save_path, and this one has \"m1\": all servers need the same "
+      "[CS-NODE-LISTS]"};
   CHECK(told == expected);
 }
