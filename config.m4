@@ -325,8 +325,8 @@ struct Value {
     src/session/repair_outcome.cc
     src/session/repairer.cc
     src/session/replicator.cc
-    src/session/session.cc
     src/session/room_watch.cc
+    src/session/session.cc
     src/session/session_address.cc
     src/session/setup_watch.cc
     src/session/shared_news.cc

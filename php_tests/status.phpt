@@ -34,7 +34,7 @@ echo json_encode(array_column($status['nodes'], 'code')), "\n";  // the same in 
 var_dump(array_column($status['nodes'], 'weight'), array_sum($status['counters']));
 // The stub file promises the same keys.
 $stub = @file_get_contents(__DIR__ . '/../src/php/clustered_session.stub.php');
-foreach (['version', 'mode', 'server_id', 'instance', 'nodes', 'alone', 'alone_for_ms', 'counters', 'memory', 'node_table', 'flush', 'repair', 'locks'] as $key) {
+foreach (['version', 'mode', 'server_id', 'instance', 'nodes', 'alone', 'alone_for_ms', 'counters', 'memory', 'node_table', 'flush', 'warnings', 'repair', 'locks'] as $key) {
   if (!isset($status[$key]) || ($stub && !preg_match("/^ \*   $key: /m", $stub))) echo "$key is missing\n";
 }
 var_dump(count($status));
@@ -63,7 +63,7 @@ foreach (['Mode => cluster', 'Server => web-1', "m1 => {$nodes[0]->address()} =>
 if (str_contains($info, 'Note =>')) echo "phpinfo() has a note\n";
 ?>
 --EXPECT--
-version: string, mode: string, server_id: string, instance: string, nodes: {m1: {address: string, code: string, weight: int, state: string, operations: int, failures: int, retry_in_ms: int, health: string}, m2: {address: string, code: string, weight: int, state: string, operations: int, failures: int, retry_in_ms: int, health: string}}, alone: bool, alone_for_ms: int, counters: string, memory: {bytes: int, payload_bytes: int, payload_used: int, entries: int, entries_max: int, unreplicated: int, busy_parts: int}, node_table: {used: int, capacity: int}, flush: {pending: bool, longest_lag_ms: float}, repair: {whole: bool, missing: {m1: {copies: int, tombstones: int}, m2: {copies: int, tombstones: int}}, repaired: {copies: int, tombstones: int}, since: int}, locks: {held: int, waiting: int, capacity: int, longest_wait_ms: float}
+version: string, mode: string, server_id: string, instance: string, nodes: {m1: {address: string, code: string, weight: int, state: string, operations: int, failures: int, retry_in_ms: int, health: string, evicted: int}, m2: {address: string, code: string, weight: int, state: string, operations: int, failures: int, retry_in_ms: int, health: string, evicted: int}}, alone: bool, alone_for_ms: int, counters: string, memory: {bytes: int, payload_bytes: int, payload_used: int, entries: int, entries_max: int, unreplicated: int, busy_parts: int}, node_table: {used: int, capacity: int}, flush: {pending: bool, longest_lag_ms: float}, warnings: {}, repair: {whole: bool, missing: {m1: {copies: int, tombstones: int}, m2: {copies: int, tombstones: int}}, repaired: {copies: int, tombstones: int}, since: int}, locks: {held: int, waiting: int, capacity: int, longest_wait_ms: float}
 bool(true)
 string(7) "cluster"
 string(5) "web-1"
@@ -78,7 +78,7 @@ array(2) {
   int(7)
 }
 int(0)
-int(13)
+int(14)
 int(1)
 int(0)
 int(1)

@@ -83,6 +83,7 @@ function findings(array $status): array {
   if (!empty($status['alone'])) $say('critical', 'No node can be asked for ' . round($status['alone_for_ms'] / 1000) . ' s: changes exist on this server only.', 'Do not restart PHP here. Bring a node back, or the network to the nodes.');
   foreach ($status['nodes'] ?? [] as $name => $node) {
     if ($node['state'] === 'down') $say('warning', "Node $name ($node[address]) does not answer; other nodes stand in.", "Check that memcached runs there and that its port is open to this server. PHP's log says why it fails.");
+    if (($node['evicted'] ?? 0) > 0) $say('warning', "Node $name ($node[address]) has thrown away $node[evicted] items for want of memory: users were logged out." . (isset($node['limit_bytes']) ? '' : ' It tells no number: this is what a sample has shown.'), "Give memcached more memory (-m) on all nodes, or shorten session.gc_maxlifetime.");
     if ($node['state'] === 'full') $say('warning', "Node $name ($node[address]) takes no new connections.", "Raise memcached's -c above the number of PHP workers of all web servers.");
   }
   $memory = $status['memory'] ?? [];
@@ -94,7 +95,6 @@ function findings(array $status): array {
   if (($counters['corrupt_records'] ?? 0) > 0) $say('warning', "$counters[corrupt_records] items under our keys were no records.", 'Another program or version writes to the nodes: see docs/security.md.');
   if (($counters['lock_timeouts'] ?? 0) > 0) $say('warning', "$counters[lock_timeouts] requests gave up waiting for their session.", 'Find the slow request that holds it, and close the session early there.');
   return $found;
-    if (($node['evicted'] ?? 0) > 0) $say('warning', "Node $name ($node[address]) has thrown away $node[evicted] items for want of memory: users were logged out." . (isset($node['limit_bytes']) ? '' : ' It tells no number: this is what a sample has shown.'), "Give memcached more memory (-m) on all nodes, or shorten session.gc_maxlifetime.");
 }
 
 // -- The other servers -------------------------------------------------------------------------------------------------
@@ -242,6 +242,15 @@ function numbers_html(string $server, array $status): string {
   return "$html</ul>";
 }
 
+function warnings_html(array $warnings): string {
+  if ($warnings === []) return '';
+  $html = '<h3>Warnings of the last hour</h3><div class="wide"><table><tr><th scope="col">Last<th scope="col">Times<th scope="col">What</tr>';
+  foreach (array_filter($warnings, 'is_array') as $warning) {
+    $html .= sprintf('<tr><td>%s<td>%s<td>%s</tr>', e(gmdate('H:i:s', (int) ($warning['time'] ?? 0)) . ' UTC'), e($warning['times'] ?? 0), e($warning['text'] ?? ''));
+  }
+  return "$html</table></div><p>What this server has told PHP's log and scripts. docs/operations.md explains each code in brackets.</p>";
+}
+
 function server_html(string $name, array $report): string {
   if (isset($report['error'])) return sprintf('<section class="critical"><h2>%s</h2><p class="finding critical"><b>No status: %s.</b> Look whether PHP runs there.</p></section>', e($name), e($report['error']));
   $status = $report['status'];
@@ -252,7 +261,7 @@ function server_html(string $name, array $report): string {
   foreach ($findings as $finding) {
     $html .= sprintf('<p class="finding %s"><b>%s</b> %s</p>', $finding[0] === 'critical' ? 'critical' : 'warning', e($finding[1] ?? ''), e($finding[2] ?? ''));
   }
-  return $html . nodes_html($status) . numbers_html($name, $status) . '</section>';
+  return $html . nodes_html($status) . warnings_html(is_array($status['warnings'] ?? null) ? $status['warnings'] : []) . numbers_html($name, $status) . '</section>';
 }
 
 function servers_html(array $reports): string {
@@ -359,6 +368,11 @@ function answer(array $options): void {
     echo json_encode(own_report(), JSON_PRETTY_PRINT | JSON_UNESCAPED_SLASHES | JSON_INVALID_UTF8_SUBSTITUTE), "\n";
     return;
   }
+  if ($format === 'examine') {
+    header('Content-Type: application/json');
+    echo json_encode(examined($_GET), JSON_UNESCAPED_SLASHES | JSON_INVALID_UTF8_SUBSTITUTE), "\n";
+    return;
+  }
   if ($format === 'metrics') {
     header('Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8');
     echo \clustered_session_metrics();
@@ -368,11 +382,6 @@ function answer(array $options): void {
   $report = own_report();
   $name = ($report['status']['server_id'] ?? '') ?: 'this server';
   // The server that answers asks itself no question: all its workers may be busy with this page.
-  if ($format === 'examine') {
-    header('Content-Type: application/json');
-    echo json_encode(examined($_GET), JSON_UNESCAPED_SLASHES | JSON_INVALID_UTF8_SUBSTITUTE), "\n";
-    return;
-  }
   $reports = $servers ? ask_servers(array_diff_key($servers, [$name => true])) : [];
   if (!$servers || isset($servers[$name])) $reports = array_replace($servers, $reports, [$name => $report]);
   $html = servers_html($reports);

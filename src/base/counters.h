@@ -70,6 +70,7 @@ struct Counters {
   CLUSTERED_SESSION_COUNTERS(X)
 #undef X
   TimeHistogram lock_wait;     // of session locks that had to wait, whether or not they came by it
+  TimeHistogram merge;         // of branches, key by key
   SizeHistogram session_size;  // bytes of the payloads that were written
 };
 

@@ -20,6 +20,7 @@
  *   memory: array{bytes: int, payload_bytes: int, payload_used: int, entries: int, entries_max: int, unreplicated: int, busy_parts: int},
  *   node_table: array{used: int, capacity: int},
  *   flush: array{pending: bool, longest_lag_ms: float},
+ *   warnings: list<array{time: int, times: int, text: string}>,
  *   repair: array{whole: bool, missing: array<string, array{copies: int, tombstones: int}>, repaired: array{copies: int, tombstones: int}, since: int},
  *   locks: array{held: int, waiting: int, capacity: int, longest_wait_ms: float}
  * }
@@ -42,7 +43,6 @@ function clustered_session_metrics(): string {}
 function clustered_session_inspect(string $id): array {}
 
 /**
-/**
  * How the nodes hold some of the sessions that this server has copies of; names none of them. From `cursor` on, which is
  * 0 or a `next`; about `limit` of them, 1 to 10000. With `ask_nodes` false no node is asked. Changes nothing. Throws an
  * Error if session.save_path cannot be used.
@@ -55,6 +55,7 @@ function clustered_session_inspect(string $id): array {}
  */
 function clustered_session_examine(int $cursor = 0, int $limit = 1000, bool $ask_nodes = true): array {}
 
+/**
  * A line for the file that clustered_session.key_file names: `name`, a space and 32 random bytes in base64. Nothing keeps
  * it.
  */

@@ -13,6 +13,7 @@
 using clustered_session::Histogram;
 using clustered_session::LocalStore;
 using clustered_session::NodeHealth;
+using clustered_session::PoolNews;
 using clustered_session::RepairView;
 using clustered_session::SessionContext;
 using clustered_session::SessionLocks;
@@ -145,7 +146,6 @@ void ShowNodes(Exposition* to, const SessionContext& context) {
   });
 }
 
-// Asks no node, unlike the status: a scrape waits for no network.
 // What nodes have told of their memory; nothing of a node that tells none.
 void ShowRooms(Exposition* to, const SessionContext& context) {
   const auto each = [&](zend_long RoomFacts::*figure) {
@@ -165,6 +165,7 @@ void ShowRooms(Exposition* to, const SessionContext& context) {
   each(&RoomFacts::limit);
 }
 
+// Asks no node, unlike the status: a scrape waits for no network.
 void ShowPool(Exposition* to, const SessionContext* context) {
   to->One("pool_usable", "gauge", "1 if session.save_path can be used; PHP's log says why not.", context != nullptr);
   if (context == nullptr) return;
@@ -173,8 +174,14 @@ void ShowPool(Exposition* to, const SessionContext* context) {
   const zend_long alone_for_ms = php_clustered_session_alone_for_ms(context);
   to->One("alone", "gauge", "1 if no node can be asked: changes exist on this server only.", alone_for_ms >= 0);
   ShowNodes(to, *context);
-  if (context->nodes->empty()) return;
   ShowRooms(to, *context);
+  if (context->nodes->empty()) return;
+  const clustered_session::TimePoint now = php_clustered_session_clock()->Now();
+  const PoolNews* news = context->shared->news.ViewOf(context->pool, context->pool_hash);
+  to->Family("news_age_seconds", "gauge", "Time since other servers' news were read; missing while nobody needs them.");
+  if (news != nullptr && news->Wanted(now) && news->looked_at_ns.load() != 0) {
+    to->Sample(std::max(0.0, static_cast<double>(clustered_session::ToNanos(now) - news->looked_at_ns.load()) / 1e9));
+  }
   RepairView* view = context->shared->repair.ViewOf(context->pool, context->pool_hash);
   to->One("repair_whole", "gauge", "1 if every node held all of this server's sessions when that was last looked at.",
           view != nullptr && view->whole.load() != 0);
@@ -212,6 +219,8 @@ void ShowCounters(Exposition* to, const clustered_session::Counters& counters) {
 #undef X
   to->Family("lock_wait_seconds", "histogram", "Time of the requests that had to wait for a session lock.");
   to->Distribution(counters.lock_wait, 1e6);
+  to->Family("merge_seconds", "histogram", "Time that putting together two branches of a session took, key by key.");
+  to->Distribution(counters.merge, 1e6);
   to->Family("session_size_bytes", "histogram", "Size of the sessions that were written, as PHP serialized them.");
   to->Distribution(counters.session_size, 1);
 }

@@ -37,6 +37,8 @@ static PHP_GINIT_FUNCTION(clustered_session) {
   clustered_session_globals->sent_affinity = new SentAffinity();
   clustered_session_globals->metrics = new std::string();
   clustered_session_globals->inspected = new std::vector<clustered_session::NodeHolding>();
+  clustered_session_globals->recent = new std::vector<clustered_session::SharedEventLog::Recent>();
+  clustered_session_globals->examined = new clustered_session::Examination();
 }
 
 static PHP_GSHUTDOWN_FUNCTION(clustered_session) {
@@ -46,6 +48,8 @@ static PHP_GSHUTDOWN_FUNCTION(clustered_session) {
   delete clustered_session_globals->sent_affinity;
   delete clustered_session_globals->metrics;
   delete clustered_session_globals->inspected;
+  delete clustered_session_globals->examined;
+  delete clustered_session_globals->recent;
   delete clustered_session_globals->worker;
   delete clustered_session_globals->notices;
   delete clustered_session_globals->settings;
@@ -98,6 +102,8 @@ static ZEND_MODULE_POST_ZEND_DEACTIVATE_D(clustered_session) {
     CSG(shown)->reset();
     std::string().swap(*CSG(metrics));
     CSG(inspected)->clear();
+    CSG(recent)->clear();
+    *CSG(examined) = clustered_session::Examination();
     *CSG(sent_affinity) = SentAffinity();
   });
   php_clustered_session_log_warnings();  // no script is left to warn

@@ -66,6 +66,8 @@ std::vector<clustered_session::Notice>* notices;
 std::shared_ptr<const clustered_session::SessionContext>* shown;  // by clustered_session_status() and phpinfo() last
 std::string* metrics;                                             // the text of clustered_session_metrics()
 std::vector<clustered_session::NodeHolding>* inspected;           // by clustered_session_inspect() last
+clustered_session::Examination* examined;                         // by clustered_session_examine() last
+std::vector<clustered_session::SharedEventLog::Recent>* recent;   // by clustered_session_status() last
 char message[PHP_CLUSTERED_SESSION_MESSAGE_MAX];                  // one line for the second phase
 ZEND_END_MODULE_GLOBALS(clustered_session)
 
@@ -104,12 +106,13 @@ PHP_FUNCTION(clustered_session_new_key);
 PHP_FUNCTION(clustered_session_status);
 PHP_FUNCTION(clustered_session_metrics);  // metrics.cc
 PHP_FUNCTION(clustered_session_inspect);  // inspect.cc
+PHP_FUNCTION(clustered_session_examine);  // inspect.cc
 PHP_MINFO_FUNCTION(clustered_session);
 
-PHP_FUNCTION(clustered_session_examine);  // inspect.cc
 // notices.cc
 void php_clustered_session_keep_message(const std::string& text) noexcept;
 void php_clustered_session_keep_notices(clustered_session::Session* session) noexcept;
+void php_clustered_session_warn();  // warns the script of what `message` says; it is among the status's recent lines
 // One line for the log, which *told has seen; in shared memory, so that one worker of a server says it.
 void php_clustered_session_log_once(std::atomic<uint32_t>* told, const char* text) noexcept;
 void php_clustered_session_log_warnings() noexcept;  // what waits for a script goes to the log

@@ -41,6 +41,13 @@ static void LogEvent(const std::string& text) {
   Events()->Add(php_clustered_session_log_id(), php_clustered_session_clock()->Now(), text);
 }
 
+static void NoteWarning() noexcept {
+  if (php_clustered_session_made_store() == nullptr) return;
+  Guarded([] {
+    Events()->NoteWarning(php_clustered_session_log_id(), php_clustered_session_clock()->Now(), CSG(message));
+  });
+}
+
 void php_clustered_session_keep_message(const std::string& text) noexcept {
   const size_t size = text.size() < sizeof CSG(message) ? text.size() : sizeof CSG(message) - 1;
   memcpy(CSG(message), text.data(), size);
@@ -110,8 +117,13 @@ void php_clustered_session_emit_events() {
   while (NextEvent()) php_clustered_session_log("%s", CSG(message));
 }
 
+void php_clustered_session_warn() {
+  NoteWarning();
+  php_error_docref(nullptr, E_WARNING, "%s", CSG(message));
+}
+
 // The events first: a warning's handler may not return.
 void php_clustered_session_emit_notices() {
   php_clustered_session_emit_events();
-  while (NextWarning()) php_error_docref(nullptr, E_WARNING, "%s", CSG(message));
+  while (NextWarning()) php_clustered_session_warn();
 }

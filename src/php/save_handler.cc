@@ -210,7 +210,7 @@ PS_OPEN_FUNC(clustered) {
   (void)session_name;
   bool id_refused = false;
   if (!Open(mod_data, path, &id_refused)) {
-    php_error_docref(nullptr, E_WARNING, "%s", CSG(message));
+    php_clustered_session_warn();
     return FAILURE;
   }
   // PHP makes a new ID where there is none: also without strict mode, nobody starts a session under an ID of his own.
@@ -247,7 +247,7 @@ PS_READ_FUNC(clustered) {
   ReadOutcome outcome;
   Read(state, View(key), Lifetime(maxlifetime), &payload, &outcome);
   if (!outcome.ok) {
-    php_error_docref(nullptr, E_WARNING, "%s", CSG(message));
+    php_clustered_session_warn();
     php_clustered_session_emit_notices();
     return FAILURE;
   }
@@ -274,7 +274,7 @@ PS_WRITE_FUNC(clustered) {
   const bool empty = NothingInSession();
   const bool ok =
       Run(state, [&](Session& session) { return session.Write(View(key), View(val), Lifetime(maxlifetime), empty); });
-  if (!ok) php_error_docref(nullptr, E_WARNING, "%s", CSG(message));
+  if (!ok) php_clustered_session_warn();
   php_clustered_session_emit_notices();
   return ok ? SUCCESS : FAILURE;
 }
@@ -290,7 +290,7 @@ PS_UPDATE_TIMESTAMP_FUNC(clustered) {
   const bool ok = Run(state, [&](Session& session) {
     return session.UpdateTimestamp(View(key), View(val), Lifetime(maxlifetime), compared);
   });
-  if (!ok) php_error_docref(nullptr, E_WARNING, "%s", CSG(message));
+  if (!ok) php_clustered_session_warn();
   php_clustered_session_emit_notices();
   return ok ? SUCCESS : FAILURE;
 }
@@ -313,7 +313,7 @@ PS_DESTROY_FUNC(clustered) {
     session.DestroyLater(View(key), lifetime_s);
     return Status::Ok();
   });
-  if (!ok) php_error_docref(nullptr, E_WARNING, "%s", CSG(message));
+  if (!ok) php_clustered_session_warn();
   php_clustered_session_emit_notices();
   return ok ? SUCCESS : FAILURE;
 }

@@ -59,6 +59,25 @@ bool Whole(const SessionContext* context, const LocalStore::Usage& usage) {
   return whole;
 }
 
+// Of the last hour, the latest first. Read in the first phase into the globals: what builds the array may longjmp.
+void AddWarnings(zval* to, LocalStore* store) {
+  array_init(to);
+  const clustered_session::TimePoint now = php_clustered_session_clock()->Now();
+  Guarded([&] {
+    auto* shared = static_cast<clustered_session::SharedState*>(store->Extra());
+    *CSG(recent) = shared->events.RecentLines(php_clustered_session_log_id(), now - std::chrono::hours(1));
+  });
+  for (const clustered_session::SharedEventLog::Recent& recent : *CSG(recent)) {
+    const int64_t ago_ns = clustered_session::ToNanos(now) - clustered_session::ToNanos(recent.at);
+    zval line;
+    array_init(&line);
+    add_assoc_long(&line, "time", static_cast<zend_long>(time(nullptr) - ago_ns / 1'000'000'000));
+    add_assoc_long(&line, "times", recent.times);
+    add_assoc_stringl(&line, "text", recent.text.data(), recent.text.size());
+    add_next_index_zval(to, &line);
+  }
+}
+
 void AddRepair(zval* to, const SessionContext* context, const LocalStore::Usage& usage) {
   array_init(to);
   const bool whole = Whole(context, usage);
@@ -146,6 +165,10 @@ PHP_FUNCTION(clustered_session_status) {
   add_assoc_double(&flush, "longest_lag_ms",
                    static_cast<double>(shared->longest_lag_ns.load(std::memory_order_relaxed)) / 1e6);
   add_assoc_zval(return_value, "flush", &flush);
+
+  zval warnings;
+  AddWarnings(&warnings, store);
+  add_assoc_zval(return_value, "warnings", &warnings);
 
   zval repair;
   AddRepair(&repair, context, usage);

@@ -17,7 +17,9 @@ std::optional<std::string> ResolveConflict(const SessionContext& context, std::s
     case ConflictRule::kMerge:
       break;
   }
+  const TimePoint began = context.clock->Now();
   Result<MergeOutcome> merge = MergePayloads(context.settings.format, base, mine, theirs);
+  AddTime(&counters.merge, context.clock->Now() - began);
   if (!merge.ok()) {
     counters.merge_collisions.Add();
     return std::nullopt;

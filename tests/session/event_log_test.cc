@@ -93,6 +93,41 @@ TEST_CASE_METHOD(EventLogFixture, "A line that is too long is cut", "[session]")
   CHECK(Next(&*events) == std::string(SharedEventLog::kTextMax, 'x'));
   events->Add(kLog, At(1), "");
   CHECK(Next(&*events) == "nothing");
+  const std::string code = " [CS-NODE-DOWN]";
+  events->Add(kLog, At(1), std::string(1000, 'x') + code);
+  CHECK(Next(&*events) == std::string(SharedEventLog::kTextMax - code.size(), 'x') + code);
+}
+
+TEST_CASE_METHOD(EventLogFixture, "The last different lines stay, each with how often it came and when last",
+                 "[room]") {
+  events->Add(kLog, At(1), "node m11: no answer after 250 ms");
+  events->Add(kLog, At(2), "node m12: no answer after 250 ms");
+  events->NoteWarning(kLog, At(3), "session lock not free");
+  events->Add(kLog, At(4), "node m12: no answer after 9 ms");
+  events->Add(kOther, At(5), "of another pool");
+  while (events->Take(kLog)) {
+  }
+  std::vector<SharedEventLog::Recent> recent = events->RecentLines(kLog, At(0));
+  REQUIRE(recent.size() == 3);
+  CHECK(recent[0].text == "node m12: no answer after 9 ms");
+  CHECK(recent[0].times == 2);
+  CHECK(recent[0].at == At(4));
+  CHECK(recent[1].text == "session lock not free");
+  CHECK(recent[2].text == "node m11: no answer after 250 ms");
+  CHECK(recent[2].times == 1);
+  CHECK(Next(&*events) == "nothing");  // a warning is the script's
+  CHECK(events->RecentLines(kLog, At(4)).size() == 1);
+  CHECK(events->RecentLines(kLog, At(5)).empty());
+
+  for (uint32_t i = 0; i < 3 * SharedEventLog::kKept; ++i) {
+    events->NoteWarning(kLog, At(10 + i), std::string(1 + i, 'x'));
+  }
+  recent = events->RecentLines(kLog, At(0));
+  CHECK(recent.size() == SharedEventLog::kKept - 1);
+  CHECK(recent[0].text.size() == 3 * SharedEventLog::kKept);
+  CHECK(events->RecentLines(kOther, At(0)).size() == 1);  // another pool's stays
+  events->NoteWarning(9, At(500), "new");
+  CHECK(events->RecentLines(9, At(0)).size() == 1);
 }
 
 }  // namespace

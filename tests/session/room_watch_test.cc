@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "src/session/node_memory.h"
 #include "src/session/session.h"
 #include "src/session/shared_state.h"
 #include "tests/session/cluster_fixture.h"
