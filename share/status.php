@@ -82,7 +82,9 @@ function findings(array $status): array {
   if (($status['mode'] ?? '') === 'single-server') $say('warning', 'Sessions live on this server only: session.save_path is empty.', 'Name the memcached nodes in session.save_path.');
   if (!empty($status['alone'])) $say('critical', 'No node can be asked for ' . round($status['alone_for_ms'] / 1000) . ' s: changes exist on this server only.', 'Do not restart PHP here. Bring a node back, or the network to the nodes.');
   foreach ($status['nodes'] ?? [] as $name => $node) {
-    if ($node['state'] === 'down') $say('warning', "Node $name ($node[address]) does not answer; other nodes stand in.", "Check that memcached runs there and that its port is open to this server. PHP's log says why it fails.");
+    if ($node['state'] === 'down') $say('warning', "Node $name ($node[address]) does not answer" . (empty($status['alone']) ? '; other nodes stand in.' : '.'), "Check that memcached runs there and that its port is open to this server. PHP's log says why it fails.");
+    $lacks = array_sum($status['repair']['missing'][$name] ?? []);
+    if ($lacks > 0 && $node['state'] === 'up') $say('warning', "Node $name ($node[address]) lacks $lacks records, which are being brought there.", 'Restart no other node before this is 0. If it stays, see clustered_session.repair_rate and PHP\'s log.');
     if (($node['evicted'] ?? 0) > 0) $say('warning', "Node $name ($node[address]) has thrown away $node[evicted] items for want of memory: users were logged out." . (isset($node['limit_bytes']) ? '' : ' It tells no number: this is what a sample has shown.'), "Give memcached more memory (-m) on all nodes, or shorten session.gc_maxlifetime.");
     if ($node['state'] === 'full') $say('warning', "Node $name ($node[address]) takes no new connections.", "Raise memcached's -c above the number of PHP workers of all web servers.");
   }
@@ -200,7 +202,7 @@ function figure(string $label, mixed $value, string $sentence, ?string $key = nu
 
 function nodes_html(array $status): string {
   if (empty($status['nodes'])) return '';
-  $html = '<h3>Nodes</h3><div class="wide"><table><tr><th scope="col">Node<th scope="col">State<th scope="col">Operations<th scope="col">Failed<th scope="col">Lacks<th scope="col">Memory<th scope="col">Thrown away</tr>';
+  $html = '<h3>Nodes</h3><div class="wide" tabindex="0" role="region" aria-label="Nodes"><table><tr><th scope="col">Node<th scope="col">State<th scope="col">Operations<th scope="col">Failed<th scope="col">Lacks<th scope="col">Memory<th scope="col">Thrown away</tr>';
   foreach ($status['nodes'] as $name => $node) {
     $missing = $status['repair']['missing'][$name] ?? [];
     $html .= sprintf('<tr><th scope="row">%s <small>%s</small><td class="state %s">%s<td>%s<td>%s<td>%s<td>%s<td>%s</tr>', e($name), e($node['address']),
@@ -244,7 +246,7 @@ function numbers_html(string $server, array $status): string {
 
 function warnings_html(array $warnings): string {
   if ($warnings === []) return '';
-  $html = '<h3>Warnings of the last hour</h3><div class="wide"><table><tr><th scope="col">Last<th scope="col">Times<th scope="col">What</tr>';
+  $html = '<h3>Warnings of the last hour</h3><div class="wide" tabindex="0" role="region" aria-label="Warnings"><table><tr><th scope="col">Last<th scope="col">Times<th scope="col">What</tr>';
   foreach (array_filter($warnings, 'is_array') as $warning) {
     $html .= sprintf('<tr><td>%s<td>%s<td>%s</tr>', e(gmdate('H:i:s', (int) ($warning['time'] ?? 0)) . ' UTC'), e($warning['times'] ?? 0), e($warning['text'] ?? ''));
   }
@@ -298,7 +300,7 @@ section.warning { border-top-color: var(--warning) } section.critical { border-t
 h1 { font-size: 1.3rem; margin: 0 0 1rem } h2 { font-size: 1.15rem; margin: .5rem 0 } h3 { font-size: 1rem; margin: 1.2rem 0 .4rem }
 small, p { color: var(--soft) } small { font-weight: normal }
 .finding { margin: .3rem 0 } .finding b { color: var(--ok) } .finding.warning b { color: var(--warning) } .finding.critical b { color: var(--critical) }
-.wide { overflow-x: auto } table { border-collapse: collapse; width: 100% } th, td { padding: .25rem .5rem .25rem 0; text-align: left; border-bottom: 1px solid var(--line); font-variant-numeric: tabular-nums } th small { display: block }
+.wide { overflow-x: auto } .wide:focus-visible { outline: 2px solid var(--a) } table { border-collapse: collapse; width: 100% } th, td { padding: .25rem .5rem .25rem 0; text-align: left; border-bottom: 1px solid var(--line); font-variant-numeric: tabular-nums } th small { display: block }
 .state { color: var(--ok); font-weight: bold } .state.down { color: var(--critical) } .state.full { color: var(--warning) } .state.untried { color: var(--soft) }
 ul { list-style: none; margin: .5rem 0 0; padding: 0; display: grid; gap: .6rem 1rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)) }
 li small { display: block; line-height: 1.3 } .value { font-variant-numeric: tabular-nums } li.bad .value { color: var(--warning); font-weight: bold }
