@@ -67,3 +67,37 @@ form_value() {
       }
     }' "$run_folder/page" "$1"
 }
+
+# prepare_wiki: DokuWiki below /wiki/ of the web servers, with the users ada and bob and two pages. Fails where its packages
+# cannot be had.
+prepare_wiki() {
+  local wiki data
+  unpack_packages dokuwiki libjs-jquery libjs-jquery-cookie libjs-jquery-ui libphp-simplepie php-geshi php-phpseclib ||
+    return
+  wiki=$debian/usr/share/dokuwiki
+  data=$debian/var/lib/dokuwiki
+  sed -i "s#\\\$vendorDir \. '$debian#'$debian#" "$wiki"/vendor/composer/autoload_*.php
+  front_port=${front_port:-$(free_ports 1)}
+  cat >"$debian/etc/dokuwiki/local.php" <<END
+<?php
+\$conf['useacl'] = 1;
+\$conf['breadcrumbs'] = 10;
+\$conf['securecookie'] = 0;
+\$conf['baseurl'] = 'http://127.0.0.1:$front_port';
+END
+  mkdir -p "$data/acl" "$data/data/pages"
+  printf '* @ALL 1\n* @user 8\n' >"$data/acl/acl.auth.php"
+  # shellcheck disable=SC2016
+  php -n -r 'foreach (["ada", "bob"] as $user)
+    echo "$user:", password_hash("secret of $user", PASSWORD_BCRYPT), ":$user:$user@example.org:user\n";' \
+    >"$data/acl/users.auth.php"
+  printf '====== Start ======\n' >"$data/data/pages/start.txt"
+  printf '====== Tea ======\n' >"$data/data/pages/tea.txt"
+  [[ -z $worker_user ]] || chown -R "$worker_user" "$data"
+  ln -s "$wiki" "$run_folder/app/wiki"
+}
+
+# The pages that DokuWiki says were seen in this session, in $run_folder/page.
+wiki_trace() {
+  grep -oE 'class="breadcrumbs" title="[^"]*"' "$run_folder/page" | sed -E 's/.*title="(.*)"/\1/' | paste -sd' '
+}
