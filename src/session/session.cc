@@ -71,8 +71,9 @@ Result<bool> Session::Validate(std::string_view id, uint32_t lifetime_s) {
 // Whether this server has an entry of the session. Asks no node and takes no lock.
 bool Session::LooksAlive(std::string_view id) const {
   Entry entry;
-  const SessionKey& key = SessionAddress(open_.context, id).local_key();
-  return open_.context.store->Lookup(key, open_.Now(), &entry, nullptr) && (entry.flags & kEntryTombstone) == 0;
+  const SessionAddress address(open_.context, id);
+  return open_.context.store->Lookup(address.local_key(), open_.Now(), &entry, nullptr) &&
+         (entry.flags & kEntryTombstone) == 0;
 }
 
 Result<std::string_view> Session::Read(std::string_view id, uint32_t lifetime_s) {
