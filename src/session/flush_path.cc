@@ -29,6 +29,8 @@ FlushOutcome Write(OpenScope* open, LoadedSession* loaded, TimePoint now) {
     loaded->lifetime_s = static_cast<uint32_t>(std::max<int64_t>(left_s, 1));
     const Status status = Committer(open, loaded).CommitToNodes(loaded->image.payload());
     if (!status.ok()) {
+      // What only other servers can read gives way sooner or later; until then nothing of this may be evicted.
+      if (status.error().code() == ErrorCode::kUnavailable) return FlushOutcome::kNoNode;
       GiveUpReplication(open, loaded, status.error());
       outcome = FlushOutcome::kGone;
     }

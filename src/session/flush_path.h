@@ -16,7 +16,7 @@ enum class FlushOutcome : uint8_t {
   kWritten,
   kGone,    // written by somebody else, expired or destroyed meanwhile; or no node takes it, with a notice
   kBusy,    // a request has it, and will write it
-  kNoNode,  // no node answers
+  kNoNode,  // no node takes it now: none answers, or one holds what only other servers can read
 };
 
 // `pool` is the number that the entry was listed with, and the context's; an entry of another one by now is left alone.

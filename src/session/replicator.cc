@@ -55,7 +55,10 @@ WriteOutcome Replicator::Write(const Record& record, const WriteBase& base, uint
       deadline = context_.clock->Now() + context_.settings.operation_timeout;
     }
   }
-  if (contests_.empty()) RemoveLeftovers(copies, deadline);
+  if (contests_.empty()) {
+    RemoveLeftovers(copies, deadline);
+    RemoveFromTooSmall(deadline);
+  }
   for (uint32_t node = 0; node < states_.size(); ++node) {
     if (states_[node] == NodeState::kHolds) outcome_.holders.push_back(node);
   }
@@ -73,9 +76,11 @@ std::vector<NodeSet::WriteTarget> Replicator::ChooseTargets(uint32_t copies) con
   uint32_t chosen = 0;
   for (const uint32_t node : items_->placement) {
     if (chosen == copies) break;
-    if (states_[node] == NodeState::kFailed || !context_.nodes->WorthAsking(node)) continue;
+    const NodeState state = states_[node];
+    const bool out = state == NodeState::kFailed || state == NodeState::kTooSmall;
+    if (out || !context_.nodes->WorthAsking(node)) continue;
     ++chosen;
-    if (states_[node] == NodeState::kOpen) targets.push_back({node, items_->tokens[node]});
+    if (state == NodeState::kOpen) targets.push_back({node, items_->tokens[node]});
   }
   return targets;
 }
@@ -92,15 +97,18 @@ bool Replicator::AskFailingNodes(TimePoint deadline) const {
 }
 
 // Whether this write is on no node yet, and some node answered. Left to this server alone, it would become a branch of
-// what others write meanwhile, with no base that is known: a merge could not tell then who changed what.
+// what others write meanwhile, with no base that is known: a merge could not tell then who changed what. Of a
+// tombstone, whether any node has answered with something else: that is what has ended.
 bool Replicator::WorthMoreTime(const std::vector<NodeSet::WriteTarget>& targets) const {
-  if (std::count(states_.begin(), states_.end(), NodeState::kHolds) != 0) return false;
+  const bool on_none = std::count(states_.begin(), states_.end(), NodeState::kHolds) == 0;
+  if (!on_none && !record_.tombstone()) return false;
   return std::any_of(targets.begin(), targets.end(),
                      [this](const auto& target) { return states_[target.node] == NodeState::kOpen; });
 }
 
 void Replicator::HandleReply(uint32_t node, NodeReply reply) {
-  items_->tokens[node] = reply.token;
+  const bool sent = reply.status != NodeStatus::kTooLarge;
+  if (sent) items_->tokens[node] = reply.token;
   switch (reply.status) {
     case NodeStatus::kStored:
       states_[node] = NodeState::kHolds;
@@ -113,7 +121,7 @@ void Replicator::HandleReply(uint32_t node, NodeReply reply) {
       outcome_.too_large = true;
       outcome_.size_max = reply.size_max;
       outcome_.size_max_node = context_.nodes->member(node).node->name();
-      states_[node] = NodeState::kFailed;
+      states_[node] = NodeState::kTooSmall;
       return;
     case NodeStatus::kRefused:
       notices_->push_back({false, context_.nodes->Label(node) + ": refused to store a session of " +
@@ -291,12 +299,43 @@ void Replicator::RemoveLeftovers(uint32_t copies, TimePoint deadline) {
       std::all_of(placement.begin(), proper, [this](uint32_t node) { return states_[node] == NodeState::kHolds; });
   outcome_.on_first = all_hold;
   if (!all_hold || HasFault(ProtocolFault::kLeftoversStay)) return;
-  for (auto node = proper; node != placement.end(); ++node) {
-    NodeToken& token = items_->tokens[*node];
-    if (!token.known() || !items_->has_session[*node]) continue;
-    context_.nodes->Release(*node, items_->key, token, deadline);
-    token = NodeToken();
+  for (auto node = proper; node != placement.end(); ++node) RemoveFrom(*node, deadline);
+}
+
+// What a node holds that is too small for this write is older, and would be shown by who asks that node and not those
+// that have this write. The older one goes once one has; what it told of ends stays, as a tombstone.
+void Replicator::RemoveFromTooSmall(TimePoint deadline) {
+  if (std::count(states_.begin(), states_.end(), NodeState::kHolds) == 0) return;
+  std::vector<NodeSet::WriteTarget> targets;
+  for (uint32_t node = 0; node < states_.size(); ++node) {
+    if (states_[node] != NodeState::kTooSmall || !items_->tokens[node].known() || !items_->has_session[node]) continue;
+    targets.push_back({node, items_->tokens[node]});
   }
+  if (record_.ancestry.ended.empty() || record_.tombstone()) {
+    for (const NodeSet::WriteTarget& target : targets) RemoveFrom(target.node, deadline);
+    return;
+  }
+  Record end;
+  end.epoch = record_.epoch;
+  end.home_node = record_.home_node;
+  end.ancestry.tombstone = true;
+  end.ancestry.ended = record_.ancestry.ended;
+  end.ancestry.lifetime_max_s = record_.ancestry.lifetime_max_s;
+  const std::string bytes = context_.codec.Encode(&end, items_->key);
+  std::vector<NodeReply> replies =
+      context_.nodes->WriteAll(targets, items_->key, bytes, TimeToLiveOf(end), deadline, MarkOf(end));
+  for (size_t i = 0; i < targets.size(); ++i) {
+    items_->tokens[targets[i].node] = replies[i].token;
+    items_->has_session[targets[i].node] = false;
+  }
+}
+
+// A session's record, if it still is what this server has seen there. The answer is not waited for.
+void Replicator::RemoveFrom(uint32_t node, TimePoint deadline) {
+  NodeToken& token = items_->tokens[node];
+  if (!token.known() || !items_->has_session[node]) return;
+  context_.nodes->Release(node, items_->key, token, deadline);
+  token = NodeToken();
 }
 
 }  // namespace clustered_session

@@ -61,7 +61,7 @@ class Replicator {
   WriteOutcome Write(const Record& record, const WriteBase& base, uint32_t copies, TimePoint deadline);
 
  private:
-  enum class NodeState : uint8_t { kOpen, kHolds, kFailed };
+  enum class NodeState : uint8_t { kOpen, kHolds, kFailed, kTooSmall };
 
   std::vector<NodeSet::WriteTarget> ChooseTargets(uint32_t copies) const;
   bool AskFailingNodes(TimePoint deadline) const;
@@ -75,6 +75,8 @@ class Replicator {
   void MergeWith(const Record& theirs);
   void Retract(TimePoint deadline);
   void RemoveLeftovers(uint32_t copies, TimePoint deadline);
+  void RemoveFromTooSmall(TimePoint deadline);
+  void RemoveFrom(uint32_t node, TimePoint deadline);
   uint32_t MarkOf(const Record& record) const { return context_.codec.MarkOf(record.ancestry.fingerprint); }
 
   const SessionContext& context_;

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <string>
 
+#include "src/session/flusher.h"
 #include "tests/session/cluster_fixture.h"
 
 using namespace clustered_session;
@@ -81,4 +82,25 @@ TEST_CASE_METHOD(LaterFormatFixture, "One node's record of a later format does n
   const Result<std::string> read = request.Start();
   REQUIRE(read.ok());
   CHECK(*read == "o|i:1;");
+}
+
+TEST_CASE_METHOD(LaterFormatFixture, "What waits for its nodes beside a record of a later format waits on",
+                 "[session]") {
+  Browser here = browser;
+  for (FakeMemcached* node : nodes) node->set_down(true);
+  {
+    Request request(&a, &here);
+    REQUIRE(request.Start().ok());
+    REQUIRE(request.Finish("cart|i:8;").ok());
+  }
+  for (FakeMemcached* node : nodes) node->set_down(node->Find(key) == nullptr);
+  clock.Advance(std::chrono::seconds(3));
+  Flusher flusher(&a.store(), &clock, [this](uint8_t) { return Borrow(a.context()); });
+  const auto flush = [&] { return flusher.Run(100, clock.Now() + std::chrono::seconds(1)); };
+  CHECK(flush().no_node == 1);
+  CHECK(a.store().UnreplicatedCount() == 1);
+  CHECK(LaterRecords() == 2);
+  for (FakeMemcached* node : nodes) node->RestartEmpty();  // as when they have expired
+  CHECK(flush().written == 1);
+  View(&b, "cart|i:8;");
 }

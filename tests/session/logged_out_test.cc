@@ -163,3 +163,12 @@ TEST_CASE_METHOD(LoggedOutFixture, "Whoever asks for a session that has ended te
   }
   for (FakeMemcached* placed : Placed(id)) CHECK(HeldBy(placed, id) == "destroyed");
 }
+
+TEST_CASE_METHOD(LoggedOutFixture, "A node that hangs does not keep a logout from one that answers", "[session]") {
+  const size_t hangs = GENERATE(0u, 1u);
+  FakeMemcached* const answers = Placed(id)[1 - hangs];
+  Placed(id)[hangs]->set_hung(&clock);
+  DestroyUnread(&b);
+  CHECK(HeldBy(answers, id) == "destroyed");  // it held the session, and the third one, which took the end at once, not
+  CHECK(HeldBy(Placed(id)[2], id) == "destroyed");
+}

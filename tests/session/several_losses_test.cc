@@ -125,3 +125,33 @@ TEST_CASE_METHOD(LossesFixture, "An end stays on the node behind the copies whil
   CHECK(HeldBy(placed[1], id) == "n|i:2;");
   CHECK(HeldBy(placed[2], id) == "destroyed");
 }
+
+TEST_CASE_METHOD(LossesFixture, "A node too small for what a session has become keeps nothing older of it",
+                 "[session]") {
+  const bool anew = GENERATE(false, true);  // under an ID that has ended before
+  if (anew) {
+    Request request(&a, &browser);
+    REQUIRE(request.Start().ok());
+    REQUIRE(request.Destroy().ok());
+    request.End();
+    Serve(&a, "", "n|i:1;");
+  }
+  View(&b, "n|i:1;");
+  for (size_t i = 0; i < 2; ++i) placed[i]->set_item_size_max(1000);
+  const std::string larger = "n|s:3000:\"" + std::string(3000, 'x') + "\";";
+  Serve(&a, "n|i:1;", larger);
+  CHECK(HeldBy(placed[0], id) == (anew ? "destroyed" : "nothing"));  // of the life before
+  CHECK(HeldBy(placed[1], id) == (anew ? "destroyed" : "nothing"));
+  CHECK(HeldBy(placed[2], id) == larger);
+  View(&b, larger);  // although its copy is of before
+}
+
+TEST_CASE_METHOD(LossesFixture, "Where no node takes what a session has become, the one before stays", "[session]") {
+  for (FakeMemcached* node : nodes) node->set_item_size_max(1000);
+  Request request(&a, &browser);
+  REQUIRE(request.Start().ok());
+  CHECK_FALSE(request.Finish("n|s:3000:\"" + std::string(3000, 'x') + "\";").ok());
+  request.End();
+  CHECK(HeldBy(placed[0], id) == "n|i:1;");
+  CHECK(HeldBy(placed[1], id) == "n|i:1;");
+}
