@@ -37,9 +37,9 @@ bool SetBreadth(const std::string& name, bool value, Breadth* breadth) {
 
 Breadth KeptBreadth() {
   Breadth breadth;
-  breadth.destructions = breadth.regenerations = breadth.lifetimes = true;
+  breadth.destructions = breadth.unread = breadth.regenerations = breadth.lifetimes = true;
   breadth.node_evictions = breadth.entry_evictions = breadth.forgetful = breadth.node_clocks = true;
-  breadth.lists = breadth.leftovers = breadth.restarted = true;
+  breadth.lists = breadth.later_formats = breadth.too_large = breadth.leftovers = breadth.restarted = true;
   return breadth;
 }
 

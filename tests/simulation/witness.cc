@@ -138,7 +138,7 @@ void Witness::CheckFlushed() {
       if (!key.told || key.stored || key.removed || key.undecided || key.generation < account.generation ||
           !plan_.merges())
         continue;
-      if (plan_.breadth.too_large) continue;  // perhaps no node takes it
+      if (plan_.breadth.too_large || MayRefuse(account, ErrorCode::kUnavailable)) continue;  // perhaps no node takes it
       for (int server = 0; server < world_.servers(); ++server) {
         if (world_.ProcessOf(server) != key.local_to || OverAt(account, server)) continue;
         Violated("G5: " + world_.NameOf(server) + " has not written " + name + ", although the nodes are back");
@@ -153,11 +153,12 @@ void Witness::CheckShown(const Turn& turn) {
   const std::vector<int> placed = world_.PlacedBy(turn.server, turn.session);
   for (const auto& [name, key] : account.keys) {
     const bool has = turn.shown.count(name) > 0;
-    // Several faults may leave the only copy on a node that the new list does not place the session on.
-    const bool reachable =
-        !plan_.many_faults() || std::any_of(placed.begin(), placed.end(), [&, &key = name](int node) {
-          return account.nodes[static_cast<size_t>(node)].keys.count(key) > 0;
-        });
+    // Several faults, or nodes that do not take a session of its size, may leave the only copy on a node that the new
+    // list does not place the session on.
+    const bool reachable = (!plan_.many_faults() && !plan_.breadth.too_large) ||
+                           std::any_of(placed.begin(), placed.end(), [&, &key = name](int node) {
+                             return account.nodes[static_cast<size_t>(node)].keys.count(key) > 0;
+                           });
     if (Current(account, key) && !has && reachable && !MayLose(key)) {
       Violated("G1: after healing, " + world_.NameOf(turn.server) + " does not show acknowledged " + name);
     }

@@ -161,6 +161,7 @@ class Witness {
   void JudgeEmpty(const Turn& turn, const Account& account);
   void JudgeUnasked(const Turn& turn, const Account& account);
   void JudgeLocal(const Turn& turn, const Account& account);
+  bool MayRefuse(const Account& account, ErrorCode code) const;
   void JudgeKept(const Turn& turn, const Account& account);
   void JudgeLeftovers(const Turn& turn, const Account& account);
   void JudgeSuccessor(const Turn& before, const Turn& after);

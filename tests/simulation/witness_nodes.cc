@@ -86,6 +86,11 @@ void Witness::Observe(const Cause& cause) {
       if (cause.ended != id) JudgeLostKeys(node, account, after, cause);
     }
     account.nodes = std::move(after);
+    if (cause.lossy_node >= 0 && account.kept_until) {  // what a fault has left may be older
+      TimePoint last;
+      for (const Held& held : account.nodes) last = std::max(last, held.until);
+      account.kept_until = std::min(*account.kept_until, last);
+    }
     ForgetKeys(&account, cause);
     ForgetEnds(&account, cause);
   }
@@ -137,7 +142,9 @@ void Witness::JudgeLostKeys(int node, const Account& account, const std::vector<
     if (!Current(account, found->second) || MayLose(found->second)) continue;
     const auto holders =
         std::count_if(all.begin(), all.end(), [&](const Held& held) { return held.keys.count(name) > 0; });
-    if (!after.present && holders >= plan_.copies()) continue;
+    // A node that does not take what the session has become keeps nothing older.
+    const bool too_small = plan_.breadth.too_large && holders > 0 && (!after.present || after.tombstone);
+    if (too_small || (!after.present && holders >= plan_.copies())) continue;
     Violated("G3: " + cause.what + " has silently removed " + name + " from " + world_.node(node).name());
   }
 }

@@ -77,7 +77,7 @@ bool Witness::EndsUnseen(const Account& account, const std::set<int>& answered) 
 void Witness::JudgeFailedStart(const Turn& turn, const std::string& error) {
   const Account& account = AccountOf(turn.session);
   if (!world_.WholeForLong()) return;
-  if (std::any_of(account.nodes.begin(), account.nodes.end(), [](const Held& held) { return held.later; })) return;
+  if (MayRefuse(account, ErrorCode::kUnavailable)) return;
   Violated("nothing is broken, and a session cannot be started: " + error);
 }
 
@@ -192,13 +192,14 @@ void Witness::Finished(const Turn& turn, const Deed& deed, const Status& status,
   Serving& serving = account.serving[turn.process];
   if (!answered.empty()) serving.answered = world_.NowOf(turn.server);
   if (serving.lifetime_s != 0) NoteOver(turn.server, &account);
-  if (deed.is_use) serving.used = world_.NowOf(turn.server);
+  const bool lives = turn.generation == account.generation;  // else it has used a session that has ended
+  if (deed.is_use && lives) serving.used = world_.NowOf(turn.server);
   // Who does not use it may shorten its life, not prolong it.
-  serving.lifetime_s =
-      deed.is_use || serving.lifetime_s == 0 ? turn.lifetime_s : std::min(serving.lifetime_s, turn.lifetime_s);
+  const bool prolongs = (deed.is_use && lives) || serving.lifetime_s == 0;
+  serving.lifetime_s = prolongs ? turn.lifetime_s : std::min(serving.lifetime_s, turn.lifetime_s);
   if (!status.ok()) {
     Say("  fails: " + status.error().message());
-    if (status.error().code() != ErrorCode::kTooLarge || !plan_.breadth.too_large) {
+    if (!MayRefuse(account, status.error().code())) {
       Violated("G5: a request's changes are not kept: " + status.error().message());
     }
   }
@@ -209,11 +210,12 @@ void Witness::Finished(const Turn& turn, const Deed& deed, const Status& status,
     if (Current(account, key)) ++acknowledged_;
   }
   const bool whole = world_.WholeForLong() && !plan_.behind();
-  const bool lives = turn.generation == account.generation;
   const TimePoint until = world_.now() + seconds(turn.lifetime_s) - seconds(2);
   // With affinity=balancer a server may not know that another one has written the session with a shorter lifetime.
   const bool current = turn.asked || plan_.settings.affinity == AffinityMode::kCookie;
-  if (whole && lives && current && deed.is_use && !turn.shown.empty() && status.ok()) {
+  if (MayRefuse(account, ErrorCode::kUnavailable)) {
+    account.kept_until.reset();
+  } else if (whole && lives && current && deed.is_use && !turn.shown.empty() && status.ok()) {
     account.kept_until = until;
   } else if (account.kept_until) {
     account.kept_until = std::min(*account.kept_until, until);
@@ -232,6 +234,13 @@ void Witness::Finished(const Turn& turn, const Deed& deed, const Status& status,
     Observe(cause);
   }
   if (whole && lives && status.ok()) JudgeKept(turn, account);
+}
+
+// Whether nobody could have kept a request's changes: no node takes them, or one holds what only later releases read.
+bool Witness::MayRefuse(const Account& account, ErrorCode code) const {
+  if (code == ErrorCode::kTooLarge) return plan_.breadth.too_large;
+  return code == ErrorCode::kUnavailable &&
+         std::any_of(account.nodes.begin(), account.nodes.end(), [](const Held& held) { return held.later; });
 }
 
 // G1: one that has looked at the nodes leaves what it used on as many as should have it, by any server's list of nodes.
@@ -351,27 +360,29 @@ void Witness::End(Account* account, const Cause& cause, bool certain, const std:
 }
 
 // What was begun under the same ID without a view of the session that ends, and is where nobody could see it, is
-// another session.
+// another session. So is what only later releases can read, and what lives for longer than all that was seen.
 void Witness::ExcuseUnseen(Account* account) {
   LifeSet ended;
+  uint32_t longest_s = 0;
   for (int node = 0; node < world_.nodes(); ++node) {
     const std::optional<Record> record = world_.RecordOn(node, account->storage_key);
-    if (record && record->tombstone()) (void)ended.Absorb(record->ancestry.ended);
+    if (!record || !record->tombstone()) continue;
+    (void)ended.Absorb(record->ancestry.ended);
+    longest_s = std::max(longest_s, record->ancestry.lifetime_max_s);
   }
   for (int node = 0; node < world_.nodes(); ++node) {
     const std::optional<Record> record = world_.RecordOn(node, account->storage_key);
-    if (!record || record->tombstone() || ended.Meets(record->ancestry.lives)) continue;
+    const bool later = account->nodes[static_cast<size_t>(node)].later;
+    const bool named = record && ended.Meets(record->ancestry.lives) && record->ancestry.lifetime_max_s <= longest_s;
+    if (!later && (!record || record->tombstone() || named)) continue;
     for (const std::string& name : account->nodes[static_cast<size_t>(node)].keys) account->keys[name].undecided = true;
   }
 }
 
-// G4: a destruction that was told to a client is true of every node that has answered; unless another one hung, which
-// leaves no time to ask a second time.
+// G4: a destruction that was told to a client is true of every node that has answered.
 void Witness::JudgeGone(const Account& account, const std::set<int>& answered) {
-  for (int node = 0; node < world_.nodes(); ++node) {
-    if (world_.node(node).hung()) return;
-  }
   for (const int node : answered) {
+    if (account.nodes[static_cast<size_t>(node)].later) continue;  // it stays, and its end is told once it can be read
     for (const std::string& name : account.nodes[static_cast<size_t>(node)].keys) {
       const auto found = account.keys.find(name);
       if (found == account.keys.end() || found->second.undecided) continue;
