@@ -89,7 +89,8 @@ void RoomWatch::Keep(const NodeReply& reply, TimePoint now, NodeMemory* memory) 
   if (reply.status == NodeStatus::kSkipped) return;
   RoomFigures figures;
   if (reply.status != NodeStatus::kHit || !ParseRoom(reply.value, &figures)) {
-    memory->refused_at_ns.store(ToNanos(now));
+    const bool silent = reply.status == NodeStatus::kError;
+    memory->refused_at_ns.store(ToNanos(silent ? now - RoomWatch::kAskAgain + RoomWatch::kAskSoon : now));
     memory->room.store(NodeMemory::kRefused);
     return;
   }

@@ -33,6 +33,7 @@ class RoomWatch {
  public:
   static constexpr Duration kInterval = std::chrono::seconds(5);
   static constexpr Duration kAskAgain = std::chrono::minutes(10);  // a node that has refused
+  static constexpr Duration kAskSoon = std::chrono::seconds(30);   // one that has not answered: it may be restarting
   static constexpr size_t kSample = 60;                            // sessions, each time
 
   using Pools = std::function<std::vector<uint8_t>()>;

@@ -143,6 +143,22 @@ TEST_CASE_METHOD(RoomFixture, "A node that refuses to tell is found out by the s
   }
 }
 
+TEST_CASE_METHOD(RoomFixture, "A node that has died while it was asked is asked again soon, and keeps its health",
+                 "[room]") {
+  CHECK(Look().empty());
+  m1.set_down(true);
+  watch.Step();  // too early
+  clock.Advance(RoomWatch::kInterval);
+  watch.Step();
+  CHECK(Of(0).room == NodeMemory::kRefused);
+  CHECK(a.context().nodes->WorthAsking(0));
+  m1.set_down(false);
+  m1.set_stats(Stats(2));
+  clock.Advance(RoomWatch::kAskSoon - std::chrono::seconds(1));
+  Look();
+  CHECK(Of(0).room == NodeMemory::kTold);
+}
+
 TEST_CASE("What a node tells is input", "[room]") {
   RoomFigures figures;
   CHECK(ParseRoom(Stats(3, 4), &figures));

@@ -157,6 +157,7 @@ class FakeNode final : public Node {
   NodeReply FinishBatch() override;
   NodeReply FinishStats() override {
     NodeReply reply;
+    if (server_->down()) return server_->Unreachable();
     reply.status = server_->stats() ? NodeStatus::kHit : NodeStatus::kMiss;
     reply.value = server_->stats().value_or("");
     return reply;
