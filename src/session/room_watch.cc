@@ -79,7 +79,8 @@ void RoomWatch::Look(const SessionContext& context) {
   for (uint32_t node = 0; node < memories.size(); ++node) {
     if (memories[node] == nullptr) continue;
     Keep(replies[node], now, memories[node]);
-    if (memories[node]->room.load() == NodeMemory::kRefused) Sample(context, node, memories[node]);
+    const bool refuses = memories[node]->room.load() == NodeMemory::kRefused;
+    if (refuses && replies[node].status != NodeStatus::kError) Sample(context, node, memories[node]);
   }
   Tell(context);
 }
