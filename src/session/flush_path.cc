@@ -13,7 +13,7 @@ namespace {
 
 // No node takes it, nor will one the next time: it goes on as this server's own, and may be evicted.
 void GiveUpReplication(OpenScope* open, LoadedSession* loaded, const Error& error) {
-  open->notices.push_back({false, "a session stays on this server only: " + error.message()});
+  open->notices.push_back({false, "a session stays on this server only: " + error.message() + " [CS-LOCAL-ONLY]"});
   const Entry before = loaded->entry;
   loaded->entry.flags = (before.flags & ~uint32_t{kEntryUnreplicated}) | kEntryUnderReplicated;
   open->context.store->Update(loaded->address().local_key(), before, loaded->entry);

@@ -126,7 +126,7 @@ void Replicator::HandleReply(uint32_t node, NodeReply reply) {
     case NodeStatus::kRefused:
       notices_->push_back({false, context_.nodes->Label(node) + ": refused to store a session of " +
                                       std::to_string(record_.payload.size()) +
-                                      " bytes (out of memory?); it goes to other nodes"});
+                                      " bytes (out of memory?); it goes to other nodes [CS-NODE-STORE]"});
       states_[node] = NodeState::kFailed;
       return;
     case NodeStatus::kContested:  // there was no time left to see what it holds
