@@ -68,6 +68,20 @@ form_value() {
     }' "$run_folder/page" "$1"
 }
 
+# bring_back <server>: starts it again, and waits until nginx asks it, which leaves alone for a while who has refused.
+bring_back() {
+  start_server "$1"
+  check "nginx notices that web server $1 is back" await 20 serves "$1"
+}
+# serves <server>: those who were there before, and others.
+serves() {
+  local url=http://127.0.0.1:$front_port/
+  ask_many "$url" 1 "PHPSESSID_AT=$1.1"
+  [[ $many_servers == "$1=1" ]] || return
+  ask_many "$url" 4
+  [[ " $many_servers" == *" $1="* ]]
+}
+
 # prepare_wiki: DokuWiki below /wiki/ of the web servers, with the users ada and bob and two pages. Fails where its packages
 # cannot be had.
 prepare_wiki() {
