@@ -279,6 +279,8 @@ struct Value {
     src/php/inspect.cc
     src/php/key_file.cc
     src/php/metrics.cc
+    src/php/migration.cc
+    src/php/migration_status.cc
     src/php/module.cc
     src/php/notices.cc
     src/php/renewal.cc
@@ -317,6 +319,7 @@ struct Value {
     src/session/node_list.cc
     src/session/node_memory.cc
     src/session/notice.cc
+    src/session/old_handler.cc
     src/session/pool_table.cc
     src/session/read_path.cc
     src/session/reconcile.cc

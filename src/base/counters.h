@@ -28,6 +28,10 @@ static_assert(sizeof(Counter) == 8 && std::atomic<uint64_t>::is_always_lock_free
   X(takeovers, "sessions taken over from another server or instance")                              \
   X(new_sessions, "session IDs created")                                                           \
   X(gone_ids, "session IDs of our own making that nothing is known of: expired, empty or evicted") \
+  X(migrated, "sessions taken over from the handler of migrate_from")                              \
+  X(migration_misses, "times it was asked for a session that it did not have")                     \
+  X(migration_errors, "times it failed, as migrate_from or migrate_to")                            \
+  X(mirrored, "writes and destructions mirrored to the handler of migrate_to")                     \
   X(lost_sessions, "local entries with no record left on any node, written again")                 \
   X(writes, "changed sessions written through")                                                    \
   X(deferred_writes, "of these, left to the background (write=behind)")                            \

@@ -34,7 +34,10 @@ constexpr size_t kServerNameMax = 256;
 constexpr size_t kPathMax = 4096;       // bytes
 constexpr size_t kCredentialMax = 100;  // bytes; a line of memcached's file of users has 256
 constexpr size_t kTlsTextMax = 250;     // bytes of a path or a name; the pool table keeps them
-constexpr const char* kPasswordName = "clustered_session.password";  // its value is in no message
+// Whose values are in no message: the old handler's save_path may have a password.
+constexpr const char* kPasswordName = "clustered_session.password";
+constexpr const char* kMigrateFromName = "clustered_session.migrate_from";
+constexpr const char* kMigrateToName = "clustered_session.migrate_to";
 
 // A parser returns null, or what is wrong with the value; static text, as it crosses into the second phase.
 using Parser = const char* (*)(std::string_view text, SessionSettings* settings);
@@ -247,6 +250,17 @@ const char* ParseTlsVerify(std::string_view text, SessionSettings* settings) {
   return ParseChoice(text, kChoices, &settings->tls.verifies, "must be full or insecure");
 }
 
+template <clustered_session::OldHandlerAddress SessionSettings::*kMember>
+const char* ParseMigration(std::string_view text, SessionSettings* settings) {
+  return clustered_session::ParseOldHandler(text, &(settings->*kMember));
+}
+
+const char* ParseMigrateShared(std::string_view text, SessionSettings* settings) {
+  static constexpr std::pair<std::string_view, bool> kChoices[] = {
+      {"off", false}, {"", false}, {"0", false}, {"on", true}, {"1", true}};
+  return ParseChoice(text, kChoices, &settings->migrate_shared, "must be on or off");
+}
+
 struct Setting {
   const char* name;
   Parser parse;
@@ -280,6 +294,9 @@ constexpr Setting kSettings[] = {
     {"clustered_session.signed_ids", ParseSignedIds},
     {"clustered_session.compression_level", ParseCompressionLevel},
     {"clustered_session.compression_threshold", ParseCompressionThreshold},
+    {kMigrateFromName, ParseMigration<&SessionSettings::migrate_from>},
+    {kMigrateToName, ParseMigration<&SessionSettings::migrate_to>},
+    {"clustered_session.migrate_shared", ParseMigrateShared},
     {"clustered_session.tls_ca_file", ParseTlsFile<&clustered_session::NodeTls::ca_file>},
     {"clustered_session.tls_certificate", ParseTlsFile<&clustered_session::NodeTls::certificate>},
     {"clustered_session.tls_key", ParseTlsFile<&clustered_session::NodeTls::key>},
@@ -314,7 +331,7 @@ static std::string_view ValueInUse(const zend_ini_entry* entry);
 // What is wrong with a value and which one is used instead, in one line.
 static std::string Refusal(const zend_ini_entry* entry, std::string_view text, const char* wrong) {
   const std::string_view name(ZSTR_VAL(entry->name), ZSTR_LEN(entry->name));
-  const bool secret = name == kPasswordName;
+  const bool secret = name == kPasswordName || name == kMigrateFromName || name == kMigrateToName;
   std::string_view used = ValueInUse(entry);
   if (used.empty()) {
     used = name == "clustered_session.server_id" ? "the host's name" : "none";
@@ -354,6 +371,17 @@ static ZEND_INI_DISP(DisplayPassword) {
   php_printf("%s", value != nullptr && ZSTR_LEN(value) > 0 ? "********" : "no value");
 }
 
+// Of "<handler>:<save_path>" the handler, as the path may have a password.
+static ZEND_INI_DISP(DisplayHandler) {
+  const zend_string* value =
+      type == ZEND_INI_DISPLAY_ORIG && ini_entry->modified ? ini_entry->orig_value : ini_entry->value;
+  if (value == nullptr || ZSTR_LEN(value) == 0) {
+    php_printf("no value");
+  } else {
+    php_printf("%.*s:********", static_cast<int>(strcspn(ZSTR_VAL(value), ":")), ZSTR_VAL(value));
+  }
+}
+
 #define SETTING(name, default_value, scope) \
   PHP_INI_ENTRY("clustered_session." name, default_value, scope, OnUpdateSetting)
 
@@ -388,6 +416,9 @@ SETTING("encryption", "require", PHP_INI_PERDIR)
 SETTING("signed_ids", "make", PHP_INI_PERDIR)
 SETTING("compression_level", "0", PHP_INI_PERDIR)
 SETTING("compression_threshold", "2K", PHP_INI_PERDIR)
+SETTING("migrate_from", "", PHP_INI_PERDIR)
+SETTING("migrate_to", "", PHP_INI_PERDIR)
+SETTING("migrate_shared", "off", PHP_INI_PERDIR)
 SETTING("tls_ca_file", "", PHP_INI_PERDIR)
 SETTING("tls_certificate", "", PHP_INI_PERDIR)
 SETTING("tls_key", "", PHP_INI_PERDIR)
@@ -410,6 +441,9 @@ void php_clustered_session_register_ini(int type, int module_number) {
   (void)type;
   zend_register_ini_entries(ini_entries, module_number);
   zend_ini_register_displayer(kPasswordName, strlen(kPasswordName), DisplayPassword);
+  for (const char* name : {kMigrateFromName, kMigrateToName}) {
+    zend_ini_register_displayer(name, strlen(name), DisplayHandler);
+  }
 }
 
 void php_clustered_session_unregister_ini(int type, int module_number) {

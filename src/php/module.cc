@@ -33,6 +33,7 @@ static PHP_GINIT_FUNCTION(clustered_session) {
   clustered_session_globals->settings = new clustered_session::SessionSettings();
   clustered_session_globals->notices = new std::vector<clustered_session::Notice>();
   clustered_session_globals->replaced = new std::vector<clustered_session::ReplacedSession>();
+  clustered_session_globals->ended = new std::vector<std::string>();
   clustered_session_globals->shown = new std::shared_ptr<const clustered_session::SessionContext>();
   clustered_session_globals->sent_affinity = new SentAffinity();
   clustered_session_globals->metrics = new std::string();
@@ -44,6 +45,7 @@ static PHP_GINIT_FUNCTION(clustered_session) {
 static PHP_GSHUTDOWN_FUNCTION(clustered_session) {
   php_clustered_session_delete_open(clustered_session_globals->open);
   delete clustered_session_globals->replaced;
+  delete clustered_session_globals->ended;
   delete clustered_session_globals->shown;
   delete clustered_session_globals->sent_affinity;
   delete clustered_session_globals->metrics;
@@ -97,8 +99,11 @@ static ZEND_MODULE_POST_ZEND_DEACTIVATE_D(clustered_session) {
   if (!CSG(used)) return SUCCESS;
   CSG(used) = false;
   php_clustered_session_abandon();
+  CSG(old_module) = nullptr;  // of a request whose memory is gone
+  CSG(old_payload) = nullptr;
   Guarded([] {
     CSG(replaced)->clear();
+    CSG(ended)->clear();
     CSG(shown)->reset();
     std::string().swap(*CSG(metrics));
     CSG(inspected)->clear();

@@ -24,6 +24,7 @@ extern "C" {
 #include <vector>
 
 #include "php_clustered_session.h"
+#include "src/base/session_id.h"
 #include "src/local/local_store.h"
 #include "src/session/event_log.h"
 #include "src/session/examination.h"
@@ -57,9 +58,15 @@ uint64_t settings_generation;                  // of *settings; a change makes c
 size_t local_memory;                           // bytes; read in MINIT, parsed again when a thread starts
 const void* serializer;                        // PS(serializer) that settings->format was made from
 clustered_session::Worker* worker;
-HandlerState* open;  // what mod_data points to; here as well, since PHP can forget it
-uint64_t opens;      // how many there were; names each of them
-bool used;           // in this request
+HandlerState* open;           // what mod_data points to; here as well, since PHP can forget it
+uint64_t opens;               // how many there were; names each of them
+bool used;                    // in this request
+const ps_module* old_module;  // migration.cc: the handler that is open beside ours; null: none
+const clustered_session::OldHandlerAddress* old_address;  // that it was opened with
+void* old_mod_data;
+char old_read[clustered_session::kSessionIdLengthMax + 1];  // the session that it has read, and perhaps locked
+zend_string* old_payload;         // what it has read, where only a write of it gives the lock back
+std::vector<std::string>* ended;  // sessions whose end the old handler is still to be told
 std::vector<clustered_session::ReplacedSession>* replaced;  // from a close to the open of the successor
 SentAffinity* sent_affinity;                                // by the response that sets such a cookie
 std::vector<clustered_session::Notice>* notices;

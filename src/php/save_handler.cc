@@ -11,6 +11,7 @@
 
 #include "src/base/session_id.h"
 #include "src/php/cookie_header.h"
+#include "src/php/migration.h"
 #include "src/php/module.h"
 
 extern "C" {
@@ -32,6 +33,9 @@ struct HandlerState {
   // The session whose payload PHP has got whole. A bailout before that leaves PHP with an active, empty session that
   // its shutdown would write over good data (G8): no other ID is written unless a user handler wraps this one.
   std::string delivered_id;
+  std::string old_asked_id;  // the session for which the old handler was asked by validate_sid
+  std::string old_failure;   // why it did not answer
+  std::string taken_id;      // the session that was taken over from it, until it is written
 };
 
 namespace {
@@ -74,6 +78,7 @@ bool Reopens(void** mod_data) {
   if (state == nullptr || state != CSG(open) || !CalledWithin("session_reset")) return false;
   state->session.ReadAnew();
   state->delivered_id.clear();
+  state->old_asked_id.clear();
   return true;
 }
 
@@ -107,10 +112,16 @@ bool Open(void** mod_data, const char* save_path, bool* id_refused) {
   return opened;
 }
 
+// For the handler of before, whose turn comes in a second phase.
+void KeepEnded(HandlerState* state) {
+  for (std::string& id : state->session.TakeEnded()) CSG(ended)->push_back(std::move(id));
+}
+
 void Close(HandlerState* state) {
   Guarded([&] {
     if (CalledWithin("session_regenerate_id")) *CSG(replaced) = state->session.TakeReplaced();
     state->session.Close();
+    KeepEnded(state);
   });
   php_clustered_session_keep_notices(&state->session);
   php_clustered_session_delete_open(state);
@@ -127,6 +138,10 @@ void Read(HandlerState* state, std::string_view id, uint32_t lifetime_s, std::st
   outcome->ok = outcome->affinity_due = false;
   Guarded([&] {
     state->delivered_id.clear();
+    if (state->old_asked_id == id && !state->old_failure.empty()) {
+      php_clustered_session_keep_message(state->old_failure);
+      return;
+    }
     php_clustered_session_show_claim(&state->session, id);
     Result<std::string_view> read = state->session.Read(id, lifetime_s);
     if (read.ok()) {
@@ -148,6 +163,7 @@ bool Run(HandlerState* state, const Operation& operation) {
   bool ok = false;
   Guarded([&] {
     Status status = operation(state->session);
+    KeepEnded(state);
     ok = status.ok();
     if (!ok) php_clustered_session_keep_message(status.error().message());
   });
@@ -176,6 +192,72 @@ bool CutShort() {
   if (ZEND_HAS_OOM()) return true;
 #endif
   return CG(unclean_shutdown) || (EG(exception) != nullptr && zend_is_unwind_exit(EG(exception)));
+}
+
+// Second phases of a migration. They come after what they are told of has been done here.
+
+// Takes one session over from the old handler, or learns that it has none. False: it may have it and cannot be asked;
+// CSG(message) says why.
+bool AskOldHandler(HandlerState* state, zend_string* id, zend_long lifetime_s) {
+  const uint64_t number = state->number;
+  zend_string* payload = nullptr;
+  const OldAnswer answer = php_clustered_session_ask_old_handler(id, lifetime_s, &payload);
+  if (answer == OldAnswer::kUnknown && state->session.Exists(View(id))) return true;  // no failure of ours
+  if (answer == OldAnswer::kUnknown) {
+    const size_t length = strlen(CSG(message));
+    snprintf(CSG(message) + length, sizeof CSG(message) - length,
+             "; clustered_session.migrate_from: this session may be there, and no empty one was started in its place");
+    return false;
+  }
+  clustered_session::Counters& counters = php_clustered_session_store()->counters();
+  if (answer == OldAnswer::kNone) counters.migration_misses.Add();
+  // Shared, all sessions are in both: this one was destroyed by another server, or is over there.
+  if (answer == OldAnswer::kNone && state->session.Exists(View(id))) {
+    return Run(state, [&](Session& session) { return session.Destroy(View(id), Lifetime(lifetime_s)); });
+  }
+  if (answer != OldAnswer::kHas) return true;
+  bool taken = false;
+  Guarded([&] {
+    if (!StillOpen(number)) return;
+    const bool known = state->session.Exists(View(id));
+    if (known && state->session.payload() == View(payload)) return;
+    state->session.TakeIn(View(payload));
+    state->taken_id = View(id);
+    taken = !known;
+  });
+  if (taken) counters.migrated.Add();
+  zend_string_release_ex(payload, 0);
+  return true;
+}
+
+bool NextEnded(char (&id)[clustered_session::kSessionIdLengthMax + 1]) {
+  if (CSG(ended)->empty()) return false;
+  snprintf(id, sizeof id, "%s", CSG(ended)->back().c_str());
+  CSG(ended)->pop_back();
+  return true;
+}
+
+void MirrorEnds() {
+  char id[clustered_session::kSessionIdLengthMax + 1];
+  while (NextEnded(id)) {
+    zend_string* name = zend_string_init(id, strlen(id), 0);
+    php_clustered_session_mirror_destroy(name);
+    zend_string_release_ex(name, 0);
+  }
+}
+
+// An empty session that is nowhere is not mirrored: most such are bots'.
+bool IsMirrored(const HandlerState& state, std::string_view id) {
+  if (CSG(settings)->migrate_to.empty()) return false;
+  return state.session.Exists(id) || !NothingInSession();
+}
+
+// False: the open is over, by an error handler.
+bool MirrorWrite(HandlerState* state, zend_string* id, zend_string* payload, zend_long lifetime_s) {
+  if (!IsMirrored(*state, View(id))) return true;
+  const uint64_t number = state->number;
+  (void)php_clustered_session_mirror_write(id, payload, lifetime_s);
+  return StillOpen(number);
 }
 
 }  // namespace
@@ -213,6 +295,12 @@ PS_OPEN_FUNC(clustered) {
     php_clustered_session_warn();
     return FAILURE;
   }
+  if (CSG(settings)->Migrates() && !php_clustered_session_know_old_handlers()) {
+    php_clustered_session_delete_open(StateOf(mod_data));
+    *mod_data = nullptr;
+    php_clustered_session_warn();
+    return FAILURE;
+  }
   // PHP makes a new ID where there is none: also without strict mode, nobody starts a session under an ID of his own.
   if (id_refused) {
     zend_string_release_ex(PS(id), 0);
@@ -227,6 +315,8 @@ PS_CLOSE_FUNC(clustered) {
   if (state == nullptr) return SUCCESS;
   *mod_data = nullptr;
   Close(state);
+  MirrorEnds();
+  php_clustered_session_close_old_handler();
   php_clustered_session_wake_flusher();
   php_clustered_session_emit_notices();
   return SUCCESS;
@@ -246,6 +336,11 @@ PS_READ_FUNC(clustered) {
   std::string_view payload;
   ReadOutcome outcome;
   Read(state, View(key), Lifetime(maxlifetime), &payload, &outcome);
+  if (outcome.ok && state->old_asked_id != View(key) && state->session.MayBeInOldHandler(View(key))) {
+    outcome.ok = AskOldHandler(state, key, maxlifetime);
+    if (!StillOpen(number)) return FAILURE;
+    if (outcome.ok) payload = state->session.ReadCompleted(View(key)) ? state->session.payload() : std::string_view();
+  }
   if (!outcome.ok) {
     php_clustered_session_warn();
     php_clustered_session_emit_notices();
@@ -272,9 +367,12 @@ PS_WRITE_FUNC(clustered) {
     return FAILURE;
   }
   const bool empty = NothingInSession();
+  if (!MirrorWrite(state, key, val, maxlifetime)) return FAILURE;
+  state->taken_id.clear();
   const bool ok =
       Run(state, [&](Session& session) { return session.Write(View(key), View(val), Lifetime(maxlifetime), empty); });
   if (!ok) php_clustered_session_warn();
+  MirrorEnds();
   php_clustered_session_emit_notices();
   return ok ? SUCCESS : FAILURE;
 }
@@ -286,11 +384,13 @@ PS_UPDATE_TIMESTAMP_FUNC(clustered) {
     state->session.KeepReplaced();
     return FAILURE;
   }
+  if (!MirrorWrite(state, key, val, maxlifetime)) return FAILURE;
   const bool compared = !PS(mod_user_implemented);  // by PHP, with what read has given it
   const bool ok = Run(state, [&](Session& session) {
     return session.UpdateTimestamp(View(key), View(val), Lifetime(maxlifetime), compared);
   });
   if (!ok) php_clustered_session_warn();
+  MirrorEnds();
   php_clustered_session_emit_notices();
   return ok ? SUCCESS : FAILURE;
 }
@@ -306,6 +406,13 @@ PS_DESTROY_FUNC(clustered) {
     return SUCCESS;
   }
   const bool later = CalledWithin("session_regenerate_id");
+  if (!later && state->taken_id == View(key) && !CalledWithin("session_destroy") && !PS(mod_user_implemented)) {
+    state->session.GiveUpUnknown();
+    php_error_docref(nullptr, E_WARNING,
+                     "session kept in the handler of clustered_session.migrate_from: it cannot be decoded; is "
+                     "session.serialize_handler the one it was written with?");
+    return SUCCESS;
+  }
   const uint32_t lifetime_s = Lifetime(PS(gc_maxlifetime));
   const bool ok = Run(state, [&](Session& session) {
     state->delivered_id.clear();
@@ -314,6 +421,7 @@ PS_DESTROY_FUNC(clustered) {
     return Status::Ok();
   });
   if (!ok) php_clustered_session_warn();
+  MirrorEnds();
   php_clustered_session_emit_notices();
   return ok ? SUCCESS : FAILURE;
 }
@@ -366,11 +474,24 @@ PS_VALIDATE_SID_FUNC(clustered) {
   if (state == nullptr) return FAILURE;
   const uint32_t lifetime_s = Lifetime(PS(gc_maxlifetime));
   bool exists = true;
+  bool ask = false;
   Guarded([&] {
     php_clustered_session_show_claim(&state->session, View(key));
-    Result<bool> valid = state->session.Validate(View(key), lifetime_s);
+    Result<bool> valid = state->session.Validate(View(key), lifetime_s, /*keeps_unknown=*/true);
     exists = !valid.ok() || *valid;
+    ask = valid.ok() && state->session.MayBeInOldHandler(View(key));
   });
+  if (ask) {
+    const uint64_t number = state->number;
+    const bool answered = AskOldHandler(state, key, PS(gc_maxlifetime));
+    if (!StillOpen(number)) return FAILURE;
+    Guarded([&] {
+      state->old_asked_id = View(key);
+      exists = !answered || state->session.Exists(View(key));
+      if (!answered) state->old_failure = CSG(message);
+      if (!exists) state->session.GiveUpUnknown();
+    });
+  }
   php_clustered_session_keep_notices(&state->session);
   php_clustered_session_emit_notices();
   return exists ? SUCCESS : FAILURE;

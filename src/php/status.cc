@@ -4,6 +4,7 @@
 
 #include "src/memcached/tls_stream.h"
 #include "src/php/facts.h"
+#include "src/php/migration.h"
 #include "src/session/repairer.h"
 
 extern "C" {
@@ -182,6 +183,7 @@ PHP_FUNCTION(clustered_session_status) {
   add_assoc_long(&locks, "capacity", lock_usage.capacity);
   add_assoc_double(&locks, "longest_wait_ms", static_cast<double>(lock_usage.longest_wait_ns) / 1e6);
   add_assoc_zval(return_value, "locks", &locks);
+  php_clustered_session_add_migration(return_value);
 }
 
 PHP_MINFO_FUNCTION(clustered_session) {

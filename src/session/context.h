@@ -19,6 +19,7 @@
 #include "src/record/merge.h"
 #include "src/record/record_codec.h"
 #include "src/session/notice.h"
+#include "src/session/old_handler.h"
 #include "src/session/signed_id.h"
 
 namespace clustered_session {
@@ -69,7 +70,13 @@ struct SessionSettings {
   uint32_t repair_rate = 2000;                       // sessions a second that a server brings back to nodes; 0 = none
   Duration news_interval = std::chrono::milliseconds(500);  // between looks at what other servers tell; 0 = none
   ConflictRule on_conflict = ConflictRule::kMerge;
+  OldHandlerAddress migrate_from;  // what no node knows is asked of it
+  OldHandlerAddress migrate_to;    // writes and destructions are mirrored to it
+  bool migrate_shared = false;     // other servers still run it: each read asks it as well
   PayloadFormat format = PayloadFormat::kPhp;
+
+  bool Migrates() const { return !migrate_from.empty() || !migrate_to.empty(); }
+  bool SharesWithOldHandler() const { return migrate_shared && !migrate_from.empty() && migrate_from == migrate_to; }
 };
 
 struct SharedState;

@@ -30,7 +30,7 @@ void LoadedSession::Clear() {
   entry = Entry();
   image.Clear();
   read_at_ns = 0;
-  must_write = client_stayed = overtaken_by_destruction_ = false;
+  must_write = client_stayed = taken_in = overtaken_by_destruction_ = false;
   had_entry = taken_over = false;
   taken_epoch = 0;
   items_.reset();
@@ -43,7 +43,7 @@ NodeItems& LoadedSession::items() {
 
 void LoadedSession::NoteWritten(const Entry& written) {
   entry = written;
-  must_write = overtaken_by_destruction_ = false;
+  must_write = taken_in = overtaken_by_destruction_ = false;
 }
 
 // Version, epoch and ancestry stay, so that a later write of this request meets the destruction as well.
@@ -52,7 +52,7 @@ void LoadedSession::NoteDestroyedMeanwhile() {
   entry.version = before.version;
   entry.epoch = before.epoch;
   image.SetPayload({});
-  must_write = false;
+  must_write = taken_in = false;
   overtaken_by_destruction_ = true;
 }
 

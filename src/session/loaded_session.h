@@ -47,7 +47,7 @@ class LoadedSession {
   uint64_t epoch() const { return std::max<uint64_t>(entry.epoch, 1) + (Is(kEntryTombstone) ? 1 : 0); }
   // Whether there is a record of it, or an entry that is to become one, and it is not destroyed.
   bool exists() const {
-    return version() != 0 && !overtaken_by_destruction_ && !Is(kEntryTombstone) && !Is(kEntryLocalOnly);
+    return (version() != 0 || taken_in) && !overtaken_by_destruction_ && !Is(kEntryTombstone) && !Is(kEntryLocalOnly);
   }
   // What this server knows of its history.
   Ancestry Known() const { return AncestryOf(image, entry); }
@@ -70,6 +70,7 @@ class LoadedSession {
   bool must_write = false;     // a node lags behind, or branches were merged: write even if unchanged
   bool client_stayed = false;  // no other server has served its client since the entry was written
   bool had_entry = false;      // before the nodes were asked
+  bool taken_in = false;       // from the handler of before; nobody else has it until it is written
   bool taken_over = false;     // from the record of another instance
   uint64_t taken_epoch = 0;    // of that record
 

@@ -53,7 +53,7 @@ bool Session::RefusesId(std::string_view id) const {
   return true;
 }
 
-Result<bool> Session::Validate(std::string_view id, uint32_t lifetime_s) {
+Result<bool> Session::Validate(std::string_view id, uint32_t lifetime_s, bool keeps_unknown) {
   if (!ValidSessionId(id) || RefusesId(id)) return false;
   if (open_.created.Has(id) || (loaded_ && !ReadCompleted(id))) return LooksAlive(id);
   if (Status status = Load(id, lifetime_s); !status.ok()) {
@@ -62,7 +62,7 @@ Result<bool> Session::Validate(std::string_view id, uint32_t lifetime_s) {
     return status.error();
   }
   const bool exists = loaded_->exists() || loaded_->Is(kEntryLocalOnly);
-  if (exists) return true;
+  if (exists || (keeps_unknown && MayBeInOldHandler(id))) return exists;
   WriteOwed();
   GiveUpLoaded();  // an ID that somebody made up keeps no lock
   return false;
@@ -85,6 +85,19 @@ Result<std::string_view> Session::Read(std::string_view id, uint32_t lifetime_s)
     if (Status status = Load(id, lifetime_s); !status.ok()) return status.error();
   }
   return loaded_->image.payload();
+}
+
+bool Session::MayBeInOldHandler(std::string_view id) const {
+  if (open_.context.settings.migrate_from.empty() || !ReadCompleted(id) || loaded_->Is(kEntryTombstone)) return false;
+  if (loaded_->exists() && !open_.context.settings.SharesWithOldHandler()) return false;
+  return !loaded_->Is(kEntryMadeHere) && !open_.created.Has(id);
+}
+
+void Session::TakeIn(std::string_view payload) {
+  loaded_->image.SetPayload(payload);
+  loaded_->entry.flags &= ~uint32_t{kEntryLocalOnly};
+  loaded_->taken_in = loaded_->version() == 0;
+  loaded_->must_write = true;
 }
 
 // Locks, then loads. Called again for a session whose locks are held (session_reset), it reads anew under them.
@@ -144,6 +157,7 @@ Status Session::SettleReplaced(Status status) {
 
 Status Session::Destroy(std::string_view id, uint32_t lifetime_s) {
   if (!ValidSessionId(id) || RefusesId(id)) return Status::Ok();  // nothing can exist under it
+  if (open_.context.settings.Migrates()) ended_.emplace_back(id);
   const bool was_read = ReadCompleted(id);
   if (!was_read) {
     AddressTo(id, lifetime_s);
@@ -194,6 +208,7 @@ void Session::DestroyReplaced(Telling telling) {
     } else {
       other.DestroyRead(replaced, telling);
     }
+    if (open_.context.settings.Migrates()) ended_.push_back(replaced.session_id);
     if (!status.ok()) open_.notices.push_back({true, status.error().message()});
     for (Notice& notice : other.TakeNotices()) open_.notices.push_back(std::move(notice));
   }

@@ -57,7 +57,8 @@ class Session {
   // Whether a session of this ID exists (strict mode). Loads and locks it if it does: the Read that follows asks nobody
   // again. An ID made by this object, or any other while a session is loaded, is only looked at.
   // Errors: as Read; the Read that follows fails alike, without another wait.
-  Result<bool> Validate(std::string_view id, uint32_t lifetime_s);
+  // `keeps_unknown`: one that MayBeInOldHandler() stays loaded and locked; TakeIn() or GiveUpUnknown() follows.
+  Result<bool> Validate(std::string_view id, uint32_t lifetime_s, bool keeps_unknown = false);
 
   // Locks and loads the session; the payload is valid until the next call. An ID that no node knows is an empty
   // session. Errors: kInvalidArgument (not a session ID), kTimeout (lock_wait), kTooMany (lock_waiters_max), kNoMemory
@@ -66,6 +67,26 @@ class Session {
 
   // Whether a Read of this ID has completed in this open: only then may PHP's shutdown write it.
   bool ReadCompleted(std::string_view id) const { return loaded_ && loaded_->address().id() == id; }
+
+  // Whether the handler of before is to be asked for the session that was read: neither nodes nor this server know it
+  // or its end, and its ID is not of this server's making. A known one as well, while other servers still run that
+  // handler.
+  bool MayBeInOldHandler(std::string_view id) const;
+
+  // What the handler of before has of the session that was read, in place of what was found here. The next write, or
+  // Close, writes it through. `payload` is not empty.
+  void TakeIn(std::string_view payload);
+
+  // The IDs of sessions that were destroyed since the last call, while settings migrate.
+  std::vector<std::string> TakeEnded() { return std::exchange(ended_, {}); }
+
+  bool Exists(std::string_view id) const { return ReadCompleted(id) && loaded_->exists(); }
+
+  // The payload of the session that was read; valid until the next call. REQUIRES: ReadCompleted()
+  std::string_view payload() const { return loaded_->image.payload(); }
+
+  // Ends what a Validate() with `keeps_unknown` has left loaded and locked: the ID is unknown everywhere.
+  void GiveUpUnknown() { GiveUpLoaded(); }
 
   // The next Read of the loaded session reads anew, under the lock it holds (session_reset).
   void ReadAnew() { loaded_.reset(); }
@@ -120,6 +141,7 @@ class Session {
   OpenScope open_;
   // Only while its read has completed, and nothing has destroyed it since. Its locks stay until the close.
   std::optional<LoadedSession> loaded_;
+  std::vector<std::string> ended_;         // see TakeEnded()
   std::vector<ReplacedSession> replaced_;  // to be destroyed by the successor
   std::vector<ReplacedSession> replaces_;  // whose successor this is
   // Whose Validate has failed with failure_: Read says the same without waiting again.

@@ -10,6 +10,7 @@
 #include "src/base/save_path.h"
 #include "src/cluster/health_table.h"
 #include "src/session/event_log.h"
+#include "src/session/old_handler.h"
 #include "src/session/pool_table.h"
 #include "src/session/setup_watch.h"
 #include "src/session/shared_news.h"
@@ -23,6 +24,7 @@ struct SharedState {
   SharedEventLog events;
   SharedRepair repair;
   SharedNews news;
+  SharedMigration migration;
   SetupWatch watches[SharedPoolTable::kSlots];    // by the slots of pools
   std::atomic<uint32_t> told_no_lifetime;         // that session.gc_maxlifetime is 0
   std::atomic<uint32_t> told_forgery[kNodesMax];  // of these nodes that they held a forged record; 0 = free

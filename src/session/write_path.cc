@@ -53,6 +53,7 @@ bool WritePath::IsEmpty(std::string_view payload) const {
 
 // Whether the nodes must hear of an unchanged session.
 bool WritePath::NodesNeedWrite(TimePoint now) {
+  if (loaded_.taken_in) return true;
   if (open_.SingleServer()) return false;
   if (loaded_.OwesWrite() || CopiesMissing()) return true;
   const TimePoint gone = FromNanos(loaded_.entry.nodes_expire_at_ns);

@@ -1,0 +1,102 @@
+--TEST--
+Sessions of PHP's files handler are taken over once, and written through; what is over there is over here
+--INI--
+session.save_handler=clustered
+session.save_path=
+session.use_strict_mode=1
+--SKIPIF--
+<?php
+require __DIR__ . '/skip.inc';
+need_nodes();
+?>
+--FILE--
+<?php
+require __DIR__ . '/support.inc';
+$folder = sys_get_temp_dir() . '/clustered_session_old_' . bin2hex(random_bytes(8));
+mkdir($folder);
+register_shutdown_function(static fn() => array_map('unlink', glob("$folder/*")) && rmdir($folder));
+$nodes = save_path(new Node(), new Node());
+// A request of a server that still has the files handler, or of one that has changed.
+function old(?string $id, string $code): string {
+  $ini = ['session.save_handler' => 'files', 'session.save_path' => $GLOBALS['folder']];
+  return run_php('session_id($argv[1]); session_start(); ' . $code . '; ob_end_clean(); echo session_id();', [$id ?? ''], $ini);
+}
+const REPORT = '; $c = clustered_session_status()["counters"]; ob_end_clean();
+  echo json_encode($_SESSION), session_id() === $argv[1] ? " kept" : " new",
+    " migrated $c[migrated], missed $c[migration_misses], errors $c[migration_errors]\n";';
+function changed(string $id, string $code = '', array $ini = []): string {
+  return run_php('session_id($argv[1]); session_start();' . $code . '; session_write_close();' . REPORT, [$id],
+    $ini + ['session.save_path' => $GLOBALS['nodes'], 'clustered_session.migrate_from' => "files:$GLOBALS[folder]"]);
+}
+$id = old(null, '$_SESSION["n"] = 1');
+echo 'changed: ', changed($id, '$_SESSION["n"]++');
+echo 'a server that has no copy: ', changed($id);
+$id = old(null, '$_SESSION["n"] = 1');
+echo 'unchanged: ', changed($id), 'later: ', changed($id);
+$id = old(null, '$_SESSION["n"] = 1');
+echo 'only read: ', run_php('session_id($argv[1]); session_start(["read_and_close" => true]);' . REPORT, [$id],
+  ['session.save_path' => $nodes, 'clustered_session.migrate_from' => "files:$folder"]), 'later: ', changed($id);
+$id = old(null, '$_SESSION["n"] = 1');
+echo 'emptied: ', changed($id, '$_SESSION = []'), 'later: ', changed($id);
+echo 'without strict mode: ', changed(old(null, '$_SESSION["n"] = 1'), '', ['session.use_strict_mode' => '0']);
+echo 'no server with nodes: ', changed(old(null, '$_SESSION["n"] = 1'), '$_SESSION["n"]++', ['session.save_path' => '']);
+
+echo "-- over\n";
+$id = old(null, '$_SESSION["n"] = 1');
+touch("$folder/sess_$id", time() - 1441);
+echo 'its lifetime is over: ', changed($id);
+$id = old(null, '$_SESSION["n"] = 1');
+echo 'logged out: ', changed($id, 'session_destroy(); $_SESSION = []');
+echo file_exists("$folder/sess_$id") ? "still there\n" : "gone there\n", 'later: ', changed($id);
+$id = old(null, '$_SESSION["n"] = 1');
+echo 'logged in: ', changed($id, 'session_regenerate_id(true); $_SESSION["n"]++');
+echo file_exists("$folder/sess_$id") ? "still there\n" : "gone there\n", 'the old ID: ', changed($id);
+
+echo "-- unknown\n";
+$unknown = str_repeat('0123456789abcdef', 2);
+echo changed($unknown, 'session_write_close(); session_id($argv[1]); session_start()');
+echo count(glob("$folder/sess_$unknown")), " files\n";
+echo changed($unknown, '$_SESSION["n"] = 7', ['session.use_strict_mode' => '0']);
+
+echo "-- settings\n";
+foreach (['files', 'clustered:x', 'user:x', 'nothing:secret'] as $value) {
+  $said = run_php('ob_end_clean(); session_id("abcdefghijklmnopqrstuvwxyz"); var_dump(session_start());', [],
+    ['session.save_path' => '', 'clustered_session.migrate_from' => $value, 'display_errors' => '1', 'html_errors' => '0']);
+  echo "$value: ", trim($said), "\n";
+}
+echo logged();
+?>
+--EXPECTF--
+changed: {"n":2} kept migrated 1, missed 0, errors 0
+a server that has no copy: {"n":2} kept migrated 0, missed 0, errors 0
+unchanged: {"n":1} kept migrated 1, missed 0, errors 0
+later: {"n":1} kept migrated 0, missed 0, errors 0
+only read: {"n":1} kept migrated 1, missed 0, errors 0
+later: {"n":1} kept migrated 0, missed 0, errors 0
+emptied: [] kept migrated 1, missed 0, errors 0
+later: [] kept migrated 0, missed 0, errors 0
+without strict mode: {"n":1} kept migrated 1, missed 0, errors 0
+no server with nodes: {"n":2} kept migrated 1, missed 0, errors 0
+-- over
+its lifetime is over: [] new migrated 0, missed 0, errors 0
+logged out: [] new migrated 1, missed 0, errors 0
+gone there
+later: [] new migrated 0, missed 0, errors 0
+logged in: {"n":2} new migrated 1, missed 0, errors 0
+gone there
+the old ID: [] new migrated 0, missed 0, errors 0
+-- unknown
+[] new migrated 0, missed 1, errors 0
+0 files
+{"n":7} kept migrated 0, missed 1, errors 0
+-- settings
+files: bool(true)
+clustered:x: bool(true)
+user:x: bool(true)
+nothing:secret: Warning: session_start(): clustered_session.migrate_from: PHP has no save handler "nothing": load the extension that registers it in %s on line %d
+
+Warning: session_start(): Failed to initialize storage module: clustered (path: ) in %s on line %d
+bool(false)
+clustered_session: clustered_session.migrate_from: invalid value: must be a save handler, a colon and its save_path, such as "files:/var/lib/php/sessions"; using none [CS-SETTING]
+clustered_session: clustered_session.migrate_from: invalid value: must be another save handler than clustered; using none [CS-SETTING]
+clustered_session: clustered_session.migrate_from: invalid value: must be a save handler that an extension registers, not user; using none [CS-SETTING]

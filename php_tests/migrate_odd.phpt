@@ -1,0 +1,107 @@
+--TEST--
+A handler to migrate from that throws, fails, hangs, writes output or changes $_SESSION: one warning, and no harm
+--INI--
+session.save_handler=clustered
+session.save_path=
+--SKIPIF--
+<?php
+require __DIR__ . '/skip.inc';
+need_programs('cc', 'php-config');
+if (PHP_ZTS) die('skip the module with the odd handler is built for NTS');
+?>
+--FILE--
+<?php
+require __DIR__ . '/support.inc';
+$folder = sys_get_temp_dir() . '/clustered_session_odd_' . bin2hex(random_bytes(8));
+mkdir($folder);
+register_shutdown_function(static fn() => array_map('unlink', glob("$folder/*")) && rmdir($folder));
+exec('cc -shared -fPIC -DCOMPILE_DL_ODD_HANDLER $(php-config --includes) ' . __DIR__
+  . "/odd_handler.c -o $folder/odd_handler.so 2>&1", $said, $code);
+if ($code !== 0) die(implode("\n", $said));
+const ID = '0123456789abcdef0123456789abcdef';
+// The script's own error handler hears of our warnings only, and each is shown once.
+const SCRIPT = 'set_error_handler(function ($level, $text) { echo "  [", preg_replace("/^\w+\(\): /", "", $text), "]\n"; return true; });
+  function start($id) { session_id($id); return session_start(); }';
+function odd(string $how, string $code, array $ini = []): void {
+  echo "$how:\n", run_php(SCRIPT . $code, [ID], $ini + ['extension' => "$GLOBALS[folder]/odd_handler.so",
+    'clustered_session.migrate_from' => "odd:$how", 'html_errors' => '0', 'display_errors' => '1']);
+}
+const SHOW = '$shown = json_encode([start($argv[1]), $_SESSION ?? null, error_get_last()]); echo "  $shown\n";';
+foreach (['well', 'throw', 'warn', 'fail', 'output', 'session'] as $how) odd($how, SHOW);
+odd('fatal', SHOW . 'echo "not reached";');
+echo "-- garbage stays where it is\n";
+odd('garbage', '@start($argv[1]); session_write_close(); ' . SHOW);
+echo "-- left alone after a failure\n";
+odd('hang', '$begin = microtime(true);
+  for ($i = 0; $i < 5; ++$i) @start($argv[1]);
+  $c = clustered_session_status()["counters"];
+  echo "  ", microtime(true) - $begin < 2.5 ? "soon" : "late", ", errors $c[migration_errors]\n";');
+echo "-- mirrored\n";
+foreach (['well', 'write_throw', 'write_fail'] as $how) {
+  odd($how, 'start($argv[1]); $_SESSION["n"] = 2; session_write_close(); ' . SHOW . ' session_destroy();
+    $c = clustered_session_status()["counters"]; echo "  mirrored $c[mirrored], errors $c[migration_errors]\n";',
+    ['clustered_session.migrate_to' => "odd:$how", 'clustered_session.retry_interval' => '1ms']);
+}
+echo "-- log\n", implode("\n", array_unique(explode("\n", logged())));
+?>
+--EXPECTF--
+well:
+  [true,{"n":1},null]
+throw:
+  [the save handler "odd" failed (it threw Exception); clustered_session.migrate_from: this session may be there, and no empty one was started in its place]
+  [Failed to read session data: clustered (path: )]
+  [false,[],null]
+warn:
+  [the save handler "odd" failed (odd does not find 0123...); clustered_session.migrate_from: this session may be there, and no empty one was started in its place]
+  [Failed to read session data: clustered (path: )]
+  [false,[],null]
+fail:
+  [the save handler "odd" failed; clustered_session.migrate_from: this session may be there, and no empty one was started in its place]
+  [Failed to read session data: clustered (path: )]
+  [false,[],null]
+output:
+  [true,{"n":1},null]
+session:
+  [true,{"n":1},null]
+fatal:
+
+Fatal error: session_start(): odd gives up in %s on line %d
+  [PHP Request Shutdown: session not written: it was not read to its end, and what is stored stays]
+  [PHP Request Shutdown: Failed to write session data (clustered). Please verify that the current setting of session.save_path is correct ()]
+-- garbage stays where it is
+garbage:
+  [session kept in the handler of clustered_session.migrate_from: it cannot be decoded; is session.serialize_handler the one it was written with?]
+  [Failed to decode session object. Session has been destroyed]
+  [session kept in the handler of clustered_session.migrate_from: it cannot be decoded; is session.serialize_handler the one it was written with?]
+  [Failed to decode session object. Session has been destroyed]
+  [false,[],null]
+-- left alone after a failure
+hang:
+  [the save handler "odd" failed; clustered_session.migrate_from: this session may be there, and no empty one was started in its place]
+  [Failed to read session data: clustered (path: )]
+  [the save handler "odd" fails and is left alone for now; clustered_session.migrate_from: this session may be there, and no empty one was started in its place]
+  [Failed to read session data: clustered (path: )]
+  [the save handler "odd" fails and is left alone for now; clustered_session.migrate_from: this session may be there, and no empty one was started in its place]
+  [Failed to read session data: clustered (path: )]
+  [the save handler "odd" fails and is left alone for now; clustered_session.migrate_from: this session may be there, and no empty one was started in its place]
+  [Failed to read session data: clustered (path: )]
+  [the save handler "odd" fails and is left alone for now; clustered_session.migrate_from: this session may be there, and no empty one was started in its place]
+  [Failed to read session data: clustered (path: )]
+  soon, errors 1
+-- mirrored
+well:
+  [true,{"n":2},null]
+  mirrored 2, errors 0
+write_throw:
+  [the save handler "odd" failed (it threw Exception); clustered_session.migrate_to: this session's changes are not there]
+  [true,{"n":2},null]
+  mirrored 1, errors 1
+write_fail:
+  [the save handler "odd" failed; clustered_session.migrate_to: this session's changes are not there]
+  [true,{"n":2},null]
+  [the save handler "odd" failed; the session that was destroyed may still be there]
+  mirrored 0, errors 2
+-- log
+clustered_session: the save handler "odd" failed (it threw Exception); it is left alone for clustered_session.retry_interval each time [CS-MIGRATION]
+clustered_session: the save handler "odd" failed (odd does not find 0123...); it is left alone for clustered_session.retry_interval each time [CS-MIGRATION]
+clustered_session: the save handler "odd" failed; it is left alone for clustered_session.retry_interval each time [CS-MIGRATION]
