@@ -1,10 +1,7 @@
 // The subkeys of one prefix, see pool_keys.h. Layer: base.
 #include "src/base/pool_keys.h"
 
-#include <array>
-
 #include "src/base/bytes.h"
-#include "src/base/session_key.h"
 
 namespace clustered_session {
 
@@ -14,6 +11,7 @@ PoolKeys::PoolKeys(const Keyring& ring, std::string_view prefix) : keys_(kPurpos
     ring.Derive(i, "record", prefix, record_key);
     ring.Derive(i, "session ID", prefix, record_key + Keyring::kKeyBytes);
     ring.Derive(i, "mark", prefix, record_key + 2 * Keyring::kKeyBytes);
+    ring.Derive(i, "session key", prefix, record_key + 3 * Keyring::kKeyBytes);
     const std::string_view secret(reinterpret_cast<const char*>(record_key), Keyring::kKeyBytes);
     record_key_ids_.push_back(static_cast<uint32_t>(Hash128(secret, "number", {}).Hash64()));
   }
@@ -29,31 +27,37 @@ uint32_t PoolKeys::Mark(size_t index, uint64_t fingerprint) const {
   return mark != 0 ? mark : 1;
 }
 
-std::string PoolKeys::AppendTag(std::string_view text) const {
-  std::string tagged(text);
-  tagged.resize(text.size() + kTagLength);
-  Tag(0, text, tagged.data() + text.size());
-  return tagged;
+std::string PoolKeys::AppendTag(std::string_view text, TagKind kind) const {
+  const std::array<char, 2 * kTagLength> tags = Tags(0, text);
+  return std::string(text).append(tags.data() + (kind == TagKind::kPlain ? 0 : kTagLength), kTagLength);
 }
 
-bool PoolKeys::HasTag(std::string_view text, std::string_view tag) const {
-  if (tag.size() != kTagLength) return false;
-  bool found = false;
+std::optional<PoolKeys::Tag> PoolKeys::FindTag(std::string_view text, std::string_view tag) const {
+  std::optional<Tag> found;
+  if (tag.size() != kTagLength) return found;
   for (size_t i = 0; i < size(); ++i) {
-    std::array<char, kTagLength> right;
-    Tag(i, text, right.data());
-    found |= sodium_memcmp(right.data(), tag.data(), kTagLength) == 0;
+    const std::array<char, 2 * kTagLength> tags = Tags(i, text);
+    for (const TagKind kind : {TagKind::kPlain, TagKind::kKeyed}) {
+      const char* right = tags.data() + (kind == TagKind::kPlain ? 0 : kTagLength);
+      if (sodium_memcmp(right, tag.data(), kTagLength) == 0) found = {i, kind};
+    }
   }
   return found;
 }
 
-void PoolKeys::Tag(size_t index, std::string_view text, char* tag) const {
+SessionKey PoolKeys::KeyedSessionKey(size_t index, std::string_view id) const {
+  return Hash128(SessionKeySecret(index), "session key", id);
+}
+
+// The halves of one hash: from one tag nobody comes to the other.
+std::array<char, 2 * PoolKeys::kTagLength> PoolKeys::Tags(size_t index, std::string_view text) const {
   constexpr std::string_view kDigits = "0123456789abcdef";
   const std::string_view secret(reinterpret_cast<const char*>(IdKey(index)), Keyring::kKeyBytes);
   const SessionKey hash = Hash128(secret, "tag", text);
-  for (size_t i = 0; i < kTagLength; ++i) {
-    tag[i] = kDigits[(hash.bytes[i / 2] >> (i % 2 == 0 ? 4 : 0)) & 15];
-  }
+  std::array<char, 2 * kTagLength> tags;
+  static_assert(sizeof hash.bytes == kTagLength);
+  for (size_t i = 0; i < tags.size(); ++i) tags[i] = kDigits[(hash.bytes[i / 2] >> (i % 2 == 0 ? 4 : 0)) & 15];
+  return tags;
 }
 
 }  // namespace clustered_session

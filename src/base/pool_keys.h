@@ -1,21 +1,34 @@
-// PoolKeys: what a key file gives to the sessions of one prefix: a key for their records, one for their IDs and one for
-// the marks of their items, of each of its keys. Layer: base. Immutable; any thread.
+// PoolKeys: what a key file gives to the sessions of one prefix, of each of its keys: one for their records, one for
+// the tags of their IDs, one for the marks of their items and one for their session keys. Layer: base. Immutable; any
+// thread.
 #ifndef CLUSTERED_SESSION_BASE_POOL_KEYS_H_
 #define CLUSTERED_SESSION_BASE_POOL_KEYS_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "src/base/keyring.h"
 #include "src/base/secret.h"
+#include "src/base/session_key.h"
 
 namespace clustered_session {
 
+// What an ID's tag says of its session key: that anybody can compute it from the ID, or only who has the tag's key. So
+// all servers agree on it that have this key, whatever else their settings say.
+enum class TagKind : uint8_t { kPlain, kKeyed };
+
 class PoolKeys {
  public:
+  struct Tag {
+    size_t key;  // which one has made it
+    TagKind kind;
+  };
+
   // A tag at the end of a session ID, in hexadecimal digits, which are in the alphabet of every
   // session.sid_bits_per_character: 64 bits.
   static constexpr size_t kTagLength = 16;
@@ -33,20 +46,28 @@ class PoolKeys {
   uint32_t Mark(size_t index, uint64_t fingerprint) const;
 
   // `text` and its tag by the first key.
-  std::string AppendTag(std::string_view text) const;
+  std::string AppendTag(std::string_view text, TagKind kind) const;
 
-  // Whether `tag` is that of `text`, by any key. Takes the same time wherever they differ.
-  bool HasTag(std::string_view text, std::string_view tag) const;
+  // What `tag` is if it is one of `text`, by any key. Takes the same time wherever they differ.
+  std::optional<Tag> FindTag(std::string_view text, std::string_view tag) const;
+
+  // The session key of an ID with a tag of kKeyed by this key.
+  SessionKey KeyedSessionKey(size_t index, std::string_view id) const;
 
  private:
-  static constexpr size_t kPurposes = 3;
+  static constexpr size_t kPurposes = 4;
 
-  void Tag(size_t index, std::string_view text, char* tag) const;
+  // Both tags of `text`, kPlain's first.
+  std::array<char, 2 * kTagLength> Tags(size_t index, std::string_view text) const;
   const unsigned char* IdKey(size_t index) const { return RecordKey(index) + Keyring::kKeyBytes; }
 
   const unsigned char* MarkKey(size_t index) const { return RecordKey(index) + 2 * Keyring::kKeyBytes; }
 
-  Secret keys_;  // of each key one for records, one for IDs, one for marks
+  std::string_view SessionKeySecret(size_t index) const {
+    return {reinterpret_cast<const char*>(MarkKey(index) + Keyring::kKeyBytes), Keyring::kKeyBytes};
+  }
+
+  Secret keys_;  // of each key one for records, one for IDs, one for marks, one for session keys
   std::vector<uint32_t> record_key_ids_;
 };
 

@@ -1,5 +1,5 @@
-// SessionKey: the 128-bit keyed hash of namespace and session ID under which a session is stored, here and on nodes.
-// Layer: base. A dump of a node's keys or of the shared memory gives no session ID away. Value type.
+// SessionKey: the 128-bit hash of namespace and session ID under which a session is stored, here and on nodes. Layer:
+// base. A dump of a node's keys or of the shared memory gives no session ID away. Value type.
 #ifndef CLUSTERED_SESSION_BASE_SESSION_KEY_H_
 #define CLUSTERED_SESSION_BASE_SESSION_KEY_H_
 
@@ -24,8 +24,8 @@ struct SessionKey {
   }
 };
 
-// BLAKE2b-128 of `space` and `text` (both length-prefixed), keyed with `secret` (0 or 16..64 bytes). A session's key is
-// that of its prefix and its ID, without a secret.
+// BLAKE2b-128 of `space` and `text` (both length-prefixed), keyed with `secret` (0 or 16..64 bytes). See SessionKeyOf()
+// in session/signed_id.h for a session's.
 SessionKey Hash128(std::string_view secret, std::string_view space, std::string_view text);
 
 // `prefix` + 22 characters of unpadded base64url: the item's key on every node.

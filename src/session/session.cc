@@ -38,7 +38,9 @@ std::string Session::CreateId(std::string_view random_part, uint64_t random, uin
   const std::optional<uint32_t> home = ChooseHome(random);
   std::string id;
   if (context.codec.keys != nullptr && context.settings.signed_ids != SignedIds::kOff) {
-    id = SignId(*context.codec.keys, random_part, bits, nodes, home);
+    // Servers that have no keys yet must come to the same session key, while this one encrypts nothing, either.
+    const TagKind kind = context.codec.encrypts() ? TagKind::kKeyed : TagKind::kPlain;
+    id = SignId(*context.codec.keys, kind, random_part, bits, nodes, home);
     if (id.empty() && RequiresSignedIds(context)) return {};
   }
   if (id.empty()) id = home ? NameNode(nodes, *home, random_part) : std::string(random_part);

@@ -5,12 +5,13 @@
 
 #include "src/cluster/node_code.h"
 #include "src/cluster/placement.h"
+#include "src/session/signed_id.h"
 
 namespace clustered_session {
 
 SessionAddress::SessionAddress(const SessionContext& context, std::string_view id)
     : id_(id),
-      global_key_(Hash128({}, context.settings.prefix, id)),
+      global_key_(SessionKeyOf(context.codec.keys.get(), context.settings.prefix, id)),
       local_key_(context.InSpace(global_key_)),
       home_(NodeNamedBy(context.nodes->addresses(), id)) {
   const std::vector<NodeAddress>& previous = context.nodes->previous().addresses;

@@ -3,6 +3,7 @@
 #include "src/base/keyring.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <cstdio>
@@ -94,6 +95,12 @@ TEST_CASE_METHOD(KeyFileOnDisk, "A key file is read only if nobody but its owner
     CAPTURE(mode);
     CHECK(WhyNotLoaded().find("can be read or written by others") != std::string::npos);
   }
+  Write(kSomeLine, 0);
+  const bool root = geteuid() == 0;  // whom no mode keeps out
+  if (root) REQUIRE(seteuid(65534) == 0);
+  const std::string unreadable = WhyNotLoaded();
+  if (root) REQUIRE(seteuid(0) == 0);
+  CHECK(unreadable == "key file \"" + path + "\" cannot be opened (Permission denied)");
   Write(std::string(Keyring::kFileSizeMax + 1, '#'));
   CHECK(WhyNotLoaded().find("is larger than 16 KB") != std::string::npos);
   path = folder.path();
@@ -116,32 +123,41 @@ TEST_CASE("Keys of other purposes, prefixes and lines are other keys, and the sa
   const auto ring = Ring(std::string(kSomeLine) + "\n" + kOtherLine);
   std::set<std::string> keys;
   for (const size_t index : {0, 1}) {
-    for (const std::string_view purpose : {"record", "session ID"}) {
+    for (const std::string_view purpose : {"record", "session ID", "mark", "session key"}) {
       for (const std::string_view prefix : {"", "cs:", "shop:"}) keys.insert(Derived(*ring, index, purpose, prefix));
     }
   }
-  CHECK(keys.size() == 12);
+  CHECK(keys.size() == 24);
   CHECK(Derived(*ring, 0, "record", "cs:") == Derived(*Ring(kSomeLine), 0, "record", "cs:"));
-  CHECK(PoolKeys(*ring, "cs:").AppendTag("abc") == "abc6979e06f9139b915");
+  const PoolKeys pool(*ring, "cs:");
+  CHECK(pool.AppendTag("abc", TagKind::kPlain) == "abc6979e06f9139b915");
+  CHECK(pool.AppendTag("abc", TagKind::kKeyed) == "abc2e9bacfe9dba3f16");
+  CHECK(StorageKey("cs:", pool.KeyedSessionKey(0, "abc")) == "cs:Jl5hBOwQx_KZYi_mTYdrYA");
 }
 
 TEST_CASE("A tag holds for the text, the prefix and the keys that made it, and for nothing else", "[keys]") {
   const auto ring = Ring(std::string(kSomeLine) + "\n" + kOtherLine);
   const PoolKeys both(*ring, "cs:");
   const PoolKeys second(*Ring(kOtherLine), "cs:");
-  const std::string tag = both.AppendTag("text").substr(4);
-  CHECK(tag.size() == PoolKeys::kTagLength);
-  CHECK(tag.find_first_not_of("0123456789abcdef") == std::string::npos);
-  CHECK(both.HasTag("text", tag));
-  CHECK(both.HasTag("text", second.AppendTag("text").substr(4)));
-  CHECK_FALSE(second.HasTag("text", tag));
-  CHECK_FALSE(both.HasTag("texu", tag));
-  CHECK_FALSE(PoolKeys(*ring, "shop:").HasTag("text", tag));
-  for (size_t i = 0; i < tag.size(); ++i) {
-    std::string bad = tag;
-    bad[i] = bad[i] == '0' ? '1' : '0';
-    CHECK_FALSE(both.HasTag("text", bad));
+  for (const TagKind kind : {TagKind::kPlain, TagKind::kKeyed}) {
+    const std::string tag = both.AppendTag("text", kind).substr(4);
+    CHECK(tag.size() == PoolKeys::kTagLength);
+    CHECK(tag.find_first_not_of("0123456789abcdef") == std::string::npos);
+    const auto found = both.FindTag("text", tag);
+    REQUIRE(found);
+    CHECK((found->key == 0 && found->kind == kind));
+    const auto of_second = both.FindTag("text", second.AppendTag("text", kind).substr(4));
+    REQUIRE(of_second);
+    CHECK((of_second->key == 1 && of_second->kind == kind));
+    CHECK_FALSE(second.FindTag("text", tag));
+    CHECK_FALSE(both.FindTag("texu", tag));
+    CHECK_FALSE(PoolKeys(*ring, "shop:").FindTag("text", tag));
+    for (size_t i = 0; i < tag.size(); ++i) {
+      std::string bad = tag;
+      bad[i] = bad[i] == '0' ? '1' : '0';
+      CHECK_FALSE(both.FindTag("text", bad));
+    }
+    CHECK_FALSE(both.FindTag("text", tag.substr(1)));
   }
-  CHECK_FALSE(both.HasTag("text", tag.substr(1)));
-  CHECK_FALSE(both.HasTag("text", ""));
+  CHECK_FALSE(both.FindTag("text", ""));
 }

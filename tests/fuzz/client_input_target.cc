@@ -7,6 +7,7 @@
 #include "src/base/session_key.h"
 #include "src/base/units.h"
 #include "src/cluster/node_code.h"
+#include "src/session/signed_id.h"
 #include "tests/fuzz/targets.h"
 
 namespace clustered_session {
@@ -36,7 +37,16 @@ FuzzFinding CheckSessionId(std::string_view input) {
   FUZZ_CHECK(redacted.size() <= 4 * 4 + 3);
   FUZZ_CHECK(IsPrintable(redacted));
   FUZZ_CHECK(input.size() >= 4 || redacted == "...");
-  FUZZ_CHECK(StorageKey("cs:", Hash128("", "", input)).size() == 25);
+  static const PoolKeys keys(**Keyring::Parse(kFuzzKeyLine), "cs:");
+  const SessionKey plain = SessionKeyOf(nullptr, "cs:", input);
+  const auto tag = TagOfId(keys, input);
+  FUZZ_CHECK((SessionKeyOf(&keys, "cs:", input) == plain) == (!tag || tag->kind == TagKind::kPlain));
+  for (const TagKind kind : {TagKind::kPlain, TagKind::kKeyed}) {
+    const std::string made = SignId(keys, kind, input, 4, kNodes, 1);
+    FUZZ_CHECK(made.empty() == (input.size() < 32));
+    FUZZ_CHECK(made.empty() || (TagOfId(keys, made) && TagOfId(keys, made)->kind == kind));
+    FUZZ_CHECK(made.size() < 36 || NodeNamedBy(kNodes, made) == "m2");
+  }
   return {};
 }
 

@@ -57,7 +57,7 @@ TEST_CASE_METHOD(SignedIdFixture, "A signed ID is as long as PHP made it, in its
     std::mt19937_64 random(row.length);
     for (uint32_t node = 0; node < list.size(); ++node) {
       const std::string part = DigitsOf(&random, row.length);
-      const std::string id = SignId(*keys, part, row.bits, list, node);
+      const std::string id = SignId(*keys, TagKind::kKeyed, part, row.bits, list, node);
       REQUIRE(id.empty() == !row.made);
       if (!row.made) continue;
       CHECK(id.size() == row.length);
@@ -68,14 +68,16 @@ TEST_CASE_METHOD(SignedIdFixture, "A signed ID is as long as PHP made it, in its
       CHECK(id.substr(0, row.length - 21 + (row.names_node ? 0 : 4)) ==
             part.substr(0, row.length - 21 + (row.names_node ? 0 : 4)));
     }
-    CHECK(SignId(*keys, DigitsOf(&random, row.length), row.bits, {}, std::nullopt).empty() == !row.made);
+    CHECK(SignId(*keys, TagKind::kKeyed, DigitsOf(&random, row.length), row.bits, {}, std::nullopt).empty() ==
+          !row.made);
   }
 }
 
 TEST_CASE_METHOD(SignedIdFixture, "An ID with any character changed, cut or added is not signed", "[session][keys]") {
   std::mt19937_64 random(1);
   for (const size_t length : {32, 48}) {
-    const std::string id = SignId(*keys, DigitsOf(&random, length), 4, a.context().nodes->addresses(), 0);
+    const std::string id =
+        SignId(*keys, TagKind::kKeyed, DigitsOf(&random, length), 4, a.context().nodes->addresses(), 0);
     for (size_t i = 0; i < id.size(); ++i) {
       std::string bad = id;
       bad[i] = bad[i] == '0' ? '1' : '0';
