@@ -294,6 +294,7 @@ struct Value {
     src/record/news_log.cc
     src/record/payload_split.cc
     src/record/record.cc
+    src/record/record_cipher.cc
     src/record/record_codec.cc
     src/record/record_format1.cc
     src/session/background_flusher.cc

@@ -11,6 +11,7 @@ foreach (ini_get_all('clustered_session') as $name => $setting) {
 clustered_session.affinity = "cookie" perdir
 clustered_session.authentication = "text" perdir
 clustered_session.behind_max = "10000" perdir
+clustered_session.cipher = "auto" perdir
 clustered_session.compression_level = "0" perdir
 clustered_session.compression_threshold = "2K" perdir
 clustered_session.connect_timeout = "100ms" perdir

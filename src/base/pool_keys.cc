@@ -12,6 +12,7 @@ PoolKeys::PoolKeys(const Keyring& ring, std::string_view prefix) : keys_(kPurpos
     ring.Derive(i, "session ID", prefix, record_key + Keyring::kKeyBytes);
     ring.Derive(i, "mark", prefix, record_key + 2 * Keyring::kKeyBytes);
     ring.Derive(i, "session key", prefix, record_key + 3 * Keyring::kKeyBytes);
+    ring.Derive(i, "record by AES", prefix, record_key + 4 * Keyring::kKeyBytes);
     const std::string_view secret(reinterpret_cast<const char*>(record_key), Keyring::kKeyBytes);
     record_key_ids_.push_back(static_cast<uint32_t>(Hash128(secret, "number", {}).Hash64()));
   }

@@ -1,6 +1,6 @@
-// PoolKeys: what a key file gives to the sessions of one prefix, of each of its keys: one for their records, one for
-// the tags of their IDs, one for the marks of their items and one for their session keys. Layer: base. Immutable; any
-// thread.
+// PoolKeys: what a key file gives to the sessions of one prefix, of each of its keys: one for their records by
+// either cipher, one for the tags of their IDs, one for the marks of their items and one for their session keys. Layer:
+// base. Immutable; any thread.
 #ifndef CLUSTERED_SESSION_BASE_POOL_KEYS_H_
 #define CLUSTERED_SESSION_BASE_POOL_KEYS_H_
 
@@ -39,6 +39,7 @@ class PoolKeys {
 
   // Keyring::kKeyBytes each.
   const unsigned char* RecordKey(size_t index) const { return keys_.data() + kPurposes * index * Keyring::kKeyBytes; }
+  const unsigned char* AesKey(size_t index) const { return RecordKey(index) + 4 * Keyring::kKeyBytes; }
   // By which a record names its key. It tells nothing of it.
   uint32_t RecordKeyId(size_t index) const { return record_key_ids_[index]; }
 
@@ -55,7 +56,7 @@ class PoolKeys {
   SessionKey KeyedSessionKey(size_t index, std::string_view id) const;
 
  private:
-  static constexpr size_t kPurposes = 4;
+  static constexpr size_t kPurposes = 5;
 
   // Both tags of `text`, kPlain's first.
   std::array<char, 2 * kTagLength> Tags(size_t index, std::string_view text) const;
@@ -67,7 +68,7 @@ class PoolKeys {
     return {reinterpret_cast<const char*>(MarkKey(index) + Keyring::kKeyBytes), Keyring::kKeyBytes};
   }
 
-  Secret keys_;  // of each key one for records, one for IDs, one for marks, one for session keys
+  Secret keys_;  // of each key one for records, for IDs, for marks, for session keys, for records by AES
   std::vector<uint32_t> record_key_ids_;
 };
 

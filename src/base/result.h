@@ -18,6 +18,7 @@ enum class ErrorCode : uint8_t {
   kCorrupt,          // bytes from outside are not what they claim to be
   kForged,           // bytes from outside that no key of ours has written
   kNoKey,            // bytes from outside that are encrypted, and there is no key
+  kNoCipher,         // likewise, and this build and processor have not what they were encrypted with
   kNoMemory,         // the segment or the process is full
   kTooMany,          // as many wait already as may
   kUnsupported,      // this build, node or system cannot do it

@@ -17,6 +17,7 @@ extern "C" {
 
 using clustered_session::AffinityMode;
 using clustered_session::Authentication;
+using clustered_session::CipherChoice;
 using clustered_session::ConflictRule;
 using clustered_session::Duration;
 using clustered_session::EncryptionMode;
@@ -199,6 +200,12 @@ const char* ParseEncryption(std::string_view text, SessionSettings* settings) {
   return ParseChoice(text, kChoices, &settings->encryption, "must be read, write or require");
 }
 
+const char* ParseCipher(std::string_view text, SessionSettings* settings) {
+  static constexpr std::pair<std::string_view, CipherChoice> kChoices[] = {{"auto", CipherChoice::kAuto},
+                                                                           {"xchacha20", CipherChoice::kXChaCha20}};
+  return ParseChoice(text, kChoices, &settings->cipher, "must be auto or xchacha20");
+}
+
 const char* ParseSignedIds(std::string_view text, SessionSettings* settings) {
   static constexpr std::pair<std::string_view, SignedIds> kChoices[] = {{"off", SignedIds::kOff},
                                                                         {"", SignedIds::kOff},  // php.ini's bare off
@@ -291,6 +298,7 @@ constexpr Setting kSettings[] = {
     {kPasswordName, ParsePassword},
     {"clustered_session.key_file", ParseKeyFile},
     {"clustered_session.encryption", ParseEncryption},
+    {"clustered_session.cipher", ParseCipher},
     {"clustered_session.signed_ids", ParseSignedIds},
     {"clustered_session.compression_level", ParseCompressionLevel},
     {"clustered_session.compression_threshold", ParseCompressionThreshold},
@@ -413,6 +421,7 @@ SETTING("username", "", PHP_INI_PERDIR)
 SETTING("password", "", PHP_INI_PERDIR)
 SETTING("key_file", "", PHP_INI_PERDIR)
 SETTING("encryption", "require", PHP_INI_PERDIR)
+SETTING("cipher", "auto", PHP_INI_PERDIR)
 SETTING("signed_ids", "make", PHP_INI_PERDIR)
 SETTING("compression_level", "0", PHP_INI_PERDIR)
 SETTING("compression_threshold", "2K", PHP_INI_PERDIR)

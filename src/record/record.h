@@ -43,9 +43,11 @@ inline constexpr size_t kTombstoneSizeMin = 28 + LifeSet::kLifeBytes + 8;
 inline constexpr size_t kRecordPayloadMax = 0x7fffffff;
 
 enum RecordFlags : uint8_t {
-  kRecordTombstone = 1u << 0,   // the session was destroyed; the payload is empty
-  kRecordCompressed = 1u << 1,  // reserved: refused by this version
-  kRecordEncrypted = 1u << 2,   // reserved: refused by this version
+  kRecordTombstone = 1u << 0,  // the session was destroyed; the payload is empty
+  // Of sealed records alone, see record_codec.h.
+  kRecordCompressed = 1u << 1,
+  kRecordEncrypted = 1u << 2,
+  kRecordAes = 1u << 3,  // by AES-256-GCM; without it, by XChaCha20-Poly1305
 };
 
 // Which of two branches of a session is shown first: the epoch decides, then the version. Whether two records are

@@ -9,6 +9,7 @@
 
 #include "src/base/bytes.h"
 #include "src/record/compression.h"
+#include "src/record/record_cipher.h"
 
 namespace clustered_session {
 namespace {
@@ -17,11 +18,9 @@ constexpr char kSealMagic[4] = {'C', 'S', 'R', '1'};
 constexpr uint8_t kSealedFormat = 3;
 constexpr size_t kPlainHeader = 8;
 constexpr size_t kNonceAt = 12;
-constexpr size_t kNonceSize = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES;
-constexpr size_t kEncryptedHeader = kNonceAt + kNonceSize;
-constexpr size_t kTagSize = crypto_aead_xchacha20poly1305_ietf_ABYTES;
-static_assert(kEncryptedHeader + kTagSize == kSealMax);
-static_assert(Keyring::kKeyBytes == crypto_aead_xchacha20poly1305_ietf_KEYBYTES);
+constexpr size_t kEncryptedHeader = kNonceAt + kCipherNonceSize;
+static_assert(kEncryptedHeader + kCipherTagSize == kSealMax);
+static_assert(Keyring::kKeyBytes == kCipherKeySize);
 
 unsigned char* Bytes(char* text) { return reinterpret_cast<unsigned char*>(text); }
 const unsigned char* Bytes(const char* text) { return reinterpret_cast<const unsigned char*>(text); }
@@ -46,19 +45,10 @@ std::string AssociatedData(const char* header, std::string_view storage_key) {
   return std::string(header, kEncryptedHeader).append(storage_key);
 }
 
-// In place: the memory of a large record is not asked for twice.
-void Encrypt(const PoolKeys& keys, uint8_t flags, std::string_view storage_key, std::string* bytes) {
-  const size_t inside_size = bytes->size();
-  bytes->insert(0, kEncryptedHeader, '\0');
-  bytes->resize(kEncryptedHeader + inside_size + kTagSize);
-  char* header = bytes->data();
-  StoreSealHeader(flags | kRecordEncrypted, kEncryptedHeader, header);
-  StoreLittleEndian<uint32_t>(header + kPlainHeader, keys.RecordKeyId(0));
-  randombytes_buf(header + kNonceAt, kNonceSize);
-  const std::string bound = AssociatedData(header, storage_key);
-  unsigned char* inside = Bytes(header + kEncryptedHeader);
-  crypto_aead_xchacha20poly1305_ietf_encrypt(inside, nullptr, inside, inside_size, Bytes(bound.data()), bound.size(),
-                                             nullptr, Bytes(header + kNonceAt), keys.RecordKey(0));
+CipherCall CallOf(const PoolKeys& keys, size_t key, const char* header, std::string_view bound) {
+  const bool aes = (header[5] & kRecordAes) != 0;
+  return {aes ? Cipher::kAes256 : Cipher::kXChaCha20, aes ? keys.AesKey(key) : keys.RecordKey(key),
+          Bytes(header + kNonceAt), bound};
 }
 
 }  // namespace
@@ -89,13 +79,28 @@ std::string RecordCodec::Seal(std::string bytes, std::string_view storage_key) c
     flags = kRecordCompressed;
   }
   if (encrypts()) {
-    Encrypt(*keys, flags, storage_key, &bytes);
+    Encrypt(flags, storage_key, &bytes);
     return bytes;
   }
   if (flags == 0) return bytes;
   char header[kPlainHeader];
   StoreSealHeader(flags, kPlainHeader, header);
   return bytes.insert(0, header, kPlainHeader);
+}
+
+// In place: the memory of a large record is not asked for twice.
+void RecordCodec::Encrypt(uint8_t flags, std::string_view storage_key, std::string* bytes) const {
+  const size_t inside_size = bytes->size();
+  bytes->insert(0, kEncryptedHeader, '\0');
+  bytes->resize(kEncryptedHeader + inside_size + kCipherTagSize);
+  char* header = bytes->data();
+  flags |= kRecordEncrypted;
+  if (cipher == CipherChoice::kAuto && AesIsFast()) flags |= kRecordAes;
+  StoreSealHeader(flags, kEncryptedHeader, header);
+  StoreLittleEndian<uint32_t>(header + kPlainHeader, keys->RecordKeyId(0));
+  randombytes_buf(header + kNonceAt, kCipherNonceSize);
+  const std::string bound = AssociatedData(header, storage_key);
+  EncryptInPlace(CallOf(*keys, 0, header, bound), Bytes(header + kEncryptedHeader), inside_size);
 }
 
 Result<Record> RecordCodec::Decode(std::string* bytes, std::string_view storage_key) const {
@@ -117,7 +122,8 @@ Status RecordCodec::Open(std::string* bytes, std::string_view storage_key) const
   if (!encrypted && keys != nullptr && encryption == EncryptionMode::kRequire) {
     return Error(ErrorCode::kForged, "not encrypted");
   }
-  if ((flags & ~(kRecordEncrypted | kRecordCompressed)) != 0) return UnknownFlag();
+  const uint8_t known = kRecordCompressed | kRecordEncrypted | (encrypted ? kRecordAes : 0);
+  if ((flags & ~known) != 0) return UnknownFlag();
   const size_t header_size = encrypted ? kEncryptedHeader : kPlainHeader;
   if (flags == 0 || LoadLittleEndian<uint16_t>(bytes->data() + 6) != header_size) {
     return Error(encrypted ? ErrorCode::kForged : ErrorCode::kCorrupt, "wrong header size");
@@ -143,20 +149,20 @@ Status RecordCodec::Decompress(std::string* bytes, size_t header_size) const {
 
 // The header stays in front, and the cipher's tag goes.
 Status RecordCodec::Decrypt(std::string* bytes, std::string_view storage_key) const {
-  if (bytes->size() < kEncryptedHeader + kTagSize) return Error(ErrorCode::kForged, "shorter than a record's header");
+  constexpr size_t kAround = kEncryptedHeader + kCipherTagSize;
+  if (bytes->size() < kAround) return Error(ErrorCode::kForged, "shorter than a record's header");
   char* header = bytes->data();
   const auto key_id = LoadLittleEndian<uint32_t>(header + kPlainHeader);
   const std::string bound = AssociatedData(header, storage_key);
-  char* inside = header + kEncryptedHeader;
   size_t key = 0;
   while (key < keys->size() && keys->RecordKeyId(key) != key_id) ++key;
   if (key == keys->size()) return Error(ErrorCode::kForged, "of a key that clustered_session.key_file does not have");
-  if (crypto_aead_xchacha20poly1305_ietf_decrypt(Bytes(inside), nullptr, nullptr, Bytes(inside),
-                                                 bytes->size() - kEncryptedHeader, Bytes(bound.data()), bound.size(),
-                                                 Bytes(header + kNonceAt), keys->RecordKey(key)) != 0) {
+  const CipherCall call = CallOf(*keys, key, header, bound);
+  if (!CipherAvailable(call.cipher)) return Error(ErrorCode::kNoCipher, "encrypted by AES");
+  if (!DecryptInPlace(call, Bytes(header + kEncryptedHeader), bytes->size() - kAround)) {
     return Error(ErrorCode::kForged, "wrong authentication");
   }
-  bytes->resize(bytes->size() - kTagSize);
+  bytes->resize(bytes->size() - kCipherTagSize);
   return Status::Ok();
 }
 

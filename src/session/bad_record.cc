@@ -6,12 +6,19 @@
 namespace clustered_session {
 
 bool ReadableElsewhere(const Error& error) {
-  return error.code() == ErrorCode::kUnsupported || error.code() == ErrorCode::kNoKey;
+  return error.code() == ErrorCode::kUnsupported || error.code() == ErrorCode::kNoKey ||
+         error.code() == ErrorCode::kNoCipher;
 }
 
 std::string WhyUnreadable(ErrorCode why) {
-  return why == ErrorCode::kNoKey ? "encrypted: set clustered_session.key_file on this server, too"
-                                  : "in the format of a later clustered_session: upgrade this server";
+  switch (why) {
+    case ErrorCode::kNoKey:
+      return "encrypted: set clustered_session.key_file on this server, too";
+    case ErrorCode::kNoCipher:
+      return "encrypted by AES, which this server has not: set clustered_session.cipher = xchacha20 on the others";
+    default:
+      return "in the format of a later clustered_session: upgrade this server";
+  }
 }
 
 void NoteBadRecord(const SessionContext& context, uint32_t node, const Error& error, const char* outcome,

@@ -60,6 +60,7 @@ struct SessionSettings {
   std::string password;
   std::string key_file;  // an absolute path; empty: records are plain, IDs unsigned
   EncryptionMode encryption = EncryptionMode::kRequire;
+  CipherChoice cipher = CipherChoice::kAuto;
   SignedIds signed_ids = SignedIds::kMake;
   uint32_t compression_level = 0;         // 0: records are not compressed
   uint32_t compression_threshold = 2048;  // bytes

@@ -23,6 +23,7 @@ SharedPoolTable::Values ValuesOf(std::string_view save_path, const SessionSettin
   values.encryption = static_cast<uint8_t>(settings.encryption);
   values.compression_level = static_cast<uint8_t>(settings.compression_level);
   values.compression_threshold = settings.compression_threshold;
+  values.cipher = static_cast<uint8_t>(settings.cipher);
   values.tls_verifies = settings.tls.verifies ? 1 : 0;
   values.tls_size = static_cast<uint16_t>(settings.tls.Join().size());
   return values;
@@ -190,6 +191,7 @@ bool SharedPoolTable::Load(uint8_t number, std::string* save_path, SessionSettin
   settings->encryption = static_cast<EncryptionMode>(values.encryption);
   settings->compression_level = values.compression_level;
   settings->compression_threshold = values.compression_threshold;
+  settings->cipher = static_cast<CipherChoice>(values.cipher);
   return true;
 }
 

@@ -51,7 +51,8 @@ struct SharedPoolTable {
     uint8_t tls_verifies;
     uint16_t tls_size;
     uint32_t compression_threshold;
-    uint32_t reserved_behind;
+    uint8_t cipher;
+    uint8_t reserved_behind[3];
   };
   struct Slot {
     std::atomic<uint32_t> state;

@@ -45,7 +45,7 @@ class Survey {
   // answered: the session exists, and nobody here can tell how it is.
   struct Unreadable {
     uint32_t node = 0;
-    ErrorCode why = ErrorCode::kUnsupported;  // or kNoKey
+    ErrorCode why = ErrorCode::kUnsupported;  // or kNoKey, or kNoCipher
   };
   std::optional<Unreadable> unreadable() const { return unreadable_; }
 

@@ -151,7 +151,8 @@ std::shared_ptr<const SessionContext> Worker::MakeContext(Pool* pool, const Sess
   context.leases = leases_;
   context.session_open = session_open_;
   context.access = std::make_shared<NodeAccess>(NodeAccess{pool->save_path, settings});
-  context.codec = {pool->keys, settings.encryption, settings.compression_level, settings.compression_threshold};
+  context.codec = {pool->keys, settings.encryption, settings.compression_level, settings.compression_threshold,
+                   settings.cipher};
   context.spare = &spare_;
   context.space = Hash128({}, "local", pool->save_path);
   return {owned, &context};

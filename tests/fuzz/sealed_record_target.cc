@@ -43,6 +43,10 @@ FuzzFinding OpenEncrypted(std::string_view input) {
   FUZZ_CHECK(record.ok() == plain.ok());
   bytes = sealed;
   FUZZ_CHECK(!codec.Decode(&bytes, "cs:BAAAAAAAAAAAAAAAAAAAAA").ok());
+  RecordCodec by_the_other = codec;
+  by_the_other.cipher = CipherChoice::kXChaCha20;
+  bytes = by_the_other.Seal(std::string(input), kFuzzStorageKey);
+  FUZZ_CHECK(codec.Decode(&bytes, kFuzzStorageKey).ok() == plain.ok());
   return {};
 }
 

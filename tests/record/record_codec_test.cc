@@ -6,6 +6,7 @@
 #include <string>
 
 #include "src/record/compression.h"
+#include "src/record/record_cipher.h"
 
 using namespace clustered_session;
 
@@ -53,11 +54,13 @@ ErrorCode CodeOf(const RecordCodec& codec, std::string bytes) {
 
 TEST_CASE("An encrypted record is read as it was written, and shows nothing of it", "[record][keys]") {
   const std::string line = NewKeyLine("k1");
-  const RecordCodec codec = CodecOf(line);
+  RecordCodec codec = CodecOf(line);
+  codec.cipher = GENERATE(CipherChoice::kAuto, CipherChoice::kXChaCha20);
+  const bool aes = codec.cipher == CipherChoice::kAuto && AesIsFast();
   Record written = SealedSample();
   const std::string sealed = codec.Encode(&written, kKey);
   CHECK(sealed.size() == written.header_size + written.payload.size() + kSealMax);
-  CHECK(sealed.substr(0, 8) == std::string("CSR1\x03\x04\x24\x00", 8));
+  CHECK(sealed.substr(0, 8) == std::string(aes ? "CSR1\x03\x0c\x24\x00" : "CSR1\x03\x04\x24\x00", 8));
   CHECK(sealed.find("orchid") == std::string::npos);
   std::string bytes = sealed;
   const Result<Record> read = codec.Decode(&bytes, kKey);
@@ -85,7 +88,8 @@ TEST_CASE("A tombstone is encrypted like a session", "[record][keys]") {
 }
 
 TEST_CASE("An encrypted record with any bit changed, cut short or longer is not believed", "[record][keys]") {
-  const RecordCodec codec = CodecOf(NewKeyLine("k1"));
+  RecordCodec codec = CodecOf(NewKeyLine("k1"));
+  codec.cipher = GENERATE(CipherChoice::kAuto, CipherChoice::kXChaCha20);
   const std::string good = SealedBytes(codec);
   REQUIRE(WhyNotBelieved(codec, good).empty());
   for (size_t bit = 0; bit < good.size() * 8; ++bit) {
@@ -123,6 +127,79 @@ TEST_CASE("The first key writes, and all read", "[record][keys]") {
   CHECK(WhyNotBelieved(CodecOf(next + "\n" + before), of_before).empty());
   CHECK(WhyNotBelieved(CodecOf(next), of_next).empty());
   CHECK(WhyNotBelieved(CodecOf(next), of_before) == "of a key that clustered_session.key_file does not have");
+}
+
+TEST_CASE("Either cipher is read, whichever this server writes with, and neither has the other's keys",
+          "[record][keys]") {
+  // As a server has written it whose key file is this one: what is on nodes stays readable.
+  const std::string line = "k1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+  const auto bytes_of = [](std::string_view hex) {
+    std::string bytes(hex.size() / 2, '\0');
+    sodium_hex2bin(reinterpret_cast<unsigned char*>(bytes.data()), bytes.size(), hex.data(), hex.size(), nullptr,
+                   nullptr, nullptr);
+    return bytes;
+  };
+  const std::string by_xchacha20 = bytes_of(
+      "4353523103042400feb375049d3a32b925aeedf760ebee97ebf3753d2692b8af4646d513921f5e94"
+      "40894f4360dc07f808c40b9793b5fb80536aee23045a23e7e5fca5c1dd8bd4ac91a7aae107e54e1f"
+      "984eec3d95c1ad0f16fa07bde8f657a7ec6039f3f1ceac7696f683681b803dd32e2274ad73882b56"
+      "9538addf2bcc2dfd452bb13dbf711430c565a6d7c830a792ea72deef7b9448cc3a614e13f12ca471"
+      "398a1f3a");
+  const std::string by_aes = bytes_of(
+      "43535231030c2400feb37504fa106a5ea106402a3c8cd558ff8b6d69bdcbe05580ec96b5389711ff"
+      "18e9c46d120da3aad60ffe1943855247ec2257be60ab2e34d52a60500251880c8ad5704b884f8307"
+      "d7a088c49eb8b8daa8add8c972a5aabaa16ad314cbac2fd2276d23df72eb9a708f1c18ab46e5a582"
+      "b4ecad45bcd9b26e735d0e867641ea4de9182dffcc76a5797dc597b16c5b75e50af8176564b25ff1"
+      "5a46ed07");
+  for (const CipherChoice mine : {CipherChoice::kAuto, CipherChoice::kXChaCha20}) {
+    RecordCodec codec = CodecOf(line);
+    codec.cipher = mine;
+    for (const std::string& sealed : {by_xchacha20, by_aes}) {
+      if (sealed == by_aes && !CipherAvailable(Cipher::kAes256)) continue;
+      std::string bytes = sealed;
+      const Result<Record> read = codec.Decode(&bytes, kKey);
+      REQUIRE(read.ok());
+      CHECK(read->payload == SealedSample().payload);
+      std::string other = sealed;
+      other[5] = static_cast<char>(other[5] ^ kRecordAes);
+      CHECK(WhyNotBelieved(codec, other) == "wrong authentication");
+    }
+  }
+  const auto pool = CodecOf(line).keys;
+  CHECK(std::string_view(reinterpret_cast<const char*>(pool->AesKey(0)), 32) !=
+        std::string_view(reinterpret_cast<const char*>(pool->RecordKey(0)), 32));
+}
+
+TEST_CASE("AES is what libsodium says it is, and each nonce has a key of its own", "[record][keys]") {
+  if (!AesIsFast() || crypto_aead_aes256gcm_is_available() == 0) return;
+  unsigned char key[kCipherKeySize];
+  unsigned char nonce[kCipherNonceSize];
+  randombytes_buf(key, sizeof key);
+  for (const size_t size : {0, 1, 15, 16, 17, 1000, 70000}) {
+    CAPTURE(size);
+    randombytes_buf(nonce, sizeof nonce);
+    std::string text(size + kCipherTagSize, 't');
+    auto* bytes = reinterpret_cast<unsigned char*>(text.data());
+    EncryptInPlace({Cipher::kAes256, key, nonce, "bound"}, bytes, size);
+    unsigned char record_key[32];
+    crypto_generichash(record_key, sizeof record_key, nonce, sizeof nonce, key, sizeof key);
+    const unsigned char zero[12] = {};
+    std::string expected(size + kCipherTagSize, 't');
+    auto* to = reinterpret_cast<unsigned char*>(expected.data());
+    crypto_aead_aes256gcm_encrypt(to, nullptr, to, size, reinterpret_cast<const unsigned char*>("bound"), 5, nullptr,
+                                  zero, record_key);
+    CHECK(text == expected);
+    const std::string sealed = text;
+    CHECK(DecryptInPlace({Cipher::kAes256, key, nonce, "bound"}, bytes, size));
+    CHECK(text.substr(0, size) == std::string(size, 't'));
+    for (const std::string_view bound : {"bounD", "boun", ""}) {
+      text = sealed;
+      CHECK_FALSE(DecryptInPlace({Cipher::kAes256, key, nonce, bound}, bytes, size));
+    }
+    nonce[23] = static_cast<unsigned char>(nonce[23] ^ 1);
+    text = sealed;
+    CHECK_FALSE(DecryptInPlace({Cipher::kAes256, key, nonce, "bound"}, bytes, size));
+  }
 }
 
 TEST_CASE("What the encryption setting says of plain records", "[record][keys]") {
@@ -216,7 +293,7 @@ TEST_CASE("What compression does not make smaller, and what is below the thresho
   const std::string zeros(5000, 'z');
   const auto flags_of = [](const RecordCodec& codec, std::string_view payload) {
     const std::string bytes = SealedBytes(codec, SealedSample(payload));
-    return bytes[4] == 3 ? bytes[5] : 0;
+    return bytes[4] == 3 ? bytes[5] & ~kRecordAes : 0;
   };
   CHECK(flags_of(Compressing(RecordCodec()), noise) == 0);
   CHECK(flags_of(Compressing(CodecOf(NewKeyLine("k1"))), noise) == kRecordEncrypted);

@@ -57,7 +57,9 @@ struct SealedRecordsFixture : ClusterFixture {
   std::string second = NewKeyLine("k2");
 };
 
-bool IsEncrypted(const std::string& value) { return value.size() > 5 && value[4] == 3 && value[5] == kRecordEncrypted; }
+bool IsEncrypted(const std::string& value) {
+  return value.size() > 5 && value[4] == 3 && (value[5] & kRecordEncrypted) != 0;
+}
 
 }  // namespace
 
@@ -299,6 +301,7 @@ TEST_CASE_METHOD(SealedRecordsFixture, "What waits to be written is left to work
   with.encryption = EncryptionMode::kWrite;
   with.compression_level = 7;
   with.compression_threshold = 100;
+  with.cipher = CipherChoice::kXChaCha20;
   const uint8_t number = pools.NumberOf("m1=a:1", with, &a.store(), clock.Now()).number;
   REQUIRE(number != 0);
   std::string save_path;
@@ -313,6 +316,7 @@ TEST_CASE_METHOD(SealedRecordsFixture, "What waits to be written is left to work
   CHECK(same.encryption == EncryptionMode::kWrite);
   CHECK(same.compression_level == 7);
   CHECK(same.compression_threshold == 100);
+  CHECK(same.cipher == CipherChoice::kXChaCha20);
   // And the other way round: a pool without a key file gets none from whoever writes for it.
   const SessionSettings without;
   const uint8_t plain = pools.NumberOf("m1=a:1", without, &a.store(), clock.Now()).number;
