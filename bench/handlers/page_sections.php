@@ -297,3 +297,36 @@ function takeover(array $takeover): void
     }
     table(['', ''], $rows);
 }
+
+function keys(array $keys): void
+{
+    say('', '## TLS, encryption and signed IDs');
+    prose('Two nodes, in turns with the same without: TLS, [records that are encrypted](security.md#key-file), by the',
+        'cipher that this processor is fast with and by XChaCha20, and both TLS and encryption.');
+    $rows = [];
+    $labels = ['plain' => 'neither', 'tls' => 'TLS', 'encrypted' => 'encrypted', 'xchacha20' => 'encrypted by XChaCha20',
+        'both' => 'both'];
+    foreach ($labels as $name => $label) {
+        $rows[] = [$label, ...array_map(fn(string $what) => figure($keys['cycle'][$what][$name]['us']),
+            ['unchanged/4096', 'changed/4096', 'changed/65536']),
+            ...array_map(fn(string $mode) => figure($keys['http'][$mode][$name] ?? null), ['unchanged', 'changed'])];
+    }
+    table(['', 'unchanged cycle, 4 KB, us', 'changed, 4 KB, us', 'changed, 64 KB, us',
+        'php-fpm, 4 KB, unchanged: processor, us', 'php-fpm, changed: processor, us'], $rows);
+    $handshakes = $keys['handshakes'];
+    prose("A node with TLS restarts, and $handshakes[workers] workers are asked at once. Each has a request that changes",
+        'a session:');
+    $rows = [];
+    foreach (['connected' => 'before', 'after_restart' => 'after the restart', 'connected_again' => 'the next ones']
+        as $name => $label) {
+        $round = $handshakes[$name];
+        $rows[] = [$label, (string) $round['connects'], (string) $round['failed'], Chart::number($round['cpu_ms']),
+            Chart::number($round['slowest_ms'])];
+    }
+    table(['', 'connections that were opened', 'failed requests', 'processor time of all workers, ms', 'slowest, ms'],
+        $rows);
+    $forged = $keys['forged'];
+    prose(number_format($forged['forged']), 'session IDs that no server has signed, with `signed_ids = require`, one after',
+        'the other in one process:', Chart::number($forged['cpu_us']), 'us of processor time for each session_start(),',
+        number_format($forged['per_second']), "a second, $forged[node_messages] messages to nodes.");
+}

@@ -4,7 +4,7 @@
 //   run.php smoke|quick|full JSON FOLDER EXTENSION BARE_HANDLER MEMORY_FOLDER NODE_BENCHES LOAD_BEFORE [section...]
 declare(strict_types=1);
 
-const SECTIONS = ['cycle', 'nodes', 'waits', 'http', 'parallel', 'memory', 'faults', 'takeover'];
+const SECTIONS = ['cycle', 'nodes', 'waits', 'http', 'parallel', 'memory', 'faults', 'takeover', 'keys'];
 const SECONDS_AT_MOST = ['full' => 600, 'quick' => 60];
 
 [, $mode, $json_file, $folder, $extension, $bare_handler, $memory_folder, $node_benches, $load_before] = $argv;
