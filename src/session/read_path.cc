@@ -118,11 +118,12 @@ bool ReadPath::EntryTrusted(TimePoint now) const {
 
 // One round trip to the nodes that should hold the session and to the one that stands in if one of them fails, as a
 // write of another server may have gone there. The rest is asked only if one of these has lost something; but at once
-// where a destroyed session may be started anew: its new life has to name all that have ended.
+// where a destroyed session may be started anew, as its new life has to name all that have ended; and where nothing is
+// known, as then nobody can have lost it.
 Result<ReadPath::Outcome> ReadPath::ValidateEntry(TimePoint now) {
   NodeItems& items = loaded_.items();
   const std::vector<uint32_t> holders = items.Holders(context_);
-  const bool all = loaded_.Is(kEntryTombstone);
+  const bool all = loaded_.Is(kEntryTombstone) || loaded_.version() == 0;
   std::vector<uint32_t> asked = holders;
   std::vector<uint32_t> others;
   for (const uint32_t node : items.placement) {

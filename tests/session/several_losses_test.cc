@@ -155,3 +155,17 @@ TEST_CASE_METHOD(LossesFixture, "Where no node takes what a session has become, 
   CHECK(HeldBy(placed[0], id) == "n|i:1;");
   CHECK(HeldBy(placed[1], id) == "n|i:1;");
 }
+
+TEST_CASE_METHOD(ClusterFixture, "A server that knows a session as empty asks each node that may have begun it",
+                 "[session]") {
+  a.context().settings.copies = b.context().settings.copies = 1;
+  Serve(&a, "", "");
+  Serve(&b, "", "");
+  const std::vector<FakeMemcached*> placed = Placed(browser.session_id);
+  for (size_t i = 0; i < 2; ++i) placed[i]->set_item_size_max(1000);
+  const std::string large = "n|s:3000:\"" + std::string(3000, 'x') + "\";";
+  Serve(&a, "", large);
+  REQUIRE(HeldBy(placed[2], browser.session_id) == large);
+  clock.Advance(std::chrono::seconds(11));
+  View(&b, large);
+}
