@@ -44,8 +44,10 @@ void WideHistory::Step() {
     LetTimePass();
   } else if (choice < 34) {
     Fault();
-  } else if (choice < 38) {
+  } else if (choice < 36 || (choice < 38 && !plan_.breadth.repair)) {
     Flush(random_.Below(plan_.servers));
+  } else if (choice < 38) {
+    Repair(random_.Below(plan_.servers));
   } else if (choice < 40) {
     if (plan_.breadth.unread) DestroyUnread();
   } else if (client->request == nullptr) {

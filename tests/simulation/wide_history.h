@@ -35,6 +35,7 @@ class WideHistory {
     uint64_t kills = 0;
     uint64_t faults = 0;
     uint64_t lists = 0;  // that a server got
+    uint64_t whole = 0;  // times that all servers said so
   };
   const Tally& tally() const { return tally_; }
 
@@ -67,6 +68,7 @@ class WideHistory {
   void Destroy(Client* client);
   void DestroyUnread();
   void Flush(int server);
+  void Repair(int server);
   uint32_t DrawLifetime();
   std::string NameOf(const Client& client) const;
 

@@ -18,10 +18,11 @@ constexpr Named kParts[] = {
     {"node_evictions", &Breadth::node_evictions}, {"entry_evictions", &Breadth::entry_evictions},
     {"forgetful", &Breadth::forgetful},           {"lists", &Breadth::lists},
     {"later_formats", &Breadth::later_formats},   {"too_large", &Breadth::too_large},
-    {"node_clocks", &Breadth::node_clocks},       {"unseen_ends", &Breadth::unseen_ends},
-    {"leftovers", &Breadth::leftovers},           {"restarted", &Breadth::restarted},
+    {"node_clocks", &Breadth::node_clocks},       {"repair", &Breadth::repair},
+    {"unseen_ends", &Breadth::unseen_ends},       {"leftovers", &Breadth::leftovers},
+    {"restarted", &Breadth::restarted},
 };
-constexpr int kDrawn = 11;  // the parts before that are drawn; the others are judged wherever they may be
+constexpr int kDrawn = 12;  // the parts before that are drawn; the others are judged wherever they may be
 
 }  // namespace
 
@@ -38,7 +39,7 @@ bool SetBreadth(const std::string& name, bool value, Breadth* breadth) {
 Breadth KeptBreadth() {
   Breadth breadth;
   breadth.destructions = breadth.unread = breadth.regenerations = breadth.lifetimes = true;
-  breadth.node_evictions = breadth.entry_evictions = breadth.forgetful = breadth.node_clocks = true;
+  breadth.node_evictions = breadth.entry_evictions = breadth.forgetful = breadth.node_clocks = breadth.repair = true;
   breadth.lists = breadth.later_formats = breadth.too_large = breadth.leftovers = breadth.restarted = true;
   return breadth;
 }

@@ -32,6 +32,7 @@ struct Breadth {
   bool later_formats = false;    // records that a newer server has written
   bool too_large = false;        // sessions that some nodes do not take
   bool node_clocks = false;      // that leap ahead
+  bool repair = false;           // by each server's thread, now and then
   bool unseen_ends = false;      // judged: keys of a session that was begun where its end could not be seen
   bool leftovers = false;        // judged: older records beyond those that should hold a session
   bool restarted = false;        // judged: misses of nodes that have lost their memory

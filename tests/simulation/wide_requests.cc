@@ -242,7 +242,26 @@ void WideHistory::Flush(int server) {
   const Flusher::Step step = flusher.Run(64, world_.NowOf(server) + seconds(10));
   if (world_.Asked(server) == asked) return;
   Say(world_.NameOf(server) + " flushes " + std::to_string(step.written));
-  witness_.Flushed(server);
+  witness_.ThreadRan(server, "a flush");
+}
+
+// The thread has a while; in between it is late, or was stopped. Now and then all have the time they need, and then all
+// servers may say that everything is whole.
+void WideHistory::Repair(int server) {
+  const bool all = random_.OneIn(3);
+  Say((all ? "every server" : world_.NameOf(server)) + " repairs");
+  for (int each = 0; each < plan_.servers; ++each) {
+    if (!all && each != server) continue;
+    world_.Repair(each, seconds(all ? 40 : 1 + random_.Below(5)));
+    witness_.ThreadRan(each, "a repair");
+  }
+  if (!witness_.violation().empty() || ListsDiffer() || !previous_list_.empty()) return;
+  for (int each = 0; each < plan_.servers; ++each) {
+    if (!world_.SaysWhole(each)) return;
+  }
+  Say("  and all is whole");
+  ++tally_.whole;
+  witness_.JudgeWhole();
 }
 
 // As eviction does it, which takes nothing that is nowhere else.

@@ -101,6 +101,7 @@ TEST_CASE("simulate wide", "[.simulate_wide]") {
     sum.requests += history.tally().requests;
     sum.acknowledged += history.tally().acknowledged;
     sum.destroyed += history.tally().destroyed;
+    sum.whole += history.tally().whole;
     sum.regenerated += history.tally().regenerated;
     sum.conflicts += history.tally().conflicts;
     sum.lists += history.tally().lists;
@@ -114,6 +115,7 @@ TEST_CASE("simulate wide", "[.simulate_wide]") {
   }
   std::cout << ran << " histories: " << sum.requests << " requests, " << sum.acknowledged << " acknowledged changes, "
             << sum.conflicts << " conflicts, " << sum.destroyed << " destructions, " << sum.regenerated
-            << " IDs regenerated, " << sum.lists << " lists given; " << violations << " violations" << std::endl;
+            << " IDs regenerated, " << sum.lists << " lists given, " << sum.whole << " times whole; " << violations
+            << " violations" << std::endl;
   CHECK(violations == 0);
 }

@@ -83,12 +83,12 @@ void Witness::Killed(int process) {
   Happened("a server's death");
 }
 
-void Witness::Flushed(int server) {
+void Witness::ThreadRan(int server, const std::string& what) {
   for (auto& [id, account] : accounts_) {
     const auto serving = account.serving.find(world_.ProcessOf(server));
     if (serving != account.serving.end()) serving->second.answered = world_.NowOf(server);
   }
-  Happened("a flush");
+  Happened(what);
 }
 
 void Witness::Rewritten(const std::string& session, int node) {

@@ -2,8 +2,8 @@
 // what each node holds and has lost by a fault, and the time: nothing of versions, epochs or lineage. Layer: tests.
 //
 // What is lost or comes back is excused only by the faults that a guarantee excludes: an acknowledged key, if every
-// node that held it has lost it; an end, if every node that knew of it has. Nobody repairs yet what nobody asks for, so
-// copies may go one after the other.
+// node that held it has lost it; an end, if every node that knew of it has. Between two repairs copies may go one after
+// the other; once all servers say that all is whole, what they have is on nodes enough.
 //
 // witness.cc keeps the facts; witness_nodes.cc judges what becomes of a node's item; witness_requests.cc what requests
 // are shown and told.
@@ -74,7 +74,8 @@ class Witness {
   void Destroyed(const Turn& turn);
   // By a server that has not read it; `answered`: the nodes that it reached.
   void DestroyedUnread(int server, const std::string& session, const std::set<int>& answered);
-  void Flushed(int server);
+  // A thread of the server has written or looked, so that nodes have confirmed what it has.
+  void ThreadRan(int server, const std::string& what);
   void Killed(int process);
   // `lossy_node`: it has lost items by that, or -1; `all`: all that it had.
   void Failed(const std::string& what, int lossy_node, bool all = false);
@@ -82,6 +83,9 @@ class Witness {
   // A node's record was written by a server of a later release, or is as before again.
   void Rewritten(const std::string& session, int node);
   void NodeLeaps(int node) { leaped_.insert(node); }
+
+  // All servers say that all is whole: of what a server has here, any single node may lose all.
+  void JudgeWhole();
 
   // At the end.
   void CheckFlushed();
@@ -143,6 +147,7 @@ class Witness {
   void NoteStored();
   Held LookAt(int node, const std::string& session, const Cause& cause);
   void ForgetExpired(Account* account);
+  void JudgeHeld(int server, const std::string& session, const Account& account);
   static void NoteForgotten(int node, const Held& after, Account* account);
   void JudgeNode(int node, const Account& account, const Held& after, const Cause& cause);
   void JudgeLostKeys(int node, const Account& account, const std::vector<Held>& all, const Cause& cause);
@@ -151,7 +156,7 @@ class Witness {
   void ForgetKeys(Account* account, const Cause& cause);
   void NoteOver(int server, Account* account);
   std::set<int> OfPlaced(int server, const std::string& session, const std::set<int>& nodes);
-  void ExcuseUnseen(Account* account);
+  void ExcuseUnseen(const std::string& session, Account* account);
   bool EndsUnseen(const Account& account, const std::set<int>& answered);
   bool KnowsEnd(const Account& account, int node, int generation) const;
 

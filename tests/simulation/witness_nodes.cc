@@ -182,6 +182,35 @@ void Witness::ForgetEnds(Account* account, const Cause& cause) {
   }
 }
 
+void Witness::JudgeWhole() {
+  for (const auto& [id, account] : accounts_) {
+    for (int server = 0; server < world_.servers(); ++server) JudgeHeld(server, id, account);
+  }
+}
+
+// R1: each key that this server has, and each end that it knows, is on nodes enough.
+void Witness::JudgeHeld(int server, const std::string& session, const Account& account) {
+  const std::optional<World::Copy> copy = world_.CopyOn(server, session);
+  if (!copy || OverAt(account, server) || MayRefuse(account, ErrorCode::kUnavailable)) return;
+  const std::vector<int> placed = world_.PlacedBy(server, session);
+  const auto on = [&](const auto& holds) {
+    return std::count_if(placed.begin(), placed.end(),
+                         [&](int node) { return holds(account.nodes[static_cast<size_t>(node)]); });
+  };
+  for (const auto& [name, key] : account.keys) {
+    if (copy->tombstone) {
+      const bool held = on([&, &key = name](const Held& held) { return held.keys.count(key) > 0; }) > 0;
+      if (!held || key.undecided || key.generation >= account.generation) continue;
+      Violated("R1: all is whole, " + world_.NameOf(server) + " knows of an end, and a node holds " + name);
+    } else if (copy->keys.count(name) > 0 && Current(account, key) && !MayLose(key)) {
+      const auto holders = on([&, &key = name](const Held& held) { return held.keys.count(key) > 0; });
+      if (holders >= plan_.copies() || plan_.breadth.too_large) continue;
+      Violated("R1: all is whole, and " + std::to_string(holders) + " nodes hold " + name + ", which " +
+               world_.NameOf(server) + " has");
+    }
+  }
+}
+
 bool Witness::KnowsEnd(const Account& account, int node, int generation) const {
   return account.nodes[static_cast<size_t>(node)].knows >= generation;
 }

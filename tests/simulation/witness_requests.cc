@@ -193,9 +193,10 @@ void Witness::Finished(const Turn& turn, const Deed& deed, const Status& status,
   if (!answered.empty()) serving.answered = world_.NowOf(turn.server);
   if (serving.lifetime_s != 0) NoteOver(turn.server, &account);
   const bool lives = turn.generation == account.generation;  // else it has used a session that has ended
-  if (deed.is_use && lives) serving.used = world_.NowOf(turn.server);
+  const bool is_use = deed.is_use && lives && status.ok();
+  if (is_use) serving.used = world_.NowOf(turn.server);
   // Who does not use it may shorten its life, not prolong it.
-  const bool prolongs = (deed.is_use && lives) || serving.lifetime_s == 0;
+  const bool prolongs = is_use || serving.lifetime_s == 0;
   serving.lifetime_s = prolongs ? turn.lifetime_s : std::min(serving.lifetime_s, turn.lifetime_s);
   if (!status.ok()) {
     Say("  fails: " + status.error().message());
@@ -351,7 +352,7 @@ void Witness::End(Account* account, const Cause& cause, bool certain, const std:
   if (certain) JudgeGone(*account, answered);
   if (certain && told) {
     ++destroyed_;
-    ExcuseUnseen(account);
+    ExcuseUnseen(cause.ended, account);
   } else {
     for (auto& [name, key] : account->keys) key.undecided |= key.generation == account->generation;
     account->forgotten_ends.insert(account->generation);
@@ -361,7 +362,7 @@ void Witness::End(Account* account, const Cause& cause, bool certain, const std:
 
 // What was begun under the same ID without a view of the session that ends, and is where nobody could see it, is
 // another session. So is what only later releases can read, and what lives for longer than all that was seen.
-void Witness::ExcuseUnseen(Account* account) {
+void Witness::ExcuseUnseen(const std::string& session, Account* account) {
   LifeSet ended;
   uint32_t longest_s = 0;
   for (int node = 0; node < world_.nodes(); ++node) {
@@ -376,6 +377,11 @@ void Witness::ExcuseUnseen(Account* account) {
     const bool named = record && ended.Meets(record->ancestry.lives) && record->ancestry.lifetime_max_s <= longest_s;
     if (!later && (!record || record->tombstone() || named)) continue;
     for (const std::string& name : account->nodes[static_cast<size_t>(node)].keys) account->keys[name].undecided = true;
+  }
+  for (int server = 0; server < world_.servers(); ++server) {
+    const std::optional<Ancestry> local = world_.LocalTo(server, session);
+    if (!local || ended.Meets(local->lives)) continue;
+    for (auto& [name, key] : account->keys) key.undecided |= !key.stored && key.local_to == world_.ProcessOf(server);
   }
 }
 

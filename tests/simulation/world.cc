@@ -57,6 +57,23 @@ void World::ReadNews(int index) {
   server.reader->Step();
 }
 
+void World::Repair(int index, Duration time) {
+  Server& server = servers_[static_cast<size_t>(index)];
+  WebServer* web = server.web.get();
+  if (server.repairer == nullptr) {
+    server.repairer = std::make_unique<Repairer>(
+        &web->store(), &server.clock, [web](uint8_t) { return Borrow(web->context()); },
+        [] { return std::vector<uint8_t>{1}; }, plan_.settings.repair_rate);
+  }
+  const TimePoint until = server.clock.Now() + time;
+  while (server.clock.Now() < until) {
+    const TimePoint next = server.repairer->Step();
+    if (next > server.clock.Now()) clock_.Advance(std::min(next, until) - server.clock.Now());
+  }
+}
+
+bool World::SaysWhole(int server) { return IsWhole(web(server).context()); }
+
 // A thread that is late is not believed.
 Duration World::StaleMax(int server) {
   const SessionSettings& settings = plan_.settings;
@@ -90,11 +107,24 @@ std::optional<World::Item> World::ItemOn(int index, const std::string& storage_k
 }
 
 std::optional<Ancestry> World::LocalTo(int server, const std::string& session) {
-  const SessionKey key = Hash128({}, web(server).context().settings.prefix, session);
+  const SessionContext& context = web(server).context();
+  const SessionKey key = context.InSpace(Hash128({}, context.settings.prefix, session));
   Entry entry;
   Image image;
   if (!web(server).store().Lookup(key, NowOf(server), &entry, image.buffer()) || !image.Valid()) return std::nullopt;
   return image.ancestry();
+}
+
+std::optional<World::Copy> World::CopyOn(int server, const std::string& session) {
+  const SessionContext& context = web(server).context();
+  const SessionKey key = context.InSpace(Hash128({}, context.settings.prefix, session));
+  Entry entry;
+  Image image;
+  if (!context.store->Lookup(key, NowOf(server), &entry, image.buffer()) || !image.Valid()) return std::nullopt;
+  Copy copy;
+  copy.tombstone = (entry.flags & kEntryTombstone) != 0;
+  for (std::string& name : KeysIn(image.payload())) copy.keys.insert(std::move(name));
+  return copy;
 }
 
 std::vector<int> World::PlacedBy(int server, const std::string& session) {
@@ -133,6 +163,7 @@ void World::RestartServer(int index, std::vector<int> list, std::vector<int> pre
     if (std::find(server.all.begin(), server.all.end(), node) == server.all.end()) server.all.push_back(node);
   }
   server.reader.reset();
+  server.repairer.reset();
   server.web->Restart(listed, before);
   server.process = ++last_process_;
   for (int node = 0; node < nodes(); ++node) Cut(index, node, IsCut(index, node));

@@ -6,11 +6,13 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "src/record/record.h"
 #include "src/session/news.h"
+#include "src/session/repairer.h"
 #include "tests/session/web_server.h"
 #include "tests/simulation/plan.h"
 
@@ -50,6 +52,12 @@ class World {
   WebServer& web(int server) { return *servers_[static_cast<size_t>(server)].web; }
   // What the server's local copy of a session says of its history.
   std::optional<Ancestry> LocalTo(int server, const std::string& session);
+  // What the server has of a session.
+  struct Copy {
+    std::set<std::string> keys;
+    bool tombstone = false;
+  };
+  std::optional<Copy> CopyOn(int server, const std::string& session);
   std::string NameOf(int server) const { return "server " + std::to_string(server + 1); }
   TimePoint NowOf(int server) const { return servers_[static_cast<size_t>(server)].clock.Now(); }
   // Which process the server is: each start makes another one.
@@ -70,6 +78,10 @@ class World {
 
   // Its thread looks at the news, if it is time to.
   void ReadNews(int server);
+  // Its thread repairs, for at most so long.
+  void Repair(int server, Duration time);
+  // Whether it says that all is whole.
+  bool SaysWhole(int server);
   // For how long the server may show a copy that others have overtaken, while nothing is broken.
   Duration StaleMax(int server);
 
@@ -100,6 +112,7 @@ class World {
     OffsetClock clock;
     std::unique_ptr<WebServer> web;
     std::unique_ptr<NewsReader> reader;
+    std::unique_ptr<Repairer> repairer;
     int process = 0;
     std::vector<bool> cut;  // by node
     std::vector<int> list;  // of nodes, as its save_path has them
