@@ -283,6 +283,7 @@ struct Value {
     src/php/migration_status.cc
     src/php/module.cc
     src/php/notices.cc
+    src/php/old_handler_call.cc
     src/php/renewal.cc
     src/php/save_handler.cc
     src/php/status.cc

@@ -111,7 +111,7 @@ TEST_CASE("a reply is whole, incomplete, an error line, or garbage") {
                [](std::string_view bytes, const MetaCommand& command) { return ScanReply(bytes, command, 9); });
 }
 
-TEST_CASE("a node's figures are lines; one that refuses has none, which is no failure", "[room]") {
+TEST_CASE("a node's figures are lines, and one that refuses has none", "[room]") {
   const MetaCommand kStats{Kind::kStats, {}, {}, 0, 0, 0};
   const std::string lines = "STAT pid 7\r\nSTAT evictions 3\r\n";
   const std::string whole = lines + "END\r\n";
