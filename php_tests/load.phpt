@@ -27,7 +27,8 @@ Array
     [0] => clustered_session_status
     [1] => clustered_session_metrics
     [2] => clustered_session_inspect
-    [3] => clustered_session_new_key
+    [3] => clustered_session_examine
+    [4] => clustered_session_new_key
 )
 Array
 (
