@@ -172,7 +172,8 @@ void Repairer::EndPass(Walk* walk, const SessionContext& context) {
   }
   walk->pass = Pass::kNone;
   RepairView* view = context.shared->repair.ViewOf(walk->pool, context.pool_hash);
-  if (walk->left == 0) {
+  // What was counted and not met any more was mended by its own request, most likely: the next walk counts anew.
+  if (walk->left == 0 && nothing) {
     walk->pause = kWalkPause;
     if (walk->entries == 0) {
       uint32_t perhaps = RepairView::kPerhaps;

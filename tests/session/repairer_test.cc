@@ -397,3 +397,26 @@ TEST_CASE_METHOD(RepairerFixture, "What a full node refuses is brought there onc
   CHECK(HeldBy(node, user.session_id) == "n|i:1;");
   CHECK(IsWhole(a.context()));
 }
+
+TEST_CASE_METHOD(RepairerFixture, "What a request has mended after it was counted is missing no longer", "[repair]") {
+  browser = Login(&a, 1).front();
+  Run(&thread);
+  FakeMemcached* const node = Placed(browser.session_id)[0];
+  node->set_down(true);
+  Serve(&a, "n|i:1;", "n|i:2;");
+  node->set_down(false);
+  clock.Advance(std::chrono::seconds(3));
+  const SessionContext& context = a.context();
+  const auto index = static_cast<uint32_t>(std::find(nodes.begin(), nodes.end(), node) - nodes.begin());
+  const auto counted = [&] {
+    const NodeMemory* memory =
+        context.shared->repair.FindMemoryOf(context.pool_hash, context.nodes->member(index).hash);
+    return memory->copies_missing.load() > 0;
+  };
+  for (int i = 0; i < 10 && !counted(); ++i) thread.repairer.Step();
+  REQUIRE(counted());
+  Serve(&a, "n|i:2;", "n|i:3;");
+  CHECK(On(browser, "n|i:3;") == 2);
+  Run(&thread);
+  CHECK(IsWhole(context));
+}
