@@ -37,8 +37,8 @@ Breadth GivenBreadth() {
 }
 
 void RunKind(WideKind kind) {
-  // A quarter of what the narrow ones run.
-  const uint64_t histories = EnvironmentOr("CLUSTERED_SESSION_HISTORIES", kHistories * 4) / 4;
+  // An eighth of what the narrow ones run.
+  const uint64_t histories = EnvironmentOr("CLUSTERED_SESSION_HISTORIES", kHistories * 8) / 8;
   uint64_t acknowledged = 0;
   uint64_t ran = 0;
   for (uint64_t seed = static_cast<uint64_t>(kind); seed < histories; seed += kWideKinds) {
