@@ -107,12 +107,9 @@ std::optional<World::Item> World::ItemOn(int index, const std::string& storage_k
 }
 
 std::optional<Ancestry> World::LocalTo(int server, const std::string& session) {
-  const SessionContext& context = web(server).context();
-  const SessionKey key = context.InSpace(Hash128({}, context.settings.prefix, session));
-  Entry entry;
-  Image image;
-  if (!web(server).store().Lookup(key, NowOf(server), &entry, image.buffer()) || !image.Valid()) return std::nullopt;
-  return image.ancestry();
+  const std::optional<Copy> copy = CopyOn(server, session);
+  if (!copy) return std::nullopt;
+  return copy->ancestry;
 }
 
 std::optional<World::Copy> World::CopyOn(int server, const std::string& session) {
@@ -123,6 +120,7 @@ std::optional<World::Copy> World::CopyOn(int server, const std::string& session)
   if (!context.store->Lookup(key, NowOf(server), &entry, image.buffer()) || !image.Valid()) return std::nullopt;
   Copy copy;
   copy.tombstone = (entry.flags & kEntryTombstone) != 0;
+  copy.ancestry = image.ancestry();
   for (std::string& name : KeysIn(image.payload())) copy.keys.insert(std::move(name));
   return copy;
 }

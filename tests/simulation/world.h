@@ -56,6 +56,7 @@ class World {
   struct Copy {
     std::set<std::string> keys;
     bool tombstone = false;
+    Ancestry ancestry;  // what it says of the session's history
   };
   std::optional<Copy> CopyOn(int server, const std::string& session);
   std::string NameOf(int server) const { return "server " + std::to_string(server + 1); }
