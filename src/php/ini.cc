@@ -338,7 +338,7 @@ static std::string_view ValueInUse(const zend_ini_entry* entry);
 
 // What is wrong with a value and which one is used instead, in one line.
 static std::string Refusal(const zend_ini_entry* entry, std::string_view text, const char* wrong) {
-  const std::string_view name(ZSTR_VAL(entry->name), ZSTR_LEN(entry->name));
+  const std::string_view name = View(entry->name);
   const bool secret = name == kPasswordName || name == kMigrateFromName || name == kMigrateToName;
   std::string_view used = ValueInUse(entry);
   if (used.empty()) {
@@ -356,9 +356,8 @@ static PHP_INI_MH(OnUpdateSetting) {
   (void)mh_arg1;
   (void)mh_arg2;
   (void)mh_arg3;
-  const std::string_view name(ZSTR_VAL(entry->name), ZSTR_LEN(entry->name));
-  const std::string_view text =
-      new_value == nullptr ? std::string_view() : std::string_view(ZSTR_VAL(new_value), ZSTR_LEN(new_value));
+  const std::string_view name = View(entry->name);
+  const std::string_view text = new_value == nullptr ? std::string_view() : View(new_value);
   const bool late = stage != ZEND_INI_STAGE_STARTUP && stage != ZEND_INI_STAGE_SHUTDOWN;
   const char* wrong = late && name == "clustered_session.local_memory"
                           ? "all pools share it, so it can only be set in php.ini"
@@ -437,7 +436,7 @@ PHP_INI_END()
 
 // While PHP starts, an entry has no value yet: then it is the default's turn.
 static std::string_view ValueInUse(const zend_ini_entry* entry) {
-  if (entry->value != nullptr) return {ZSTR_VAL(entry->value), ZSTR_LEN(entry->value)};
+  if (entry->value != nullptr) return View(entry->value);
   for (const zend_ini_entry_def* each = ini_entries; each->name != nullptr; ++each) {
     if (std::string_view(each->name, each->name_length) == std::string_view(ZSTR_VAL(entry->name))) {
       return {each->value, each->value_length};

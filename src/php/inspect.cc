@@ -50,14 +50,13 @@ PHP_FUNCTION(clustered_session_inspect) {
   ZEND_PARSE_PARAMETERS_START(1, 1)
   Z_PARAM_STR(id)
   ZEND_PARSE_PARAMETERS_END();
-  if (!clustered_session::ValidSessionId({ZSTR_VAL(id), ZSTR_LEN(id)})) {
+  if (!clustered_session::ValidSessionId(View(id))) {
     zend_argument_value_error(1, "must be a session ID");
     RETURN_THROWS();
   }
   const SessionContext* context = php_clustered_session_current_context();
-  const bool asked = context != nullptr && Guarded([&] {
-                       *CSG(inspected) = clustered_session::InspectSession(*context, {ZSTR_VAL(id), ZSTR_LEN(id)});
-                     });
+  const bool asked =
+      context != nullptr && Guarded([&] { *CSG(inspected) = clustered_session::InspectSession(*context, View(id)); });
   if (!asked) {
     zend_throw_error(nullptr, "%s", CSG(message));
     RETURN_THROWS();

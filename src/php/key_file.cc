@@ -29,7 +29,7 @@ PHP_FUNCTION(clustered_session_new_key) {
   ZEND_PARSE_PARAMETERS_START(1, 1)
   Z_PARAM_STR(name)
   ZEND_PARSE_PARAMETERS_END();
-  const std::string_view view(ZSTR_VAL(name), ZSTR_LEN(name));
+  const std::string_view view = View(name);
   if (!clustered_session::ValidKeyName(view)) {
     zend_argument_value_error(1, "must be 1 to 32 of A-Z, a-z, 0-9, \"_\" and \"-\"");
     RETURN_THROWS();

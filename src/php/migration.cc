@@ -26,7 +26,6 @@ namespace {
 SharedState* SharedByAll() { return static_cast<SharedState*>(php_clustered_session_made_store()->Extra()); }
 clustered_session::Counters& Counts() { return php_clustered_session_made_store()->counters(); }
 TimePoint NowHere() { return php_clustered_session_clock()->Now(); }
-std::string_view TextOf(const zend_string* text) { return {ZSTR_VAL(text), ZSTR_LEN(text)}; }
 
 // PHP's files handler does not look at the time: what its garbage collection has not removed yet is read as well.
 bool FileIsOver(std::string_view save_path, std::string_view id, zend_long lifetime_s) {
@@ -122,11 +121,11 @@ OldAnswer php_clustered_session_ask_old_handler(zend_string* id, zend_long lifet
   bool missed = false;
   const bool shares = CSG(settings)->SharesWithOldHandler();
   Guarded([&] {
-    session = NameOf(address, TextOf(id));
+    session = NameOf(address, View(id));
     missed = !shares && SharedByAll()->migration.misses.Has(session, NowHere(), SharedMigration::kMissRemembered);
     missed =
         missed || SharedByAll()->migration.unmirrored.Has(session, NowHere(), SharedMigration::kUnmirroredRemembered);
-    if (!missed && address.handler == "files") missed = FileIsOver(address.save_path, TextOf(id), lifetime_s);
+    if (!missed && address.handler == "files") missed = FileIsOver(address.save_path, View(id), lifetime_s);
   });
   if (missed) return OldAnswer::kSkipped;
   const Turn turn = TakeTurn(address);
@@ -156,7 +155,7 @@ bool php_clustered_session_mirror_write(zend_string* id, zend_string* payload, z
   const OldHandlerAddress& address = CSG(settings)->migrate_to;
   if (address.empty() || EG(exception) != nullptr) return false;
   uint64_t session = 0;
-  Guarded([&] { session = NameOf(address, TextOf(id)); });
+  Guarded([&] { session = NameOf(address, View(id)); });
   const Turn turn = TakeTurn(address);
   if (turn.decision != OldHandlerDecision::kAsk) {
     Counts().migration_errors.Add();

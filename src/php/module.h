@@ -160,6 +160,9 @@ void DropObjectOfThisProcess(std::atomic<T*>* current) noexcept {
   }
 }
 
+// Of the string's bytes, which stay its owner's.
+inline std::string_view View(const zend_string* text) { return {ZSTR_VAL(text), ZSTR_LEN(text)}; }
+
 // Runs the first phase. False if it threw, which is out of memory in practice; the message says so.
 template <typename Phase>
 bool Guarded(const Phase& phase) noexcept {

@@ -29,8 +29,6 @@ struct Surroundings {
   bool buffered;
 };
 
-std::string_view TextOf(const zend_string* text) { return {ZSTR_VAL(text), ZSTR_LEN(text)}; }
-
 zval* SessionVariables() {
   zval* variables = &PS(http_session_vars);
   return Z_ISREF_P(variables) && Z_TYPE_P(Z_REFVAL_P(variables)) == IS_ARRAY ? Z_REFVAL_P(variables) : nullptr;
@@ -244,10 +242,10 @@ void KeepReason(const OldHandlerCall& call) {
     if (EG(exception) != nullptr) {
       reason = std::string("it threw ") + ZSTR_VAL(EG(exception)->ce->name);
     } else if (PG(last_error_message) != nullptr) {
-      std::string_view said = TextOf(PG(last_error_message));
+      std::string_view said = View(PG(last_error_message));
       const size_t begin = said.find("): ");
       if (begin != std::string_view::npos) said.remove_prefix(begin + 3);
-      reason = clustered_session::ReasonToTell(said, call.id == nullptr ? std::string_view() : TextOf(call.id));
+      reason = clustered_session::ReasonToTell(said, call.id == nullptr ? std::string_view() : View(call.id));
     }
     std::string text = "the save handler \"" + call.address->handler + "\" failed";
     if (!reason.empty()) text += " (" + reason + ")";

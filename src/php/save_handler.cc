@@ -41,7 +41,6 @@ struct HandlerState {
 namespace {
 
 HandlerState* StateOf(void** mod_data) { return static_cast<HandlerState*>(*mod_data); }
-std::string_view View(const zend_string* text) { return {ZSTR_VAL(text), ZSTR_LEN(text)}; }
 
 uint32_t Lifetime(zend_long maxlifetime) {
   constexpr zend_long kLifetimeMax = 10LL * 365 * 24 * 3600;
