@@ -12,7 +12,6 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
-#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -43,10 +42,11 @@ constexpr size_t kKeysMax = 3;  // in one "gets"
 constexpr Duration kLoginTurn = std::chrono::milliseconds(20);
 std::atomic<bool> logging_in{false};
 
-// One login's turn, while the object lives.
+// One login's turn, while the object lives, if it wants one.
 class LoginTurn {
  public:
-  LoginTurn() {
+  explicit LoginTurn(bool wanted) {
+    if (!wanted) return;
     const TimePoint end = std::chrono::steady_clock::now() + kLoginTurn;
     while (!(mine_ = !logging_in.exchange(true, std::memory_order_acquire)) && std::chrono::steady_clock::now() < end) {
       poll(nullptr, 0, 1);
@@ -224,10 +224,10 @@ ClassicStatus ClassicConnection::OpenOnce(const NodeTarget& target, bool with_sa
     memcached_set_sasl_auth_data(memcached_, credentials.username.c_str(), credentials.password.c_str());
   }
   memcached_behavior_set(memcached_, MEMCACHED_BEHAVIOR_CONNECT_TIMEOUT, MillisLeft(deadlines.connect));
-  std::optional<LoginTurn> turn;
-  if (with_sasl) turn.emplace();
-  const int code = LogIn(credentials, deadlines.all);
-  turn.reset();
+  const int code = [&] {
+    const LoginTurn turn(with_sasl);
+    return LogIn(credentials, deadlines.all);
+  }();
   if (code == MEMCACHED_SUCCESS) {
     result_->connected = true;
     used_at_ = std::chrono::steady_clock::now();
