@@ -320,11 +320,11 @@ function keys(array $keys): void
     foreach (['connected' => 'before', 'after_restart' => 'after the restart', 'connected_again' => 'the next ones']
         as $name => $label) {
         $round = $handshakes[$name];
-        $rows[] = [$label, (string) $round['connects'], (string) $round['failed'], Chart::number($round['cpu_ms']),
-            Chart::number($round['slowest_ms'])];
+        $rows[] = [$label, (string) $round['connects'], (string) $round['whole'], (string) $round['failed'],
+            Chart::number($round['cpu_ms']), Chart::number($round['slowest_ms'])];
     }
-    table(['', 'connections that were opened', 'failed requests', 'processor time of all workers, ms', 'slowest, ms'],
-        $rows);
+    table(['', 'connections that were opened', 'of these, with a whole handshake', 'failed requests',
+        'processor time of all workers, ms', 'slowest, ms'], $rows);
     $forged = $keys['forged'];
     prose(number_format($forged['forged']), 'session IDs that no server has signed, with `signed_ids = require`, one after',
         'the other in one process:', Chart::number($forged['cpu_us']), 'us of processor time for each session_start(),',

@@ -124,14 +124,15 @@ function keys_handshakes(Peer $peer, array &$nodes, array $ports, array $tls): a
     $sessions = new_sessions($url, $workers, 1000);
     // Each worker has a request of its own: they all take longer than it takes to ask all.
     $all = function () use ($url, $sessions, $fpm): array {
-        $connects = keys_counter($url, 'node_connects');
+        $before = keys_counters($url);
         $cpu = $fpm->process->cpuTime(children: true);
         $start = hrtime(true);
         $answers = ask_at_once(array_map(fn($session) => ["$url?change&sleep=300000", $session], $sessions));
         return ['cpu_ms' => ($fpm->process->cpuTime(children: true) - $cpu) / 1e6,
             'failed' => count(array_filter($answers, fn($answer) => $answer['status'] !== 200)),
             'slowest_ms' => max(array_column($answers, 'seconds')) * 1000 - 300,
-            'connects' => keys_counter($url, 'node_connects') - $connects];
+            'connects' => keys_counters($url)['node_connects'] - $before['node_connects'],
+            'whole' => keys_counters($url)['tls_handshakes'] - $before['tls_handshakes']];
     };
     progress("$workers workers and nodes with TLS");
     $all();
@@ -146,10 +147,11 @@ function keys_handshakes(Peer $peer, array &$nodes, array $ports, array $tls): a
     return $result;
 }
 
-function keys_counter(string $url, string $name): int
+/** @return array<string, int> */
+function keys_counters(string $url): array
 {
     $status = json_decode(ask(preg_replace('~/page$~', '/status', $url))['body'], true, 512, JSON_THROW_ON_ERROR);
-    return $status['counters'][$name];
+    return $status['counters'];
 }
 
 // IDs that no server has made, by one process: what a node hears of them, and what one takes.

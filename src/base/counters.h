@@ -48,6 +48,7 @@ static_assert(sizeof(Counter) == 8 && std::atomic<uint64_t>::is_always_lock_free
   X(news_missed, "times that some may have been missed: all local copies are asked for once")      \
   X(node_waits, "times a request waited for one or more nodes at once")                            \
   X(node_connects, "connections opened to nodes")                                                  \
+  X(tls_handshakes, "of these, with a whole TLS handshake: the others went on with a session")     \
   X(node_errors, "node operations that failed")                                                    \
   X(last_tries, "times nodes known to fail were asked once more, for want of others")              \
   X(corrupt_records, "records on nodes that are not ours to read: misses")                         \

@@ -55,6 +55,7 @@ NodeReply MetaAttempt::TakeReply() {
 void MetaAttempt::Continue(TimePoint now) {
   if (connection_.TakeConnected()) {
     counters_->node_connects.Add();
+    if (connection_.whole_handshake()) counters_->tls_handshakes.Add();
     const bool by_name = !target_.address.is_unix() && connection_.host() != target_.address.host;
     if (by_name) KeepAddress(&process_.kept(), connection_.host());
   }

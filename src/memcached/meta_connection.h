@@ -55,6 +55,7 @@ class MetaConnection {
   const std::string& host() const { return host_; }  // the one that accepted
   TimePoint used_at() const { return used_at_; }     // when it was opened, or the last flight was answered
   bool TakeConnected() { return std::exchange(connected_, false); }  // once after each time it was opened
+  bool whole_handshake() const { return transport_.whole_handshake(); }
 
   // Begins a flight, as soon as the connection is open. REQUIRES: usable(), or opening with no flight under way; at
   // most kMetaCommandsMax commands, whose values live until the end of the flight

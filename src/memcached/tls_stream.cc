@@ -46,6 +46,7 @@ class OpenSslStream final : public TlsStream {
   Io Receive(char* data, size_t size, bool soon) override;
   const TlsProblem& problem() const override { return problem_; }
   bool heard() const override { return heard_; }
+  bool resumed() const override { return SSL_session_reused(ssl_.get()) != 0; }
   bool GiveUpResuming() override;
 
  private:
@@ -182,7 +183,7 @@ Io OpenSslStream::Handshake() {
   ERR_clear_error();
   const int result = SSL_do_handshake(ssl_.get());
   if (result != 1) return Judge(result);
-  if (SSL_session_reused(ssl_.get()) == 0) checked_at_ = std::chrono::steady_clock::now();
+  if (!resumed()) checked_at_ = std::chrono::steady_clock::now();
   shaken_ = true;
   offered_.reset();
   stage_.reserve(kTlsRecordMax);

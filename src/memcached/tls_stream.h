@@ -42,6 +42,8 @@ class TlsStream {
   virtual const TlsProblem& problem() const = 0;
   // Whether the other side has sent anything.
   virtual bool heard() const = 0;
+  // Whether the handshake went on with a session of before. REQUIRES: the hands are shaken
+  virtual bool resumed() const = 0;
   // The handshake has failed with a session of before. Forgets that, and keeps none of this node any more; false if
   // there was none.
   virtual bool GiveUpResuming() = 0;

@@ -27,6 +27,8 @@ class Transport {
 
   // After kClosed, until the next Connect(): what TLS has failed at; kNone: it has not.
   TlsProblem problem() const { return tls_ != nullptr ? tls_->problem() : problem_; }
+  // Whether opening it took a TLS handshake that went on with no session of before.
+  bool whole_handshake() const { return tls_ != nullptr && !tls_->resumed(); }
   // What Connect() waits for, for a message: the connection, or TLS.
   const char* ConnectTimeoutText() const;
 

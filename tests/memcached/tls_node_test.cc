@@ -186,6 +186,8 @@ TEST_CASE("a worker's next connection goes on with the session of the last one")
     for (int i = 0; i < 4; ++i) {
       TestNode client(TlsAddress(server.port()), Trusting(authority));
       CHECK_STORED(client.Write("k" + std::to_string(i), "v"));
+      CHECK(client.counters.node_connects.Get() == 1);
+      CHECK(client.counters.tls_handshakes.Get() == (i == 0 ? 1 : 0));
     }
     CHECK(server.full() == 1);
     CHECK(server.resumed() == 3);
@@ -196,6 +198,7 @@ TEST_CASE("a worker's next connection goes on with the session of the last one")
     for (int i = 0; i < 4; ++i) {
       TestNode client(TlsAddress(server.port()), Trusting(authority));
       CHECK_STORED(client.Write("k" + std::to_string(i), "v"));
+      CHECK(client.counters.tls_handshakes.Get() == 1);
     }
     CHECK(server.resumed() == 0);
   }
