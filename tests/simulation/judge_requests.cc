@@ -68,7 +68,8 @@ void Judge::Started(Visit* visit, const Result<std::string>& read) {
   if (visit->created) serving.answered = world_.NowOf(visit->server);  // nobody else can know it
   visit->blind = !answered && !visit->created;
   if (!visit->blind) serving.last_look = visit->number;
-  serving.used = visit->began;
+  // A read makes an entry where there is none, and prolongs none: a request may end as read_and_close.
+  if (visit->asked && Expired(serving, visit->server)) serving.used = visit->began;
   CheckCopies("a start", false);
 }
 
@@ -250,6 +251,8 @@ void Judge::JudgeLateWrite(const Visit& visit, const Facts& facts) {
 // have it.
 void Judge::JudgeKept(const Visit& visit, const Change& change, const Facts& facts) {
   if (plan_.behind() || !world_.WholeForLong()) return;
+  // Without merging, a branch that it met may have won as a whole.
+  if (!plan_.merges() && world_.web(visit.server).counters().conflicts.Get() > visit.conflicts) return;
   const bool looked = visit.asked && world_.WholeSince(visit.looked_at - seconds(3));
   for (const auto& [name, key] : facts.keys) {
     if (!key.acknowledged() || key.life < facts.life || key.holders == 0 || visit.shown.count(name) == 0) continue;
