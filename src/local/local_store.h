@@ -78,8 +78,9 @@ class LocalStore {
   virtual Status Put(const SessionKey& key, const Entry& entry, std::string_view payload, TimePoint now) = 0;
 
   // Replaces the entry but keeps the payload, if the stored version and epoch are still `expected`'s, and so is whether
-  // it is a tombstone. False: nothing changed.
-  virtual bool Update(const SessionKey& key, const Entry& expected, const Entry& entry) = 0;
+  // it is a tombstone, and the payload begins with `begins`: two entries of a key may have one version, if one was
+  // evicted before the other was made. False: nothing changed.
+  virtual bool Update(const SessionKey& key, const Entry& expected, std::string_view begins, const Entry& entry) = 0;
 
   // Removes; false if it was not there.
   virtual bool Erase(const SessionKey& key) = 0;

@@ -297,7 +297,18 @@ bool SharedStore::RemoveEntry(uint32_t shard, ShardTable* table, uint32_t offset
   return true;
 }
 
-bool SharedStore::Update(const SessionKey& key, const Entry& expected, const Entry& entry) {
+// REQUIRES: the shard's mutex
+bool SharedStore::PayloadBegins(uint32_t shard, const EntryHead& head, std::string_view begins) const {
+  if (head.payload == 0) return false;
+  const Payloads payloads(ArenaFor(shard));
+  uint32_t sum = 0;
+  const std::string_view whole = payloads.InOnePiece(head.payload, &sum);
+  if (!whole.empty()) return whole.starts_with(begins);
+  std::string start(begins.size(), '\0');
+  return payloads.Read(head.payload, start.data(), start.size(), &sum) && start == begins;
+}
+
+bool SharedStore::Update(const SessionKey& key, const Entry& expected, std::string_view begins, const Entry& entry) {
   const uint64_t hash = HashOf(key);
   for (int i = 0; i < kTries; ++i) {
     ShardLock lock(this, ShardOf(hash));
@@ -311,6 +322,7 @@ bool SharedStore::Update(const SessionKey& key, const Entry& expected, const Ent
     EntryHead* head = table.Head(offset);
     const bool other_kind = ((head->flags ^ expected.flags) & kEntryTombstone) != 0;
     if (head->version != expected.version || head->epoch != expected.epoch || other_kind) return false;
+    if (!begins.empty() && !PayloadBegins(ShardOf(hash), *head, begins)) return false;
     const uint64_t units = table.EntryUnits(*head);
     table.BeginEdit(head);
     PackHead(entry, &segment_.header()->nodes, head);

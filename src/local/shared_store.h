@@ -38,7 +38,7 @@ class SharedStore final : public LocalStore {
     return LookupIf({.over = true}, key, now, entry, payload);
   }
   Status Put(const SessionKey& key, const Entry& entry, std::string_view payload, TimePoint now) override;
-  bool Update(const SessionKey& key, const Entry& expected, const Entry& entry) override;
+  bool Update(const SessionKey& key, const Entry& expected, std::string_view begins, const Entry& entry) override;
   bool Erase(const SessionKey& key) override;
   std::vector<Unreplicated> ListUnreplicated(size_t limit) override;
   std::bitset<256> PoolsInUse() override;
@@ -107,6 +107,7 @@ class SharedStore final : public LocalStore {
                     CopyBuffer* buffer);
   Step PutLocked(const PutArguments& put);
   Step TakeBlocks(uint32_t shard, size_t payload_size, size_t piece_bytes_min, bool needs_head);
+  bool PayloadBegins(uint32_t shard, const EntryHead& head, std::string_view begins) const;
   bool RemoveEntry(uint32_t shard, ShardTable* table, uint32_t offset);
   void FreePending(uint32_t shard) const;
   void Recover(uint32_t shard) const;

@@ -35,7 +35,7 @@ Status PutEntry(const SessionContext& context, LoadedSession* loaded, TimePoint 
     const Entry before = entry;
     SharedPoolTable& pools = context.shared->pools;
     entry.pool = pools.NumberOf(context.access->save_path, context.settings, context.store, now).number;
-    context.store->Update(key, before, entry);
+    context.store->Update(key, before, loaded->image.dot_bytes(), entry);
   }
   return stored;
 }
@@ -50,16 +50,18 @@ bool ExtendEntry(const SessionContext& context, LoadedSession* loaded, TimePoint
   const Entry before = loaded->entry;
   loaded->entry.expires_at_ns = expires_at_ns;
   loaded->entry.lifetime_s = loaded->lifetime_s;
-  if (context.store->Update(key, before, loaded->entry)) return true;
+  if (context.store->Update(key, before, loaded->image.dot_bytes(), loaded->entry)) return true;
   Entry current;
-  if (context.store->Lookup(key, now, &current, nullptr)) {  // another request has written it since
+  Image image;
+  if (context.store->Lookup(key, now, &current, image.buffer()) &&
+      image.Valid()) {  // another request has written it since
     if ((current.flags & kEntryTombstone) != 0) return true;
     const bool on_nodes = !context.nodes->empty() && (current.flags & kEntryUnreplicated) == 0;
     if (on_nodes && current.nodes_expire_at_ns < expires_at_ns) return false;
     Entry extended = current;
     extended.expires_at_ns = expires_at_ns;
     extended.lifetime_s = loaded->lifetime_s;
-    context.store->Update(key, current, extended);
+    context.store->Update(key, current, image.dot_bytes(), extended);
   } else if (context.nodes->empty()) {
     // Evicted or expired in the middle of the request: here is the only copy.
     (void)PutEntry(context, loaded, now).ok();
@@ -72,7 +74,7 @@ void ConfirmEntry(const SessionContext& context, LoadedSession* loaded) {
   const Entry before = loaded->entry;
   loaded->entry.confirmed_at_ns = loaded->read_at_ns;
   SaveTokens(context, loaded);
-  context.store->Update(loaded->address().local_key(), before, loaded->entry);
+  context.store->Update(loaded->address().local_key(), before, loaded->image.dot_bytes(), loaded->entry);
 }
 
 void BeginGrace(const SessionContext& context, TimePoint now, Entry* entry) {

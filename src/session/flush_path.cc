@@ -16,7 +16,7 @@ void GiveUpReplication(OpenScope* open, LoadedSession* loaded, const Error& erro
   open->notices.push_back({false, "a session stays on this server only: " + error.message() + " [CS-LOCAL-ONLY]"});
   const Entry before = loaded->entry;
   loaded->entry.flags = (before.flags & ~uint32_t{kEntryUnreplicated}) | kEntryUnderReplicated;
-  open->context.store->Update(loaded->address().local_key(), before, loaded->entry);
+  open->context.store->Update(loaded->address().local_key(), before, loaded->image.dot_bytes(), loaded->entry);
 }
 
 FlushOutcome Write(OpenScope* open, LoadedSession* loaded, TimePoint now) {

@@ -29,8 +29,8 @@ class Image {
   // All but whether it is a tombstone, which the entry says.
   Ancestry ancestry() const {
     Ancestry ancestry;
-    ancestry.fingerprint = LoadLittleEndian<uint64_t>(Header());
-    ancestry.dot = {LoadLittleEndian<uint32_t>(Header() + 16), LoadLittleEndian<uint64_t>(Header() + 20)};
+    ancestry.dot = {LoadLittleEndian<uint32_t>(Header()), LoadLittleEndian<uint64_t>(Header() + 4)};
+    ancestry.fingerprint = LoadLittleEndian<uint64_t>(Header() + kDotSize);
     ancestry.lifetime_max_s = LoadLittleEndian<uint32_t>(Header() + 28);
     const char* from = Header() + kFixedSize;
     ancestry.lives.Load(from, Count(kLivesAt));
@@ -45,10 +45,10 @@ class Image {
     std::string header(
         kFixedSize + ancestry.lives.stored_size() + ancestry.ended.stored_size() + ancestry.context.stored_size(),
         '\0');
-    StoreLittleEndian<uint64_t>(header.data(), ancestry.fingerprint);
-    StoreLittleEndian<uint64_t>(header.data() + 8, since());
-    StoreLittleEndian<uint32_t>(header.data() + 16, ancestry.dot.actor);
-    StoreLittleEndian<uint64_t>(header.data() + 20, ancestry.dot.number);
+    StoreLittleEndian<uint32_t>(header.data(), ancestry.dot.actor);
+    StoreLittleEndian<uint64_t>(header.data() + 4, ancestry.dot.number);
+    StoreLittleEndian<uint64_t>(header.data() + kDotSize, ancestry.fingerprint);
+    StoreLittleEndian<uint64_t>(header.data() + kSinceAt, since());
     StoreLittleEndian<uint32_t>(header.data() + 28, ancestry.lifetime_max_s);
     header[kLivesAt] = static_cast<char>(ancestry.lives.size());
     header[kEndedAt] = static_cast<char>(ancestry.ended.size());
@@ -64,8 +64,8 @@ class Image {
   uint32_t LifetimeOfEnded() const { return Count(kEndedAt) == 0 ? 0 : LoadLittleEndian<uint32_t>(Header() + 28); }
 
   // This server has made no write of the session with a number from this one on that is not in the ancestry.
-  uint64_t since() const { return LoadLittleEndian<uint64_t>(Header() + 8); }
-  void SetSince(uint64_t since) { StoreLittleEndian<uint64_t>(OwnHeader() + 8, since); }
+  uint64_t since() const { return LoadLittleEndian<uint64_t>(Header() + kSinceAt); }
+  void SetSince(uint64_t since) { StoreLittleEndian<uint64_t>(OwnHeader() + kSinceAt, since); }
 
   // `payload` may view into this image.
   void SetPayload(std::string_view payload) {
@@ -74,6 +74,9 @@ class Image {
   }
   // As one that is new, but for the memory it has.
   void Clear() { bytes_.clear(); }
+
+  // What the bytes begin with, and those of no other write of the session do.
+  std::string_view dot_bytes() const { return {Header(), kDotSize}; }
 
   // What the store keeps, and the buffer it copies into.
   const std::string& bytes() {
@@ -88,6 +91,8 @@ class Image {
   }
 
  private:
+  static constexpr size_t kDotSize = 12;
+  static constexpr size_t kSinceAt = 20;
   static constexpr size_t kLivesAt = 32;  // a byte each: how many follow
   static constexpr size_t kEndedAt = 33;
   static constexpr size_t kIntervalsAt = 34;

@@ -87,7 +87,7 @@ bool RepairBatch::Keep(Item* item) {
     item->nodes.Forget(node);
   }
   item->nodes.SaveTokens(*context_.nodes, &after);
-  context_.store->Update(item->key, current, after);
+  context_.store->Update(item->key, current, image.dot_bytes(), after);
   return true;
 }
 

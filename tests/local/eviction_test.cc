@@ -105,7 +105,7 @@ TEST_CASE("unreplicated entries are never evicted, and a store full of them says
 
   // As soon as nodes have them, they give way.
   for (uint64_t i = 0; i < pinned; ++i) {
-    fixture.store->Update(KeyOf(i), EntryOf(1, fixture.expiry), EntryOf(1, fixture.expiry));
+    fixture.store->Update(KeyOf(i), EntryOf(1, fixture.expiry), {}, EntryOf(1, fixture.expiry));
   }
   for (uint64_t i = 0; i < 1000; ++i) REQUIRE(fixture.Put(200000 + i, 2000));
   REQUIRE(fixture.store->CheckInvariants().empty());
@@ -118,7 +118,8 @@ TEST_CASE("an entry that changes its flags changes its place in the order of evi
   REQUIRE(fixture.store->GetUsage().unreplicated == 1);
   REQUIRE(fixture.Put(1, 2000));
   REQUIRE(fixture.store->GetUsage().unreplicated == 0);
-  REQUIRE(fixture.store->Update(KeyOf(1), EntryOf(1, fixture.expiry), EntryOf(2, fixture.expiry, kEntryUnreplicated)));
+  REQUIRE(
+      fixture.store->Update(KeyOf(1), EntryOf(1, fixture.expiry), {}, EntryOf(2, fixture.expiry, kEntryUnreplicated)));
   REQUIRE(fixture.store->GetUsage().unreplicated == 1);
   REQUIRE(fixture.store->CheckInvariants().empty());
   REQUIRE(fixture.store->Erase(KeyOf(1)));

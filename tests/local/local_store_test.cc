@@ -48,6 +48,24 @@ TEST_CASE("the caller's own memory is zeroed, aligned and apart from the store's
   REQUIRE(std::all_of(extra, extra + 1000, [](unsigned char byte) { return byte == 0xff; }));
 }
 
+TEST_CASE("an entry is updated only if its payload is the one that was seen", "[local]") {
+  StoreFixture fixture;
+  for (const size_t size : {size_t{40}, size_t{3000}, size_t{200000}}) {
+    REQUIRE(fixture.Put(1, size));
+    const Entry seen = EntryOf(1, fixture.expiry);
+    const Entry changed = EntryOf(1, fixture.expiry, kEntryUnderReplicated);
+    const std::string payload = PayloadOf(1, 1, size);
+    CHECK(fixture.store->Update(KeyOf(1), seen, payload.substr(0, 12), changed));
+    std::string other = payload.substr(0, 12);
+    ++other[11];
+    CHECK_FALSE(fixture.store->Update(KeyOf(1), seen, other, seen));
+    CHECK_FALSE(fixture.store->Update(KeyOf(1), seen, payload + "x", seen));
+    Entry found;
+    REQUIRE(fixture.store->Lookup(KeyOf(1), fixture.now, &found, nullptr));
+    CHECK(found.flags == kEntryUnderReplicated);
+  }
+}
+
 TEST_CASE("huge pages are counted in the store's own memory alone", "[local]") {
   const TempDir dir;
   const std::string path = dir.path() + "/smaps";

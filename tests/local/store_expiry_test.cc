@@ -57,7 +57,7 @@ TEST_CASE("what expires is found after a repair as before, whatever came or was 
       REQUIRE(fixture.store->Lookup(KeyOf(i), fixture.now, &before, nullptr));
       Entry after = before;
       after.expires_at_ns = ToNanos(fixture.now + std::chrono::seconds(3));
-      REQUIRE(fixture.store->Update(KeyOf(i), before, after));
+      REQUIRE(fixture.store->Update(KeyOf(i), before, {}, after));
     }
   }
   fixture.now += std::chrono::seconds(6);

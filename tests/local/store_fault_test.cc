@@ -94,7 +94,7 @@ class Scenario {
     if (!fixture_->store->Lookup(KeyOf(number), fixture_->now, &entry, nullptr)) return;
     Entry changed = entry;
     changed.lifetime_s = static_cast<uint32_t>(version);
-    fixture_->store->Update(KeyOf(number), entry, changed);
+    fixture_->store->Update(KeyOf(number), entry, {}, changed);
   }
 
   // Some entries that expire and are removed.
@@ -236,7 +236,7 @@ int WorkForEver(StoreFixture* fixture, Traffic* traffic, uint32_t seed) {
         }
         Entry changed = entry;
         changed.lifetime_s = random() % 100;
-        fixture->store->Update(KeyOf(number), entry, changed);
+        fixture->store->Update(KeyOf(number), entry, {}, changed);
       }
     }
     traffic->operations.fetch_add(1, std::memory_order_relaxed);

@@ -107,7 +107,7 @@ class ModelRun {
     const bool wrong = random_() % 4 == 0;
     if (wrong) (random_() % 2 == 0 ? expected.version : expected.epoch) += 1;
     const Entry entry = RandomEntry();
-    REQUIRE(fixture_.store->Update(KeyOf(number), expected, entry) == (known != nullptr && !wrong));
+    REQUIRE(fixture_.store->Update(KeyOf(number), expected, {}, entry) == (known != nullptr && !wrong));
     if (known != nullptr && !wrong) known->entry = entry;
   }
 

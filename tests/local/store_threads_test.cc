@@ -47,7 +47,7 @@ TEST_CASE("threads that share the store find only whole entries", "[local][threa
             if (!fixture.store->Lookup(KeyOf(number), fixture.now, &entry, &payload)) break;
             ++found;
             if (payload != PayloadOf(number, entry.version, number * 100 + entry.version * 200)) ++wrong;
-            fixture.store->Update(KeyOf(number), entry, entry);
+            fixture.store->Update(KeyOf(number), entry, {}, entry);
         }
       }
     });

@@ -2,6 +2,7 @@
 // tests says was found broken by the simulation. Layer: tests.
 #include <catch2/catch.hpp>
 
+#include "src/session/flusher.h"
 #include "tests/session/cluster_fixture.h"
 
 using namespace clustered_session;
@@ -284,4 +285,30 @@ TEST_CASE_METHOD(SideBySideFixture, "A takeover is not left behind by a request 
   REQUIRE(takes_over.Finish("n|i:3;").ok());
   CHECK(a.counters().deferred_writes.Get() == 1);
   CHECK(Holds(HeldBy(NodeInId(), browser.session_id), "n|i:3;"));
+}
+
+TEST_CASE_METHOD(SideBySideFixture, "An unchanged request leaves alone what was written after its copy was evicted",
+                 "[session]") {
+  Serve(&a, "", "n|i:1;");
+  Browser other = browser;
+  Request late(&a, &other);
+  REQUIRE(late.Start().ok());
+  Serve(&a, "n|i:1;", "n|i:1;x|i:1;");
+  Request unchanged(&a, &browser);
+  REQUIRE(unchanged.Start().ok());
+  REQUIRE(a.store().Erase(Key()));
+  // The late write has the version of what was evicted: both come after the same read.
+  a.context().settings.write = WriteMode::kBehind;
+  REQUIRE(late.Finish("n|i:1;y|i:1;").ok());
+  REQUIRE(a.store().UnreplicatedCount() == 1);
+  clock.Advance(seconds(2));
+  REQUIRE(unchanged.FinishUnchanged().ok());
+  CHECK(a.store().UnreplicatedCount() == 1);
+  const uint64_t conflicts = a.counters().conflicts.Get();
+  Flusher flusher(&a.store(), &clock, [this](uint8_t) { return Borrow(a.context()); });
+  REQUIRE(flusher.Run(10, clock.Now() + seconds(1)).written == 1);
+  CHECK(a.counters().conflicts.Get() == conflicts + 1);
+  const std::string shown = Shown(&b, &browser);
+  CHECK(Holds(shown, "x|i:1;"));
+  CHECK(Holds(shown, "y|i:1;"));
 }

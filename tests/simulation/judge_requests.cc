@@ -120,9 +120,11 @@ void Judge::JudgeContent(const Visit& visit, Facts* facts) {
     for (auto& [name, key] : facts->keys) key.excused |= key.life == facts->life && visit.shown.count(name) == 0;
     return;
   }
+  // No news tell of a session's first write, which only with write=behind may come after others know its ID.
+  const Duration news_max = world_.StaleMax(visit.server);
+  const Duration stale_max = plan_.behind() ? std::max(news_max, plan_.settings.local_trust) : news_max;
   const auto due = [&](TimePoint since) {
-    return world_.WholeSince(since - seconds(3)) &&
-           (visit.asked || world_.now() - since >= world_.StaleMax(visit.server));
+    return world_.WholeSince(since - seconds(3)) && (visit.asked || world_.now() - since >= stale_max);
   };
   for (const auto& [name, key] : facts->keys) {
     const bool shown = visit.shown.count(name) > 0;

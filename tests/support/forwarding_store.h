@@ -24,8 +24,8 @@ class ForwardingStore : public LocalStore {
   Status Put(const SessionKey& key, const Entry& entry, std::string_view payload, TimePoint now) override {
     return store_->Put(key, entry, payload, now);
   }
-  bool Update(const SessionKey& key, const Entry& expected, const Entry& entry) override {
-    return store_->Update(key, expected, entry);
+  bool Update(const SessionKey& key, const Entry& expected, std::string_view begins, const Entry& entry) override {
+    return store_->Update(key, expected, begins, entry);
   }
   bool Erase(const SessionKey& key) override { return store_->Erase(key); }
   std::vector<Unreplicated> ListUnreplicated(size_t limit) override { return store_->ListUnreplicated(limit); }
