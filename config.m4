@@ -261,6 +261,7 @@ struct Value {
     src/memcached/memcached_node.cc
     src/memcached/meta_attempt.cc
     src/memcached/meta_connection.cc
+    src/memcached/meta_listing.cc
     src/memcached/meta_node.cc
     src/memcached/meta_protocol.cc
     src/memcached/node_engine.cc
@@ -325,6 +326,9 @@ struct Value {
     src/session/pool_table.cc
     src/session/read_path.cc
     src/session/reconcile.cc
+    src/session/refill_batch.cc
+    src/session/refill_note.cc
+    src/session/refiller.cc
     src/session/repair_batch.cc
     src/session/repair_needs.cc
     src/session/repair_outcome.cc

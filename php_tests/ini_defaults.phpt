@@ -32,6 +32,7 @@ clustered_session.on_conflict = "merge" all
 clustered_session.operation_timeout = "250ms" perdir
 clustered_session.password = "" perdir
 clustered_session.prefix = "cs:" perdir
+clustered_session.repair_listing = "1" system
 clustered_session.repair_rate = "2000" system
 clustered_session.retry_interval = "2s" perdir
 clustered_session.server_id = "" system

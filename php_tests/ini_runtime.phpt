@@ -26,7 +26,7 @@ foreach ($bad as $name => $values) {
 }
 // What others would feel is not a script's to change.
 $not_for_scripts = ['server_id', 'local_memory', 'affinity', 'prefix', 'copies', 'connect_timeout', 'operation_timeout',
-                    'retry_interval', 'behind_max', 'flush_timeout', 'repair_rate', 'news_interval', 'authentication', 'username', 'password'];
+                    'retry_interval', 'behind_max', 'flush_timeout', 'repair_rate', 'repair_listing', 'news_interval', 'authentication', 'username', 'password'];
 foreach ($not_for_scripts as $name) {
   $before = ini_get("clustered_session.$name");
   foreach (['1', '1ms', '24h', 'sasl', '1M'] as $value) {

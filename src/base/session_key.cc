@@ -44,4 +44,16 @@ std::string StorageKey(std::string_view prefix, const SessionKey& key) {
   return out;
 }
 
+std::optional<SessionKey> SessionKeyIn(std::string_view storage_key, std::string_view prefix) {
+  constexpr size_t kLength = 22;
+  if (storage_key.size() != prefix.size() + kLength || !storage_key.starts_with(prefix)) return std::nullopt;
+  const std::string_view text = storage_key.substr(prefix.size());
+  SessionKey key;
+  size_t size = 0;
+  const int wrong = sodium_base642bin(key.bytes.data(), key.bytes.size(), text.data(), text.size(), nullptr, &size,
+                                      nullptr, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+  if (wrong != 0 || size != key.bytes.size()) return std::nullopt;
+  return key;
+}
+
 }  // namespace clustered_session

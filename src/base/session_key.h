@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -30,6 +31,9 @@ SessionKey Hash128(std::string_view secret, std::string_view space, std::string_
 
 // `prefix` + 22 characters of unpadded base64url: the item's key on every node.
 std::string StorageKey(std::string_view prefix, const SessionKey& key);
+
+// The key whose StorageKey() this is; none, if it is none of this prefix.
+std::optional<SessionKey> SessionKeyIn(std::string_view storage_key, std::string_view prefix);
 
 }  // namespace clustered_session
 

@@ -29,6 +29,8 @@ void Node::StartStats(TimePoint) {}
 
 NodeReply Node::FinishStats() { return {}; }
 
+std::unique_ptr<KeyListing> Node::ListKeys() { return nullptr; }
+
 NodeReply Node::OneByOne(BatchParts parts, const std::function<TimePoint()>& deadline) {
   NodeReply all;
   all.status = NodeStatus::kHit;

@@ -14,12 +14,14 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "src/base/clock.h"
+#include "src/cluster/key_listing.h"
 
 namespace clustered_session {
 
@@ -85,6 +87,7 @@ struct NodeReply {
   bool value_left_out = false;  // of a read with Show::kMark
   uint32_t mark = 0;            // with value_left_out: the item's; 0 = none is known
   uint64_t size_max = 0;        // bytes, with kTooLarge
+  std::chrono::seconds ttl{};   // of a part that is kReadAge: what the item has left; 0: not known, or it is for ever
   std::string lock_owner;       // of a read with a claim: who has the lock now; empty: nobody, the node refused it
   NodeToken lock_token;         // of the lock's item
   NodeFailure failure = NodeFailure::kNone;  // with kError
@@ -95,9 +98,10 @@ struct NodeReply {
 // A part of a batch: one item.
 struct BatchPart {
   enum class Kind : uint8_t {
-    kLook,   // kHit: `token` is the item's; `value` may be empty. Or kMiss
-    kRead,   // as a read
-    kStore,  // as a write, but what the node holds instead may be left out (kContested)
+    kLook,     // kHit: `token` is the item's; `value` may be empty. Or kMiss
+    kRead,     // as a read
+    kReadAge,  // as a read, with `ttl`
+    kStore,    // as a write, but what the node holds instead may be left out (kContested)
   };
   Kind kind = Kind::kLook;
   std::string_view key;
@@ -153,6 +157,10 @@ class Node {
   // node tells none. kSkipped: not asked, as it takes another engine, or has no connection open.
   virtual void StartStats(TimePoint deadline);
   virtual NodeReply FinishStats();
+
+  // Begins to list the node's keys, on a connection of its own; null: it makes no lists. The node outlives the listing.
+  // REQUIRES: Connected()
+  virtual std::unique_ptr<KeyListing> ListKeys();
 
   // Removes the item if it is still the one that `held` names. Waits for nothing: if it does not arrive, the item's
   // time to live ends it. REQUIRES: no operation under way

@@ -223,6 +223,10 @@ std::vector<NodeReply> NodeSet::ReadStats(const std::vector<bool>& wanted, TimeP
   return replies;
 }
 
+std::unique_ptr<KeyListing> NodeSet::ListKeys(uint32_t node) {
+  return members_[node].node->Connected() ? members_[node].node->ListKeys() : nullptr;
+}
+
 void NodeSet::Release(uint32_t node, std::string_view key, const NodeToken& held, TimePoint deadline) {
   if (WorthAsking(node)) members_[node].node->Release(key, held, deadline);
 }

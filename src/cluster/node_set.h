@@ -110,6 +110,9 @@ class NodeSet {
   // becomes of it is no sign of a node's health: many services refuse it.
   std::vector<NodeReply> ReadStats(const std::vector<bool>& wanted, TimePoint deadline);
 
+  // See Node; null, too, while no connection to it is open.
+  std::unique_ptr<KeyListing> ListKeys(uint32_t node);
+
   // Gives a lock back, if it is still the one that `held` names; no wait.
   void Release(uint32_t node, std::string_view key, const NodeToken& held, TimePoint deadline);
 

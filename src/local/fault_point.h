@@ -1,4 +1,4 @@
-// Fault points: named places in the local store at which a test may kill the process. Layer: local, only used by local.
+// Fault points: named places at which a test may kill the process. Layer: local, for it and what is above.
 // Compiled to nothing unless CLUSTERED_SESSION_FAULT_POINTS is defined, for the core and its tests alike.
 #ifndef CLUSTERED_SESSION_LOCAL_FAULT_POINT_H_
 #define CLUSTERED_SESSION_LOCAL_FAULT_POINT_H_

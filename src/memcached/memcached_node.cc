@@ -61,6 +61,7 @@ class MemcachedNode final : public Node {
     if (tells_) meta_.StartStats(deadline);
   }
   NodeReply FinishStats() override { return tells_ ? meta_.FinishStats() : NodeReply(); }
+  std::unique_ptr<KeyListing> ListKeys() override { return engine_->ListKeys(); }
   NodeReply FinishRead() override { return Finish(NodeOperation::Kind::kRead); }
   NodeReply FinishWrite() override { return Finish(NodeOperation::Kind::kWrite); }
 

@@ -146,6 +146,9 @@ void MetaAttempt::AskBatch() {
       case BatchPart::Kind::kRead:
         commands.push_back(Get(part.key));
         break;
+      case BatchPart::Kind::kReadAge:
+        commands.push_back({Kind::kGetAge, part.key, {}, 0, 0, 0});
+        break;
       case BatchPart::Kind::kStore:
         commands.push_back({Kind::kStore, part.key, part.value, NodeItemExpiration(part.ttl), cas,
                             part.mark != 0 ? part.mark : mark_});
@@ -225,6 +228,7 @@ void MetaAttempt::TakeBatch() {
         reply.value = std::move(got.value);
         reply.value_left_out = operation_->batch[i].kind == BatchPart::Kind::kLook;
         reply.mark = got.mark;
+        reply.ttl = std::chrono::seconds(std::max<int64_t>(got.ttl, 0));
         break;
       case MetaResult::kMiss:
         reply.status = NodeStatus::kMiss;

@@ -25,6 +25,7 @@ constexpr Duration kFlowTimeMax = std::chrono::milliseconds(100);  // after the 
 constexpr size_t kTlsReadAtOnce = 8192;                            // bytes that memcached reads at once, at least
 constexpr char kSpeaksTls[] = "speaks TLS: write tls:// before its address in session.save_path";
 constexpr std::string_view kLineEnd = "\r\n";
+constexpr size_t kListedLineMax = 2048;
 constexpr Duration kNap = std::chrono::milliseconds(1);
 
 std::string CredentialsText(const NodeCredentials& credentials) {
@@ -151,6 +152,7 @@ void MetaConnection::Ask(MetaCommands commands, TimePoint deadline) {
   commands_size_ = commands.size();
   flow_limit_ = deadline + kFlowTimeMax;
   replied_ = size_ = offset_ = wanted_ = flowed_ = 0;
+  replies_[0] = {};
   std::copy(commands.begin(), commands.end(), commands_.begin());
   lines_ = std::exchange(opening_, {});
   size_t room = lines_.size();
@@ -236,7 +238,7 @@ void MetaConnection::Receive(bool soon, TimePoint polled_at) {
     Take(polled_at);
     if (state_ != State::kReceiving) return;
     received_at_ = polled_at;
-    if (io.size < free) break;
+    if (io.size < free || (lists() && replies_[0].value.size() >= kListedMax)) break;
     soon = false;
   }
 }
@@ -257,12 +259,31 @@ bool MetaConnection::TakeGreeting() {
   return false;
 }
 
+// Moves the whole lines that are there to the reply. False: more are to come.
+bool MetaConnection::TakeListed() {
+  const std::string_view text = rest();
+  const size_t whole = text.rfind('\n') + 1;  // 0: none
+  replies_[0].value.append(text.substr(0, whole));
+  const size_t last = whole == 0 ? 0 : text.substr(0, whole - 1).rfind('\n') + 1;
+  const bool over = whole != 0 && !BeginsListedKey(text.substr(last, whole - last));
+  std::copy(text.begin() + static_cast<ptrdiff_t>(whole), text.end(), input_.begin());
+  size_ = text.size() - whole;
+  offset_ = 0;
+  wanted_ = size_ + 1;
+  return over;
+}
+
 // Takes the whole replies from what was received.
 void MetaConnection::Take(TimePoint now) {
   if (greeting_due_ && !TakeGreeting()) return;
   for (; replied_ < commands_size_; ++replied_) {
     const MetaCommand& command = commands_[replied_];
     if (!HasReply(command)) continue;
+    if (command.kind == MetaCommand::Kind::kList) {
+      if (TakeListed()) continue;
+      if (size_ < kListedLineMax) return;
+      break;
+    }
     const auto number = static_cast<uint32_t>(sent_ - commands_size_ + 1 + replied_);
     const MetaReplyScan reply = ScanReply(rest(), command, number);
     if (reply.state == ScanState::kIncomplete) {
@@ -272,7 +293,7 @@ void MetaConnection::Take(TimePoint now) {
     if (reply.state == ScanState::kRefused) return FailRefused(reply.message);
     if (reply.state == ScanState::kGarbage) break;
     offset_ += reply.size;
-    replies_[replied_] = {reply.result, std::string(reply.value), reply.cas, reply.mark};
+    replies_[replied_] = {reply.result, std::string(reply.value), reply.cas, reply.mark, reply.ttl};
   }
   if (replied_ < commands_size_ || offset_ != size_) {  // garbage, or more than was asked for
     Fail(NodeFailure::kGarbage, BeginsAsTls({input_.data(), size_}) ? kSpeaksTls : kGarbageText);
@@ -343,6 +364,10 @@ void MetaConnection::Postpone(Duration time, TimePoint limit) {
 
 void MetaConnection::WaitBriefly() {
   if (state_ == State::kReceiving && !greeting_due_) Receive(true, std::chrono::steady_clock::now());
+}
+
+void MetaConnection::TakeArrived(TimePoint now) {
+  if (state_ == State::kReceiving) Receive(false, now);
 }
 
 void MetaConnection::Advance(const pollfd& wait, TimePoint polled_at) {

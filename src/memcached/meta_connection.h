@@ -37,6 +37,7 @@ struct MetaReply {
   std::string value;
   uint64_t cas = 0;
   uint32_t mark = 0;
+  int64_t ttl = 0;  // see MetaReplyScan
 };
 
 class MetaConnection {
@@ -65,12 +66,17 @@ class MetaConnection {
   bool failed() const { return problem_.failure != NodeFailure::kNone; }
   const MetaProblem& problem() const { return problem_; }
   MetaReply& reply(size_t index) { return replies_[index]; }
+  // Of a list: the whole lines that have come since the last call, also while it is under way.
+  std::string TakeLines() { return std::exchange(replies_[0].value, {}); }
   // Whether the node has said something to this flight.
   bool heard() const { return size_ > 0; }
 
   // See Pollable. REQUIRES: under_way()
   void Postpone(Duration time, TimePoint limit);
   void WaitBriefly();
+  // Takes what has arrived, waiting for nothing; of a list no more than kListedMax.
+  void TakeArrived(TimePoint now);
+  static constexpr size_t kListedMax = 256 << 10;  // bytes, about
   pollfd Wanted() const { return transport_.wanted(); }
   TimePoint deadline() const;
   void Advance(const pollfd& wait, TimePoint polled_at);
@@ -93,11 +99,13 @@ class MetaConnection {
   void Receive(bool soon, TimePoint polled_at);
   void Take(TimePoint now);
   bool TakeGreeting();
+  bool TakeListed();
   bool Flows(TimePoint now) const;
   void Expire(TimePoint now);
   void Fail(NodeFailure failure, std::string_view what);
   void FailClosed(int error);
   void FailRefused(const std::string& message);
+  bool lists() const { return commands_size_ == 1 && commands_[0].kind == MetaCommand::Kind::kList; }
   bool authenticates() const { return !target_.credentials.username.empty(); }
   std::string_view rest() const { return {input_.data() + offset_, size_ - offset_}; }
 

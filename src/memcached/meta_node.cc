@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "src/memcached/meta_listing.h"
+
 namespace clustered_session {
 namespace {
 
@@ -192,6 +194,10 @@ void MetaNode::TakeFailure(TimePoint now) {
   not_meta_ =
       problem.not_meta || (problem.lost && fresh && !retried_ && !target_.address.tls && now < operation_.deadline);
   Fail(problem.failure, problem.what);
+}
+
+std::unique_ptr<KeyListing> MetaNode::ListKeys() {
+  return std::make_unique<MetaListing>(target_, first_->connection().host());
 }
 
 void MetaNode::Release(std::string_view key, const NodeToken& held, TimePoint) {

@@ -40,6 +40,7 @@ class MetaNode final : public NodeEngine, private Pollable {
   void StartStats(TimePoint deadline) override;
   NodeReply FinishStats() override { return Finish(NodeOperation::Kind::kStats); }
   Pollable* pollable() override { return this; }
+  std::unique_ptr<KeyListing> ListKeys() override;
   void Release(std::string_view key, const NodeToken& held, TimePoint deadline) override;
   void Extend(std::string_view key, std::string_view bytes) override;
 

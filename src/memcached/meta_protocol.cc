@@ -69,6 +69,7 @@ std::string_view TakeWord(std::string_view* line) {
 struct Flags {
   uint64_t cas = 0;
   uint32_t mark = 0;
+  int64_t ttl = 0;
   std::optional<uint32_t> number;
 };
 
@@ -78,6 +79,7 @@ bool ParseFlags(std::string_view line, Flags* flags) {
     const std::string_view value = word.substr(word.empty() ? 0 : 1);
     const bool good = word.starts_with('c')   ? ParseNumber(value, &flags->cas)
                       : word.starts_with('f') ? ParseNumber(value, &flags->mark)
+                      : word.starts_with('t') ? ParseNumber(value, &flags->ttl)
                       : word.starts_with('O') ? ParseNumber(value, &flags->number.emplace())
                                               : false;
     if (!good) return false;
@@ -137,6 +139,7 @@ MetaReplyScan ScanGet(std::string_view bytes, bool with_value, uint32_t number, 
   reply.value = value;
   reply.cas = flags->cas;
   reply.mark = flags->mark;
+  reply.ttl = flags->ttl;
   return reply;
 }
 
@@ -214,6 +217,28 @@ MetaReplyScan ScanFigures(std::string_view bytes) {
   return Complete(MetaResult::kMiss, reply.size);
 }
 
+std::string_view FlagsOf(MetaCommand::Kind kind) {
+  return kind == MetaCommand::Kind::kLook ? " c f" : kind == MetaCommand::Kind::kGetAge ? " v c t" : " v c";
+}
+
+// Keys are listed as in URIs: what is not a letter, a digit or one of "-._~" is "%" and two hexadecimal digits. False:
+// they are not.
+bool DecodeListedKey(std::string_view text, std::string* key) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    uint8_t code = 0;
+    if (text[i] != '%') {
+      key->push_back(text[i]);
+      continue;
+    }
+    const std::string_view digits = text.substr(i + 1, 2);
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), code, 16);
+    if (error != std::errc() || end != digits.data() + 2) return false;
+    key->push_back(static_cast<char>(code));
+    i += 2;
+  }
+  return !key->empty();
+}
+
 }  // namespace
 
 void AppendLine(const MetaCommand& command, uint32_t number, std::string* text) {
@@ -225,8 +250,12 @@ void AppendLine(const MetaCommand& command, uint32_t number, std::string* text) 
     text->append("stats\r\n");
     return;
   }
-  if (command.kind == MetaCommand::Kind::kGet || command.kind == MetaCommand::Kind::kLook) {
-    text->append("mg ").append(command.key).append(command.kind == MetaCommand::Kind::kGet ? " v c O" : " c f O");
+  if (command.kind == MetaCommand::Kind::kList) {
+    text->append("lru_crawler").append(" metadump ").append(command.key).append("\r\n");
+    return;
+  }
+  if (!HasValue(command)) {
+    text->append("mg ").append(command.key).append(FlagsOf(command.kind)).append(" O");
     AppendNumber(number, text);
     text->append("\r\n");
     return;
@@ -273,7 +302,30 @@ MetaReplyScan ScanReply(std::string_view bytes, const MetaCommand& command, uint
   if (command.kind == MetaCommand::Kind::kStats) return ScanFigures(bytes);
   if (command.kind == MetaCommand::Kind::kStore) return ScanStore(bytes, command, number);
   Flags flags;
-  return ScanGet(bytes, command.kind == MetaCommand::Kind::kGet, number, &flags);
+  return ScanGet(bytes, command.kind != MetaCommand::Kind::kLook, number, &flags);
+}
+
+// "key=<key> exp=<time> la=<time> cas=<number> fetch=<yes or no> cls=<class> size=<bytes>"
+ListedKey ScanListed(std::string_view line) {
+  ListedKey listed;
+  if (BeginsListedKey(line)) {
+    std::string_view rest = line.substr(std::string_view("key=").size());
+    bool good = DecodeListedKey(TakeWord(&rest), &listed.key);
+    while (good && !rest.empty()) {
+      const std::string_view word = TakeWord(&rest);
+      if (word.starts_with("size=")) good = ParseNumber(word.substr(std::string_view("size=").size()), &listed.size);
+    }
+    listed.line = good ? ListedKey::Line::kKey : ListedKey::Line::kGarbage;
+  } else if (line == "END" || line.starts_with("NOTSTARTED")) {
+    listed.line = ListedKey::Line::kEnd;
+  } else if (line.starts_with("BUSY")) {
+    listed.line = ListedKey::Line::kBusy;
+  } else if (line.starts_with("BADCLASS")) {
+    listed.line = ListedKey::Line::kNotThis;
+  } else if (IsError(line)) {
+    listed.line = ListedKey::Line::kNone;
+  }
+  return listed;
 }
 
 std::string MetaQuestion(std::string_view key) { return "mg " + std::string(key) + " c f O0\r\n"; }

@@ -21,11 +21,13 @@ namespace clustered_session {
 struct MetaCommand {
   enum class Kind : uint8_t {
     kGet,
+    kGetAge,    // a get that tells what the item has left to live
     kLook,      // a get without the value
     kStore,     // if the item is the one that `cas` names; if that is 0, if there is none
     kOffer,     // stores if there is no item. It has no reply: a get behind it shows whose item it is
     kSettings,  // asks for item_size_max. It has no number
     kStats,     // asks for the node's figures. It has no number, and is the only command of its flight
+    kList,  // asks for all keys; `key` is what of: "hash" or "all". It has no number, and is alone on its connection
   };
   Kind kind = Kind::kGet;
   std::string_view key;
@@ -69,6 +71,7 @@ struct MetaReplyScan {
   std::string_view value{};  // into the bytes
   uint64_t cas = 0;
   uint32_t mark = 0;
+  int64_t ttl = 0;  // seconds; of kGetAge; -1: it does not expire
 };
 
 // The text of a command is its line, then its value if it has one, then the rest. REQUIRES: a key that memcached
@@ -80,8 +83,26 @@ void AppendRemove(std::string_view key, uint64_t cas, std::string* text);
 // Puts `bytes` behind the item's, if there is such an item, with no reply.
 void AppendExtend(std::string_view key, std::string_view bytes, std::string* text);
 
-// REQUIRES: HasReply(command)
+// REQUIRES: HasReply(command), and it is no kList
 MetaReplyScan ScanReply(std::string_view bytes, const MetaCommand& command, uint32_t number);
+
+// A line of the answer to kList, without its end.
+struct ListedKey {
+  enum class Line : uint8_t {
+    kKey,
+    kEnd,
+    kBusy,
+    kNone,
+    kNotThis,
+    kGarbage
+  };  // kNotThis: the node lists in another way
+  Line line = Line::kGarbage;
+  std::string key{};
+  size_t size = 0;  // bytes of the item
+};
+
+ListedKey ScanListed(std::string_view line);
+inline bool BeginsListedKey(std::string_view line) { return line.starts_with("key="); }
 
 // What is asked on a new connection to find out whether the node knows "mg" as it is used here. REQUIRES: an item of
 // this key has been added before on the connection

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "src/session/refiller.h"
+
 extern "C" {
 #include "php_ini.h"
 }
@@ -70,6 +72,15 @@ MissingFacts php_clustered_session_missing_on(const SessionContext& context, uin
   if (memory == nullptr) return {};
   return {static_cast<zend_long>(memory->copies_missing.load()),
           static_cast<zend_long>(memory->tombstones_missing.load())};
+}
+
+bool php_clustered_session_refilling(const SessionContext& context, uint32_t node) {
+  return clustered_session::NeedsRefill(context, node);
+}
+
+bool php_clustered_session_unlisted(const SessionContext& context, uint32_t node) {
+  const NodeMemory* memory = context.shared->repair.FindMemoryOf(context.pool_hash, context.nodes->member(node).hash);
+  return memory != nullptr && memory->lists.load() == NodeMemory::kRefused;
 }
 
 RoomFacts php_clustered_session_room_of(const SessionContext& context, uint32_t node) {

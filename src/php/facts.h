@@ -38,6 +38,10 @@ struct RoomFacts {
 const clustered_session::SessionContext* php_clustered_session_current_context();
 
 NodeFacts php_clustered_session_node_facts(const clustered_session::SessionContext& context, uint32_t node);
+// Whether the node is still to get back what no server holds, and whether it lists no keys for that.
+bool php_clustered_session_refilling(const clustered_session::SessionContext& context, uint32_t node);
+bool php_clustered_session_unlisted(const clustered_session::SessionContext& context, uint32_t node);
+
 MissingFacts php_clustered_session_missing_on(const clustered_session::SessionContext& context, uint32_t node);
 
 RoomFacts php_clustered_session_room_of(const clustered_session::SessionContext& context, uint32_t node);

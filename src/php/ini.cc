@@ -116,6 +116,12 @@ const char* ParseRepairRate(std::string_view text, SessionSettings* settings) {
   return ParseCount(text, 0, 1000000, &settings->repair_rate) ? nullptr : "must be 0 to 1000000";
 }
 
+const char* ParseRepairListing(std::string_view text, SessionSettings* settings) {
+  static constexpr std::pair<std::string_view, bool> kChoices[] = {
+      {"off", false}, {"", false}, {"0", false}, {"on", true}, {"1", true}};
+  return ParseChoice(text, kChoices, &settings->repair_listing, "must be 0 or 1");
+}
+
 const char* ParseLockWaitersMax(std::string_view text, SessionSettings* settings) {
   return ParseCount(text, 0, 4096, &settings->lock_waiters_max) ? nullptr : "must be 0 to 4096";
 }
@@ -290,6 +296,7 @@ constexpr Setting kSettings[] = {
     {"clustered_session.behind_max", ParseBehindMax},
     {"clustered_session.flush_timeout", ParseDurationSetting<&SessionSettings::flush_timeout, true>},
     {"clustered_session.repair_rate", ParseRepairRate},
+    {"clustered_session.repair_listing", ParseRepairListing},
     {"clustered_session.news_interval", ParseNewsInterval},
     {"clustered_session.on_conflict", ParseConflictRule},
     {"clustered_session.prefix", ParsePrefix},
@@ -412,6 +419,7 @@ SETTING("write", "through", PHP_INI_ALL)
 SETTING("behind_max", "10000", PHP_INI_PERDIR)
 SETTING("flush_timeout", "5s", PHP_INI_SYSTEM)
 SETTING("repair_rate", "2000", PHP_INI_SYSTEM)
+SETTING("repair_listing", "1", PHP_INI_SYSTEM)
 SETTING("news_interval", "500ms", PHP_INI_SYSTEM)
 SETTING("on_conflict", "merge", PHP_INI_ALL)
 SETTING("prefix", "cs:", PHP_INI_PERDIR)

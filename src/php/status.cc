@@ -79,6 +79,17 @@ void AddWarnings(zval* to, LocalStore* store) {
   }
 }
 
+// The names of those nodes of which it is so.
+void AddNodesThat(bool (*is_so)(const SessionContext&, uint32_t), const char* name, const SessionContext* context,
+                  zval* to) {
+  zval names;
+  array_init(&names);
+  for (uint32_t i = 0; context != nullptr && i < context->nodes->size(); ++i) {
+    if (is_so(*context, i)) add_next_index_string(&names, context->nodes->member(i).node->name().c_str());
+  }
+  add_assoc_zval(to, name, &names);
+}
+
 void AddRepair(zval* to, const SessionContext* context, const LocalStore::Usage& usage) {
   array_init(to);
   const bool whole = Whole(context, usage);
@@ -97,6 +108,8 @@ void AddRepair(zval* to, const SessionContext* context, const LocalStore::Usage&
     add_assoc_zval(&missing, context->nodes->member(i).node->name().c_str(), &node);
   }
   add_assoc_zval(to, "missing", &missing);
+  AddNodesThat(php_clustered_session_refilling, "refilling", context, to);
+  AddNodesThat(php_clustered_session_unlisted, "unlisted", context, to);
   zval repaired;
   array_init(&repaired);
   add_assoc_long(&repaired, "copies", view == nullptr ? 0 : static_cast<zend_long>(view->copies.load()));

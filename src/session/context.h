@@ -69,6 +69,7 @@ struct SessionSettings {
   uint32_t behind_max = 10000;                       // unreplicated entries from which on kBehind waits like kThrough
   Duration flush_timeout = std::chrono::seconds(5);  // at the end of a process, for what is left to write
   uint32_t repair_rate = 2000;                       // sessions a second that a server brings back to nodes; 0 = none
+  bool repair_listing = true;                        // it has nodes list their keys for what no server holds any more
   Duration news_interval = std::chrono::milliseconds(500);  // between looks at what other servers tell; 0 = none
   ConflictRule on_conflict = ConflictRule::kMerge;
   OldHandlerAddress migrate_from;  // what no node knows is asked of it

@@ -66,10 +66,37 @@ TimePoint Repairer::StepOf(Walk* walk, const std::shared_ptr<const SessionContex
   }
   const bool due = view->due.load() != view->walked.load() || now >= walk->audit_at;
   if (walk->pass == Pass::kNone && due && now >= walk->walk_at) Begin(walk, view);
-  if (walk->pass == Pass::kNone) return due ? std::min(walk->look_at, walk->walk_at) : walk->look_at;
+  if (walk->pass == Pass::kNone) {
+    const TimePoint next = std::min(walk->look_at, Refill(walk, *context));
+    return due ? std::min(next, walk->walk_at) : next;
+  }
   if (walk->pass != Pass::kCount && now < batch_at_) return std::min(walk->look_at, batch_at_);
   Continue(walk, context);
   return clock_->Now();
+}
+
+TimePoint Repairer::Refill(Walk* walk, const SessionContext& context) {
+  if (!context.settings.repair_listing) return TimePoint::max();
+  const TimePoint now = clock_->Now();
+  if (now < batch_at_) return batch_at_;
+  const Refiller::Step step = walk->refiller.Run(context, walk->nodes);
+  RepairView* view = context.shared->repair.ViewOf(walk->pool, context.pool_hash);
+  if (view != nullptr) {
+    view->copies.fetch_add(step.outcome.copies);
+    view->tombstones.fetch_add(step.outcome.tombstones);
+  }
+  Charge(step.worked);
+  size_t refilling = 0;
+  for (uint32_t node = 0; node < walk->nodes.size(); ++node) refilling += NeedsRefill(context, node) ? 1 : 0;
+  const bool changed = std::exchange(walk->refilling, refilling) != refilling;
+  if (changed && view != nullptr && walk->copies_missing.size() == walk->nodes.size()) Publish(*walk, context);
+  return std::max(step.next, batch_at_);
+}
+
+// What was done takes its time of the rate, of which a tenth of a second may be saved.
+void Repairer::Charge(size_t worked) {
+  batch_at_ = std::max(batch_at_, clock_->Now() - std::chrono::milliseconds(100)) +
+              std::chrono::nanoseconds(1'000'000'000 * worked / rate_);
 }
 
 void Repairer::Begin(Walk* walk, RepairView* view) {
@@ -151,8 +178,15 @@ void Repairer::RunBatch(Walk* walk, const std::shared_ptr<const SessionContext>&
     view->tombstones.fetch_add(outcome.tombstones);
   }
   Publish(*walk, *context);
-  batch_at_ = std::max(batch_at_, clock_->Now() - std::chrono::milliseconds(100)) +
-              std::chrono::nanoseconds(1'000'000'000 * outcome.tried / rate_);
+  Charge(outcome.tried);
+}
+
+// Else nobody might look at the nodes until it is done.
+bool Repairer::RefillWanted(const Walk& walk, const SessionContext& context) {
+  for (uint32_t node = 0; node < walk.nodes.size(); ++node) {
+    if (walk.nodes[node].answers && NeedsRefill(context, node)) return true;
+  }
+  return false;
 }
 
 void Repairer::EndPass(Walk* walk, const SessionContext& context) {
@@ -175,7 +209,7 @@ void Repairer::EndPass(Walk* walk, const SessionContext& context) {
   // What was counted and not met any more was mended by its own request, most likely: the next walk counts anew.
   if (walk->left == 0 && nothing) {
     walk->pause = kWalkPause;
-    if (walk->entries == 0) {
+    if (walk->entries == 0 && !RefillWanted(*walk, context)) {
       uint32_t perhaps = RepairView::kPerhaps;
       view->watched.compare_exchange_strong(perhaps, RepairView::kNo);
     }
@@ -195,7 +229,7 @@ void Repairer::Publish(const Walk& walk, const SessionContext& context) const {
     if (memory == nullptr) continue;
     memory->copies_missing.store(std::max<int64_t>(walk.copies_missing[node], 0));
     memory->tombstones_missing.store(std::max<int64_t>(walk.tombstones_missing[node], 0));
-    all += walk.copies_missing[node] + walk.tombstones_missing[node];
+    all += walk.copies_missing[node] + walk.tombstones_missing[node] + (NeedsRefill(context, node) ? 1 : 0);
     answer = answer && walk.nodes[node].answers;
   }
   RepairView* view = repair.ViewOf(walk.pool, context.pool_hash);
@@ -213,6 +247,7 @@ bool SeemsWhole(const SessionContext& context) {
   for (uint32_t node = 0; node < context.nodes->size(); ++node) {
     const NodeMemory* memory = repair.FindMemoryOf(context.pool_hash, context.nodes->member(node).hash);
     if (memory == nullptr || memory->copies_missing.load() != 0 || memory->tombstones_missing.load() != 0) return false;
+    if (NeedsRefill(context, node)) return false;
   }
   return !context.store->PoolsInUse()[context.pool];
 }

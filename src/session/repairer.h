@@ -4,7 +4,8 @@
 // It looks at the nodes each second. If something is due, it walks through all entries of the store, in bounded steps:
 // once to count what may be missing, then once for incomplete tombstones, once for sessions that not all of their nodes
 // have taken, and once for those that a node has lost. What is repaired is seen by the entry itself, so a walk that
-// ends in the middle is begun again and finds only what is left.
+// ends in the middle is begun again and finds only what is left. Between walks it brings back what no server holds, see
+// refiller.h.
 #ifndef CLUSTERED_SESSION_SESSION_REPAIRER_H_
 #define CLUSTERED_SESSION_SESSION_REPAIRER_H_
 
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "src/session/flusher.h"
+#include "src/session/refiller.h"
 #include "src/session/repair_batch.h"
 #include "src/session/shared_repair.h"
 
@@ -56,17 +58,22 @@ class Repairer {
     size_t left = 0;
     std::vector<int64_t> copies_missing;  // by node
     std::vector<int64_t> tombstones_missing;
+    Refiller refiller;
+    size_t refilling = 0;  // nodes
   };
 
   void KeepPools(TimePoint now);
   TimePoint StepOf(Walk* walk, const std::shared_ptr<const SessionContext>& context);
   void Begin(Walk* walk, RepairView* view);
   void Continue(Walk* walk, const std::shared_ptr<const SessionContext>& context);
+  TimePoint Refill(Walk* walk, const SessionContext& context);
   bool Fetch(Walk* walk);
   void CountFound(Walk* walk, const SessionContext& context);
   bool IsOfPass(const Walk& walk, const SessionContext& context, const LocalStore::Walked& found) const;
   void RunBatch(Walk* walk, const std::shared_ptr<const SessionContext>& context);
+  static bool RefillWanted(const Walk& walk, const SessionContext& context);
   void EndPass(Walk* walk, const SessionContext& context);
+  void Charge(size_t worked);
   void Publish(const Walk& walk, const SessionContext& context) const;
 
   LocalStore* store_;

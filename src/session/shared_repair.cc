@@ -44,6 +44,8 @@ NodeMemory* SharedRepair::MemoryOf(uint64_t pool_hash, uint32_t node_hash, TimeP
     memory.emptied_at_ns.store(0);
     memory.copies_missing.store(0);
     memory.tombstones_missing.store(0);
+    memory.filled.store(0);
+    memory.lists.store(NodeMemory::kNotAsked);
     memory.room.store(NodeMemory::kNotAsked);
     memory.evictions.store(0);
     memory.evictions_seen.store(0);

@@ -22,6 +22,7 @@ struct NodeMemory {
   std::atomic<int64_t> emptied_at_ns;   // when the same process was found to have lost its memory; 0 = never
   std::atomic<int64_t> copies_missing;  // entries of this server that the node lacks, as far as they were counted
   std::atomic<int64_t> tombstones_missing;
+  std::atomic<uint64_t> filled;  // the memory, by its name, that has got back what no server holds; see refiller.h
 
   // What the node has told of its memory, see room_watch.h.
   enum : uint32_t { kNotAsked = 0, kTold = 1, kRefused = 2 };
@@ -31,6 +32,7 @@ struct NodeMemory {
   std::atomic<uint64_t> evictions;       // by its own count
   std::atomic<uint64_t> evictions_seen;  // of these, those since this server looked first; or what a sample has shown
   std::atomic<int64_t> refused_at_ns;    // with kRefused
+  std::atomic<uint32_t> lists;           // likewise: whether the node lists its keys
 };
 
 // A pool whose entries are watched.

@@ -5,6 +5,33 @@
 #include "src/cluster/sentinel.h"
 
 namespace clustered_session {
+namespace {
+
+// In two parts, and what is gone by then is not shown.
+class FakeListing final : public KeyListing {
+ public:
+  FakeListing(FakeMemcached* server, bool reached) : server_(server), reached_(reached) {
+    for (const auto& [key, item] : server->items()) keys_.push_back(key);
+  }
+
+  State Step(Duration, const Take& take) override {
+    if (!reached_ || server_->down() || server_->hung()) return State::kFailed;
+    if (server_->lists() != State::kWhole) return server_->lists();
+    for (size_t count = keys_.size() / 2 + 1; count > 0 && !keys_.empty(); --count) {
+      const FakeMemcached::Item* item = server_->Find(keys_.back());
+      if (item != nullptr) take(keys_.back(), keys_.back().size() + item->value.size() + 60);
+      keys_.pop_back();
+    }
+    return keys_.empty() ? State::kWhole : State::kUnderWay;
+  }
+
+ private:
+  FakeMemcached* server_;
+  const bool reached_;
+  std::vector<std::string> keys_;
+};
+
+}  // namespace
 
 FakeMemcached::FakeMemcached(std::string name, const Clock* clock)
     : name_(std::move(name)), clock_(clock), empty_at_s_(clock->UnixSeconds() - 30 * 24 * 3600) {}
@@ -88,6 +115,7 @@ NodeReply FakeMemcached::Read(const std::string& key, const LockClaim* claim, Sh
   reply.status = item == nullptr ? NodeStatus::kMiss : NodeStatus::kHit;
   if (item == nullptr) return reply;
   reply.token = {item->cas, incarnation_};
+  reply.ttl = std::chrono::duration_cast<std::chrono::seconds>(item->expires_at - clock_->Now());
   reply.value_left_out = show == Show::kMark && leaves_out_;
   if (reply.value_left_out) {
     reply.mark = item->mark;
@@ -214,6 +242,12 @@ NodeReply FakeNode::FinishBatch() {
     stored_.push_back({std::string(batch_[i].key), std::string(batch_[i].value)});
   }
   return reply;
+}
+
+std::unique_ptr<KeyListing> FakeNode::ListKeys() {
+  if (server_->lists() == KeyListing::State::kNone) return nullptr;
+  ++server_->lists_begun;
+  return std::make_unique<FakeListing>(server_, Reaches());
 }
 
 void FakeNode::Release(std::string_view key, const NodeToken& held, TimePoint) {

@@ -40,6 +40,9 @@ class FakeMemcached {
   void set_leaves_out(bool leaves_out) { leaves_out_ = leaves_out; }  // false: shows the value where a mark would do
   void set_stats(std::optional<std::string> stats) { stats_ = std::move(stats); }  // what it tells; nothing: refuses
   const std::optional<std::string>& stats() const { return stats_; }
+  // How it lists its keys; kUnderWay: not at all, for ever.
+  void set_lists(KeyListing::State lists) { lists_ = lists; }
+  KeyListing::State lists() const { return lists_; }
   void set_full(bool full) { full_ = full; }                   // refuses every store
   void set_writes_left(int writes) { writes_left_ = writes; }  // takes so many more, and then none; -1: any number
   // Once, after so many that go well: performs the operation, answers nothing.
@@ -97,6 +100,7 @@ class FakeMemcached {
   uint64_t reads = 0;
   uint64_t values_shown = 0;
   uint64_t writes = 0;
+  uint64_t lists_begun = 0;
 
  private:
   static bool IsDue(int* after);
@@ -133,6 +137,7 @@ class FakeMemcached {
   bool leaves_out_ = true;
   std::string loses_value_of_;
   std::optional<std::string> stats_;
+  KeyListing::State lists_ = KeyListing::State::kNone;
   bool keeps_incarnation_ = false;
   bool unconditional_ = false;
 };
@@ -162,6 +167,7 @@ class FakeNode final : public Node {
     reply.value = server_->stats().value_or("");
     return reply;
   }
+  std::unique_ptr<KeyListing> ListKeys() override;
   void Release(std::string_view key, const NodeToken& held, TimePoint deadline) override;
   void Extend(std::string_view key, std::string_view bytes) override;
 

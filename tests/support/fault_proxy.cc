@@ -181,6 +181,8 @@ void FaultProxy::FromClient(Connection* connection) {
     const bool asks = bytes.find("get") != std::string::npos || bytes.find("mg ") != std::string::npos ||
                       bytes.front() == '\x80';  // the binary protocol
     if (asks) Answer(connection, Numbered(*faults_.answer_instead, bytes));
+  } else if (faults_.list_answer && bytes.starts_with("lru_crawler")) {
+    connection->answers.push_back({std::chrono::steady_clock::now(), *faults_.list_answer, faults_.list_closes});
   } else if (connection->target < 0 || !SendAll(connection->target, bytes)) {
     connection->closed = true;
   }

@@ -34,6 +34,9 @@ struct ProxyFaults {
   // What asks for items is answered with this, with the command's number, if it has one, in place of "#". Nothing is
   // passed on.
   std::optional<std::string> answer_instead;
+  // Likewise what asks for a list of keys, and nothing else. `list_closes`: and then the connection is closed.
+  std::optional<std::string> list_answer;
+  bool list_closes = false;
 };
 
 class FaultProxy {
