@@ -115,7 +115,7 @@ usort($requests, fn ($a, $b) => $a['sent'] <=> $b['sent']);
 $result = check($requests, (int) ($argv[1] * 1e9));
 $failed = array_filter($requests, fn ($request) => !$request['acknowledged']);
 // Where a web server is killed, what it was just serving fails, and who asks that server and no other.
-$unexpected = array_values(array_filter($failed, fn ($request) => !str_starts_with($request['phase'], 'kill server')));
+$unexpected = array_values(array_filter($failed, fn ($request) => preg_match('/^kill (server|worker)/', $request['phase']) === 0));
 $of_kind = fn (string $what): int =>
     count(array_filter($requests, fn ($request) => $request['what'] === $what && $request['acknowledged']));
 $result += ['requests' => count($requests), 'added' => $of_kind('add'), 'destroyed' => $of_kind('destroy'),

@@ -6,7 +6,8 @@
 //   php counters_client.php <folder> <name> <seed>       a client; which sessions and what to do, the seed decides
 //   php counters_client.php <folder> end                 looks at every session on every server
 //   php counters_client.php <folder> old                 asks every server for every ID that was given up; prints how
-//                                                        many there are, and how many answers show a session
+//                                                        many there are, and how many answers show a session. With
+//                                                        OLD_IDS in the environment those of this file of the folder
 // The folder has a file 'urls': the balancer's, then each web server's; and 'phase', what is wrong just now.
 declare(strict_types=1);
 
@@ -122,7 +123,8 @@ foreach (glob("$folder/sessions.*") as $file) {
     $ids = array_replace($ids, json_decode(file_get_contents($file), true));
 }
 if ($name === 'old') {
-    $old = array_unique(@file("$folder/old_ids", FILE_IGNORE_NEW_LINES) ?: []);
+    $file = getenv('OLD_IDS') ?: 'old_ids';
+    $old = array_unique(@file("$folder/$file", FILE_IGNORE_NEW_LINES) ?: []);
     $shown = 0;
     foreach (array_slice($urls, 1) as $url) {
         foreach ($old as $id) {
