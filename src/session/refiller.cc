@@ -65,7 +65,8 @@ void Refiller::Look(const SessionContext& context, const std::vector<NodeView>& 
   look_at_ = context.clock->Now() + kLookInterval;
   const std::string key = RefillNoteKey(context);
   std::vector<NodeSet::Batch> batches;
-  for (uint32_t node = 0; node < nodes.size(); ++node) {
+  for (uint32_t i = 0; i < nodes.size(); ++i) {
+    const auto node = static_cast<uint32_t>((turn_ + i) % nodes.size());
     const bool ours = job_ && job_->target == node;
     if (!nodes[node].answers || ours || !NeedsRefill(context, node)) continue;
     batches.push_back({node, {{BatchPart::Kind::kRead, key, {}, {}, {}}}});
@@ -176,7 +177,12 @@ TimePoint Refiller::ChooseSource(const SessionContext& context, const std::vecto
     look_at_ = context.clock->Now();
     return look_at_;
   }
-  if (!next) return look_at_;  // those that do not answer have to be waited for
+  // Those that do not answer have to be waited for. Another node may be filled meanwhile.
+  if (!next) {
+    turn_ = job.target + 1;
+    job_.reset();
+    return look_at_;
+  }
   if (job.note.source != NameOf(context, *next)) job.note.after.reset();
   job.note.source = NameOf(context, *next);
   job.source = next;

@@ -87,6 +87,7 @@ class Refiller {
   TimePoint look_at_{};
   std::vector<Seen> seen_;  // by node
   std::optional<Job> job_;
+  uint32_t turn_ = 0;  // the node that may be the next one's target
 };
 
 // Whether a node of the pool is still to be filled, as far as this server knows. REQUIRES: context.shared
