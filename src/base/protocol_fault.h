@@ -33,11 +33,13 @@ enum class ProtocolFault : uint8_t {
   kNoTurns,                // with lock=none, commits of one server do not start from what the one before has left
   kNeverRefreshed,         // unchanged sessions are never written again
   kLeftoversStay,          // what stand-ins hold stays there when the proper nodes work again
+  kRepairUnconditional,    // what repair brings replaces whatever is there
   // Destroying.
   kNoTombstone,        // the records are erased, and nothing is put in their place
   kTombstoneOnCopies,  // a tombstone is written where the record would be, not everywhere
   kTombstoneIsBranch,  // a tombstone ends only what it was made from
   kReplacedTooEarly,   // a session whose successor is on no node yet is destroyed on the nodes
+  kTombstonesLeft,     // repair brings no tombstones to nodes that lack them
   kLivesIgnored,       // a session that is started anew is one with that before
 };
 

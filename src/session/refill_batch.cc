@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "src/base/protocol_fault.h"
 #include "src/session/bad_record.h"
 
 namespace clustered_session {
@@ -161,7 +162,9 @@ void RefillBatch::ReadOthers() {
 void RefillBatch::Judge(Item* item) const {
   if (item->over) return;
   item->over = !Place(item) || item->record.ttl < kWorthBringing;
+  item->over = item->over || (item->record.ancestry.tombstone && HasFault(ProtocolFault::kTombstonesLeft));
   if (!item->holds) return;
+  if (HasFault(ProtocolFault::kRepairUnconditional)) return;
   const Ancestry& ours = item->record.ancestry;
   const Ancestry& theirs = item->holds->ancestry;
   const bool outlives = ours.tombstone && theirs.lifetime_max_s > ours.lifetime_max_s;

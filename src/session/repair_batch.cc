@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "src/base/protocol_fault.h"
 #include "src/session/bad_record.h"
 #include "src/session/lifetime.h"
 #include "src/session/loaded_session.h"
@@ -171,6 +172,10 @@ void RepairBatch::Compare(Item* item, size_t place, std::string value) {
     return;
   }
   item->nodes.has_session[node] = !theirs->tombstone();
+  if (HasFault(ProtocolFault::kRepairUnconditional)) {
+    item->held[place] = Held::kPast;
+    return;
+  }
   const bool outlives = item->known.tombstone && theirs->ancestry.lifetime_max_s > item->known.lifetime_max_s;
   switch (LineageOf(theirs->ancestry, item->known)) {
     case Lineage::kSame:

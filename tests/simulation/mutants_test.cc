@@ -113,6 +113,8 @@ TEST_CASE("A fault in writing or destroying is caught by the simulation", "[muta
 TEST_CASE("A fault that needs several sessions or more kinds of loss is caught by wide histories", "[mutants]") {
   static constexpr Mutant kMutants[] = {
       {"leftovers kept", ProtocolFault::kLeftoversStay},
+      {"tombstones not repaired", ProtocolFault::kTombstonesLeft},
+      {"repair unconditional", ProtocolFault::kRepairUnconditional},
       {"replaced sessions ended before their successor is written", ProtocolFault::kReplacedTooEarly},
   };
   for (const Mutant& mutant : kMutants) {

@@ -27,6 +27,8 @@ World::World(uint64_t seed, const Plan& plan, Random* random) : plan_(plan), ran
     nodes_.push_back(std::make_unique<FakeMemcached>("m" + std::to_string(i + 1), node_clocks_.back().get()));
     nodes_.back()->set_shows(i % 2 == 0);  // as some speak one protocol and some the other
     nodes_.back()->set_leaves_out(i % 3 != 1);
+    const bool lists = seed % 2 == 1 && i % 4 != 3;
+    nodes_.back()->set_lists(lists ? KeyListing::State::kWhole : KeyListing::State::kNone);
     if (i >= plan.nodes) continue;
     list.push_back(i);
     listed.push_back(nodes_.back().get());
