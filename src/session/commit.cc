@@ -98,6 +98,12 @@ Status Committer::CommitInTurn(std::string_view payload) {
 }
 
 Status Committer::CommitToNodes(std::string_view payload) {
+  Result<Replicator::Flight> flight = Begin(payload);
+  if (!flight.ok()) return flight.error();
+  return Conclude(std::move(*flight), {});
+}
+
+Result<Replicator::Flight> Committer::Begin(std::string_view payload) {
   if (payload.size() > kRecordPayloadMax) return Error(ErrorCode::kTooLarge, "a session must be smaller than 2 GB");
   Record record;
   record.version = loaded_.version() + 1;
@@ -107,24 +113,32 @@ Status Committer::CommitToNodes(std::string_view payload) {
   record.home_node = loaded_.address().HomeNode();
   record.payload = payload;
   record.ancestry = SuccessorOf(context_, loaded_);
-  const TimePoint sent_at = open_.Now();
+  payload_ = payload;
+  version_ = record.version;
+  sent_at_ = open_.Now();
   const WriteBase base{loaded_.image.ancestry().dot, loaded_.image.payload(), loaded_.image.since()};
-  Replicator replicator(context_, &loaded_.items(), &open_.notices);
-  const WriteOutcome outcome = replicator.Write(record, base, loaded_.items().copies, NodeDeadline(context_, sent_at));
+  replicator_.emplace(context_, &loaded_.items(), &open_.notices);
+  return replicator_->Begin(record, base, loaded_.items().copies);
+}
+
+Status Committer::Conclude(Replicator::Flight flight, std::vector<NodeReply> replies) {
+  const TimePoint from = replies.empty() ? sent_at_ : open_.Now();  // a batch has had a time of its own
+  const WriteOutcome outcome = replicator_->Continue(std::move(flight), std::move(replies), loaded_.items().copies,
+                                                     NodeDeadline(context_, from));
   if (outcome.destroyed) {  // by another request: this one must not bring it back
     context_.store->Erase(loaded_.address().local_key());
     loaded_.NoteDestroyedMeanwhile();
     return Status::Ok();
   }
-  if (outcome.acks == 0 && outcome.too_large) return RefuseForSize(outcome, payload.size());
+  if (outcome.acks == 0 && outcome.too_large) return RefuseForSize(outcome, payload_.size());
   if (outcome.acks == 0 && outcome.unreadable) {
     loaded_.must_write = false;
     return Error(ErrorCode::kUnavailable, "a node holds this session " + WhyUnreadable(*outcome.unreadable) +
                                               "; the changes of this request were not saved");
   }
-  const bool news = IsNews() || outcome.version != record.version;  // or a record of somebody else's was met
+  const bool news = IsNews() || outcome.version != version_;  // or a record of somebody else's was met
   if (news) TellNews(context_, loaded_.address(), outcome.holders);
-  return FinishCommit(outcome, payload, sent_at, news);
+  return FinishCommit(outcome, payload_, sent_at_, news);
 }
 
 // Whether other servers may have copies that are past once a node has this write: it is a takeover, ends what a

@@ -4,8 +4,10 @@
 #ifndef CLUSTERED_SESSION_SESSION_COMMIT_H_
 #define CLUSTERED_SESSION_SESSION_COMMIT_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "src/base/result.h"
 #include "src/session/loaded_session.h"
@@ -25,6 +27,11 @@ class Committer {
   // Commit() for who has the session's turn already, and to the nodes whatever the settings say of writing behind.
   Status CommitToNodes(std::string_view payload);
 
+  // CommitToNodes() in two parts, for who sends the first flights of many sessions together. `payload` lives until the
+  // end of the second. REQUIRES: of Conclude(), that Begin() went well
+  Result<Replicator::Flight> Begin(std::string_view payload);
+  Status Conclude(Replicator::Flight flight, std::vector<NodeReply> replies);
+
  private:
   bool CatchUp(std::string_view* payload, std::string* merged);
   void TakeIn(const Entry& current, Image image, std::string_view* payload, std::string* merged);
@@ -41,6 +48,12 @@ class Committer {
   OpenScope& open_;
   const SessionContext& context_;
   LoadedSession& loaded_;
+
+  // Between Begin() and Conclude().
+  std::string_view payload_;
+  uint64_t version_ = 0;  // of the record as it was sent
+  TimePoint sent_at_;
+  std::optional<Replicator> replicator_;
 };
 
 }  // namespace clustered_session

@@ -1,7 +1,8 @@
-// An unreplicated entry is written for no request, see flush_path.h. Layer: session.
+// Unreplicated entries are written for no request, see flush_path.h. Layer: session.
 #include "src/session/flush_path.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -11,6 +12,8 @@
 namespace clustered_session {
 namespace {
 
+constexpr size_t kBytesMax = 256 << 10;  // of one flight, but for the last session's
+
 // No node takes it, nor will one the next time: it goes on as this server's own, and may be evicted.
 void GiveUpReplication(OpenScope* open, LoadedSession* loaded, const Error& error) {
   open->notices.push_back({false, "a session stays on this server only: " + error.message() + " [CS-LOCAL-ONLY]"});
@@ -19,53 +22,141 @@ void GiveUpReplication(OpenScope* open, LoadedSession* loaded, const Error& erro
   open->context.store->Update(loaded->address().local_key(), before, loaded->image.dot_bytes(), loaded->entry);
 }
 
-FlushOutcome Write(OpenScope* open, LoadedSession* loaded, TimePoint now) {
-  FlushOutcome outcome = FlushOutcome::kWritten;
-  if (loaded->Is(kEntryTombstone)) {
-    loaded->lifetime_s = loaded->entry.lifetime_s;
-    RepeatTombstone(open, loaded);
-  } else {
-    const int64_t left_s = (loaded->entry.expires_at_ns - ToNanos(now)) / 1'000'000'000 + 1;
-    loaded->lifetime_s = static_cast<uint32_t>(std::max<int64_t>(left_s, 1));
-    const Status status = Committer(open, loaded).CommitToNodes(loaded->image.payload());
-    if (!status.ok()) {
-      // What only other servers can read gives way sooner or later; until then nothing of this may be evicted.
-      if (status.error().code() == ErrorCode::kUnavailable) return FlushOutcome::kNoNode;
-      GiveUpReplication(open, loaded, status.error());
-      outcome = FlushOutcome::kGone;
+// One entry, under its session's lock like any write: in lock=none as the turn of a commit.
+class Flush {
+ public:
+  explicit Flush(const std::shared_ptr<const SessionContext>& context) : open_(context) {}
+
+  // What goes out first of it, if there is something to send; else it is done. A tombstone, and what is too large for a
+  // batch, is written at once.
+  const Replicator::Flight* Begin(const SessionKey& local_key, uint8_t pool) {
+    if (!open_.locks.TryLocal(local_key)) return End(FlushOutcome::kBusy);
+    const TimePoint now = open_.Now();
+    Entry entry;
+    Image image;
+    const bool have = open_.context.store->Lookup(local_key, now, &entry, image.buffer());
+    const bool due = have && (entry.flags & kEntryUnreplicated) != 0 && entry.pool == pool;
+    if (!due || !image.Valid()) return End(FlushOutcome::kGone);
+    loaded_.emplace(open_.context, SessionAddress(open_.context, local_key, entry.home_node), entry.lifetime_s);
+    loaded_->entry = entry;
+    loaded_->image = std::move(image);
+    if (loaded_->Is(kEntryTombstone)) {
+      RepeatTombstone(&open_, &*loaded_);
+      return End(Told(FlushOutcome::kWritten));
+    }
+    const int64_t left_s = (entry.expires_at_ns - ToNanos(now)) / 1'000'000'000 + 1;
+    loaded_->lifetime_s = static_cast<uint32_t>(std::max<int64_t>(left_s, 1));
+    committer_.emplace(&open_, &*loaded_);
+    Result<Replicator::Flight> flight = committer_->Begin(loaded_->image.payload());
+    if (!flight.ok()) return End(Refused(flight.error()));
+    flight_ = std::move(*flight);
+    if (flight_.targets.empty() || flight_.bytes.size() > kBatchValueMax) {
+      Conclude({});
+      return nullptr;
+    }
+    return &flight_;
+  }
+
+  // `replies`: to what Begin() has returned.
+  void Conclude(std::vector<NodeReply> replies) {
+    const Status status = committer_->Conclude(std::move(flight_), std::move(replies));
+    End(status.ok() ? Told(FlushOutcome::kWritten) : Refused(status.error()));
+  }
+
+  FlushOutcome outcome() const { return outcome_; }
+  std::vector<Notice> TakeNotices() { return open_.TakeNotices(); }
+
+ private:
+  // What only other servers can read gives way sooner or later; until then nothing of this may be evicted.
+  FlushOutcome Refused(const Error& error) {
+    if (error.code() == ErrorCode::kUnavailable) return FlushOutcome::kNoNode;
+    GiveUpReplication(&open_, &*loaded_, error);
+    return Told(FlushOutcome::kGone);
+  }
+
+  FlushOutcome Told(FlushOutcome outcome) const {
+    return loaded_->Is(kEntryUnreplicated) ? FlushOutcome::kNoNode : outcome;
+  }
+
+  // For others the lock is free from here on.
+  const Replicator::Flight* End(FlushOutcome outcome) {
+    outcome_ = outcome;
+    if (outcome == FlushOutcome::kWritten) open_.counters().flushed.Add();
+    open_.locks.Release();
+    committer_.reset();
+    loaded_.reset();
+    return nullptr;
+  }
+
+  OpenScope open_;
+  std::optional<LoadedSession> loaded_;
+  std::optional<Committer> committer_;
+  Replicator::Flight flight_;
+  FlushOutcome outcome_ = FlushOutcome::kNoNode;
+};
+
+// A flight of one of them.
+struct Sent {
+  Flush* flush;
+  const Replicator::Flight* flight;
+  std::string key;
+  std::vector<NodeReply> replies;
+};
+
+// One wait.
+void Send(const SessionContext& context, std::vector<Sent>* all) {
+  std::vector<NodeSet::Batch> batches(context.nodes->size());
+  std::vector<std::vector<NodeReply*>> whose(batches.size());
+  for (uint32_t node = 0; node < batches.size(); ++node) batches[node].node = node;
+  for (Sent& sent : *all) {
+    const Replicator::Flight& flight = *sent.flight;
+    sent.replies.resize(flight.targets.size());
+    for (size_t i = 0; i < flight.targets.size(); ++i) {
+      const auto [node, expected] = flight.targets[i];
+      batches[node].parts.push_back(
+          {BatchPart::Kind::kStore, sent.key, flight.bytes, flight.ttl, expected, flight.mark});
+      whose[node].push_back(&sent.replies[i]);
     }
   }
-  return loaded->Is(kEntryUnreplicated) ? FlushOutcome::kNoNode : outcome;
-}
-
-// Under the session's lock, like any write: in lock=none as the turn of a commit.
-FlushOutcome FlushLocked(OpenScope* open, const SessionKey& local_key, uint8_t pool) {
-  const TimePoint now = open->Now();
-  Entry entry;
-  Image image;
-  const bool have = open->context.store->Lookup(local_key, now, &entry, image.buffer());
-  const bool due = have && (entry.flags & kEntryUnreplicated) != 0 && entry.pool == pool;
-  if (!due || !image.Valid()) return FlushOutcome::kGone;
-  LoadedSession loaded(open->context, SessionAddress(open->context, local_key, entry.home_node), entry.lifetime_s);
-  loaded.entry = entry;
-  loaded.image = std::move(image);
-  const FlushOutcome outcome = Write(open, &loaded, now);
-  if (outcome == FlushOutcome::kWritten) open->counters().flushed.Add();
-  return outcome;
+  std::vector<NodeReply> replies = context.nodes->RunBatches(batches, NodeDeadline(context, context.clock->Now()));
+  for (uint32_t node = 0; node < batches.size(); ++node) {
+    const bool answered = replies[node].status == NodeStatus::kHit;
+    for (size_t i = 0; i < whose[node].size(); ++i) {
+      *whose[node][i] = answered ? std::move(replies[node].batch[i]) : replies[node];
+    }
+  }
 }
 
 }  // namespace
 
-FlushOutcome FlushEntry(const std::shared_ptr<const SessionContext>& context, const SessionKey& local_key, uint8_t pool,
-                        std::vector<Notice>* notices) {
-  OpenScope open(context);
-  FlushOutcome outcome = FlushOutcome::kNoNode;
-  if (AnyNodeWorthAsking(*context->nodes)) {
-    outcome = open.locks.TryLocal(local_key) ? FlushLocked(&open, local_key, pool) : FlushOutcome::kBusy;
+std::vector<FlushOutcome> FlushEntries(const std::shared_ptr<const SessionContext>& context,
+                                       const std::vector<SessionKey>& local_keys, uint8_t pool,
+                                       std::vector<Notice>* notices) {
+  std::vector<FlushOutcome> outcomes(local_keys.size(), FlushOutcome::kNoNode);
+  if (!AnyNodeWorthAsking(*context->nodes)) return outcomes;
+  std::vector<std::unique_ptr<Flush>> flushes;
+  std::vector<Sent> sent;
+  size_t bytes = 0;
+  const auto send = [&] {
+    if (!sent.empty()) Send(*context, &sent);
+    for (Sent& each : sent) each.flush->Conclude(std::move(each.replies));
+    sent.clear();
+    bytes = 0;
+  };
+  for (const SessionKey& key : local_keys) {
+    flushes.push_back(std::make_unique<Flush>(context));
+    const Replicator::Flight* flight = flushes.back()->Begin(key, pool);
+    if (flight == nullptr) continue;
+    sent.push_back({flushes.back().get(), flight, StorageKey(context->settings.prefix, context->InSpace(key)), {}});
+    bytes += flight->bytes.size();
+    if (bytes >= kBytesMax) send();
   }
-  open.locks.Release();
-  for (Notice& notice : open.TakeNotices()) notices->push_back(std::move(notice));
-  return outcome;
+  send();
+  for (size_t i = 0; i < flushes.size(); ++i) {
+    outcomes[i] = flushes[i]->outcome();
+    for (Notice& notice : flushes[i]->TakeNotices()) notices->push_back(std::move(notice));
+  }
+  return outcomes;
 }
 
 }  // namespace clustered_session

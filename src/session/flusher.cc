@@ -31,39 +31,57 @@ Flusher::Step Flusher::Run(size_t limit, TimePoint deadline) {
     const std::vector<LocalStore::Unreplicated> listed = store_->ListUnreplicated(std::min(limit - step.tried(), left));
     if (listed.empty()) break;
     left -= listed.size();
-    for (const LocalStore::Unreplicated& found : listed) {
+    // Those of one pool together.
+    std::vector<bool> taken(listed.size(), false);
+    for (size_t i = 0; i < listed.size(); ++i) {
+      if (taken[i]) continue;
       if (clock_->Now() > deadline) return step;
-      Try(found, &step);
+      std::vector<SessionKey> keys;
+      for (size_t j = i; j < listed.size() && keys.size() < kFlushedAtOnce; ++j) {
+        if (taken[j] || listed[j].pool != listed[i].pool) continue;
+        taken[j] = true;
+        keys.push_back(listed[j].key);
+      }
+      Try(listed[i].pool, keys, &step);
     }
   }
   return step;
 }
 
-void Flusher::Try(const LocalStore::Unreplicated& found, Step* step) {
-  const std::shared_ptr<const SessionContext> context = context_of_(found.pool);
+void Flusher::Try(uint8_t pool, const std::vector<SessionKey>& keys, Step* step) {
+  const std::shared_ptr<const SessionContext> context = context_of_(pool);
   if (context == nullptr) {
-    ++step->unknown;
+    step->unknown += keys.size();
     return;
   }
-  Entry entry;
-  if (!store_->Lookup(found.key, clock_->Now(), &entry, nullptr)) {
-    ++step->gone;
-    return;
-  }
-  switch (FlushEntry(context, found.key, found.pool, &notices_)) {
-    case FlushOutcome::kWritten:
-      ++step->written;
-      NoteLag(*context, entry, clock_->Now());
-      break;
-    case FlushOutcome::kGone:
+  std::vector<SessionKey> there;
+  std::vector<Entry> entries;
+  for (const SessionKey& key : keys) {
+    Entry entry;
+    if (store_->Lookup(key, clock_->Now(), &entry, nullptr)) {
+      there.push_back(key);
+      entries.push_back(entry);
+    } else {
       ++step->gone;
-      break;
-    case FlushOutcome::kBusy:
-      ++step->busy;
-      break;
-    case FlushOutcome::kNoNode:
-      ++step->no_node;
-      break;
+    }
+  }
+  const std::vector<FlushOutcome> outcomes = FlushEntries(context, there, pool, &notices_);
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    switch (outcomes[i]) {
+      case FlushOutcome::kWritten:
+        ++step->written;
+        NoteLag(*context, entries[i], clock_->Now());
+        break;
+      case FlushOutcome::kGone:
+        ++step->gone;
+        break;
+      case FlushOutcome::kBusy:
+        ++step->busy;
+        break;
+      case FlushOutcome::kNoNode:
+        ++step->no_node;
+        break;
+    }
   }
 }
 

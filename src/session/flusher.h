@@ -29,13 +29,13 @@ class Flusher {
   Flusher(LocalStore* store, const Clock* clock, ContextOf context_of);
 
   // Tries up to `limit` entries, oldest first, and passes by those of pools that this process cannot write for, however
-  // many they are; stops after `deadline`, which one entry's write may exceed by its own timeouts.
+  // many they are; stops after `deadline`, which what is written at once may exceed by its own timeouts.
   Step Run(size_t limit, TimePoint deadline);
 
   std::vector<Notice> TakeNotices();
 
  private:
-  void Try(const LocalStore::Unreplicated& found, Step* step);
+  void Try(uint8_t pool, const std::vector<SessionKey>& keys, Step* step);
 
   LocalStore* store_;
   const Clock* clock_;

@@ -26,24 +26,44 @@ std::chrono::seconds TimeToLiveOf(const Record& record) {
 }  // namespace
 
 WriteOutcome Replicator::Write(const Record& record, const WriteBase& base, uint32_t copies, TimePoint deadline) {
+  Flight flight = Begin(record, base, copies);
+  return Continue(std::move(flight), {}, copies, deadline);
+}
+
+Replicator::Flight Replicator::Begin(const Record& record, const WriteBase& base, uint32_t copies) {
   record_ = record;
   base_ = base;
   outcome_ = {};
   states_.assign(context_.nodes->size(), NodeState::kOpen);
+  Flight flight;
+  flight.targets = ChooseTargets(copies);
+  if (!flight.targets.empty()) flight.bytes = context_.codec.Encode(&record_, items_->key);
+  flight.ttl = TimeToLiveOf(record_);
+  flight.mark = MarkOf(record_);
+  return flight;
+}
 
+WriteOutcome Replicator::Continue(Flight flight, std::vector<NodeReply> replies, uint32_t copies, TimePoint deadline) {
   bool extended = false;
-  std::string bytes;
+  std::string& bytes = flight.bytes;
+  std::vector<NodeSet::WriteTarget>& targets = flight.targets;
+  const bool sent = !replies.empty();
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
-    std::vector<NodeSet::WriteTarget> targets = ChooseTargets(copies);
+    if (attempt > 0) targets = ChooseTargets(copies);
     if (targets.empty() && AskFailingNodes(deadline)) targets = ChooseTargets(copies);
     if (targets.empty()) break;
     // The same bytes for as long as it is the same record: a node that has them already has acknowledged the write.
     if (bytes.empty() || !contests_.empty()) bytes = context_.codec.Encode(&record_, items_->key);
     contests_.clear();
-    const std::chrono::seconds ttl = TimeToLiveOf(record_);
-    std::vector<NodeReply> replies =
-        context_.nodes->WriteAll(targets, items_->key, bytes, ttl, deadline, MarkOf(record_));
-    for (size_t i = 0; i < targets.size(); ++i) HandleReply(targets[i].node, std::move(replies[i]));
+    const bool of_batch = sent && attempt == 0;
+    if (!of_batch) {
+      replies = context_.nodes->WriteAll(targets, items_->key, bytes, TimeToLiveOf(record_), deadline, MarkOf(record_));
+    }
+    for (size_t i = 0; i < targets.size(); ++i) {
+      // A batch does not tell whether it was for its size: it is asked once more.
+      if (of_batch && replies[i].status == NodeStatus::kRefused) continue;
+      HandleReply(targets[i].node, std::move(replies[i]));
+    }
     if (!contests_.empty() && !ResolveContests()) {
       Retract(deadline);
       break;

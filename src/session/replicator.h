@@ -60,6 +60,17 @@ class Replicator {
   // What other writers put there meanwhile is resolved.
   WriteOutcome Write(const Record& record, const WriteBase& base, uint32_t copies, TimePoint deadline);
 
+  // Write() in two parts, for who sends what goes out first together with that of other sessions.
+  struct Flight {
+    std::vector<NodeSet::WriteTarget> targets;  // none: there is nothing to send
+    std::string bytes;
+    std::chrono::seconds ttl{};
+    uint32_t mark = 0;
+  };
+  Flight Begin(const Record& record, const WriteBase& base, uint32_t copies);
+  // `replies`: to the flight, in the order of its targets, as parts of a batch. It is empty if nothing was sent.
+  WriteOutcome Continue(Flight flight, std::vector<NodeReply> replies, uint32_t copies, TimePoint deadline);
+
  private:
   enum class NodeState : uint8_t { kOpen, kHolds, kFailed, kTooSmall };
 

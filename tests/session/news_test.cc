@@ -350,7 +350,7 @@ TEST_CASE_METHOD(NewsFixture, "A takeover that no node has taken is told by the 
   REQUIRE(Show(&a, user, "n|i:1;") == 0);
   const SessionKey key = b.context().InSpace(Hash128({}, "cs:", user.session_id));
   std::vector<Notice> notices;
-  REQUIRE(FlushEntry(Borrow(b.context()), key, 1, &notices) == FlushOutcome::kWritten);
+  REQUIRE(FlushEntries(Borrow(b.context()), {key}, 1, &notices).front() == FlushOutcome::kWritten);
   Run(kInterval, {&reader_a});
   CHECK(Show(&a, user, "n|i:2;") > 0);
 }
@@ -375,7 +375,7 @@ TEST_CASE_METHOD(NewsFixture, "A session that two servers begin under one ID is 
   const auto flush = [&](WebServer* server) {
     std::vector<Notice> notices;
     const SessionKey key = server->context().InSpace(Hash128({}, "cs:", begun.session_id));
-    if (behind) REQUIRE(FlushEntry(Borrow(server->context()), key, 1, &notices) == FlushOutcome::kWritten);
+    if (behind) REQUIRE(FlushEntries(Borrow(server->context()), {key}, 1, &notices).front() == FlushOutcome::kWritten);
   };
   flush(&a);
   flush(&b);
