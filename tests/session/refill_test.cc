@@ -126,12 +126,14 @@ TEST_CASE_METHOD(ListedFixture, "One server fills a node, and the others see tha
   CHECK_FALSE(IsWhole(a.context()));
   CHECK_FALSE(IsWhole(b.context()));
   const auto written = [](WebServer& server) { return server.context().shared->repair.ViewOf(1, 0)->copies.load(); };
-  CHECK((written(a) > 0) != (written(b) > 0));
+  // One, at most, is of a session that the server itself has a copy of.
+  CHECK(std::min(written(a), written(b)) <= 1);
+  CHECK(std::max(written(a), written(b)) > 1);
   both(std::chrono::minutes(1));
   CHECK(IsWhole(a.context()));
   CHECK(IsWhole(b.context()));
   CHECK(AllOn(users, 2, "n|i:1;"));
-  CHECK((written(a) > 0) != (written(b) > 0));
+  CHECK(std::min(written(a), written(b)) <= 1);
 }
 
 TEST_CASE_METHOD(ListedFixture, "A server that dies while it fills a node is followed by another one, which goes on",
