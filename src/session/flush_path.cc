@@ -38,7 +38,7 @@ class Flush {
     const bool due = have && (entry.flags & kEntryUnreplicated) != 0 && entry.pool == pool;
     if (!due || !image.Valid()) return End(FlushOutcome::kGone);
     loaded_.emplace(open_.context, SessionAddress(open_.context, local_key, entry.home_node), entry.lifetime_s);
-    loaded_->entry = entry;
+    loaded_->entry = before_ = entry;
     loaded_->image = std::move(image);
     if (loaded_->Is(kEntryTombstone)) {
       RepeatTombstone(&open_, &*loaded_);
@@ -60,7 +60,9 @@ class Flush {
   // `replies`: to what Begin() has returned.
   void Conclude(std::vector<NodeReply> replies) {
     const Status status = committer_->Conclude(std::move(flight_), std::move(replies));
-    End(status.ok() ? Told(FlushOutcome::kWritten) : Refused(status.error()));
+    FlushOutcome outcome = status.ok() ? Told(FlushOutcome::kWritten) : Refused(status.error());
+    if (outcome == FlushOutcome::kNoNode) KeepTimes();
+    End(outcome);
   }
 
   FlushOutcome outcome() const { return outcome_; }
@@ -72,6 +74,14 @@ class Flush {
     if (error.code() == ErrorCode::kUnavailable) return FlushOutcome::kNoNode;
     GiveUpReplication(&open_, &*loaded_, error);
     return Told(FlushOutcome::kGone);
+  }
+
+  // A try in vain is no use of the session.
+  void KeepTimes() {
+    Entry kept = loaded_->entry;
+    kept.lifetime_s = before_.lifetime_s;
+    kept.expires_at_ns = before_.expires_at_ns;
+    open_.context.store->Update(loaded_->address().local_key(), loaded_->entry, kept);
   }
 
   FlushOutcome Told(FlushOutcome outcome) const {
@@ -91,6 +101,7 @@ class Flush {
   OpenScope open_;
   std::optional<LoadedSession> loaded_;
   std::optional<Committer> committer_;
+  Entry before_;
   Replicator::Flight flight_;
   FlushOutcome outcome_ = FlushOutcome::kNoNode;
 };

@@ -40,6 +40,16 @@ struct Lister {
     return state;
   }
 
+  // memcached may be at a list of its own just then.
+  State RunWhenIdle() {
+    State state = Run();
+    while (state == State::kBusy) {
+      listing = node->ListKeys();
+      state = Run();
+    }
+    return state;
+  }
+
   Counters counters;
   std::unique_ptr<Node> node;
   std::unique_ptr<KeyListing> listing;
@@ -63,7 +73,7 @@ TEST_CASE("a node lists every key once, with the size of its item, in bounded st
   Fill(server, "other/key?&=%:", 20'000);
   REQUIRE(server.Set("cs:large", std::string(100'000, 'x')));
   Lister lister(TcpAddress(server.port()));
-  CHECK(lister.Run() == State::kWhole);
+  CHECK(lister.RunWhenIdle() == State::kWhole);
   CHECK(lister.sizes.size() == 20'002);  // the sentinel as well
   CHECK(lister.shown == lister.sizes.size());
   CHECK(lister.sizes.count("other/key?&=%:19999") == 1);
@@ -78,14 +88,14 @@ TEST_CASE("an empty node, a unix socket, and a node with a password list as well
   const NodeCredentials user = kTextUser;
   MemcachedProcess server(Asking(user));
   Lister lister(TcpAddress(server.port()), user);
-  CHECK(lister.Run() == State::kWhole);
+  CHECK(lister.RunWhenIdle() == State::kWhole);
   CHECK(lister.sizes.size() == 1);  // the sentinel
   TempDir folder;
   MemcachedProcess::Options options;
   options.unix_path = folder.path() + "/m";
   MemcachedProcess local(options);
   Lister of_local(UnixAddress(options.unix_path));
-  CHECK(of_local.Run() == State::kWhole);
+  CHECK(of_local.RunWhenIdle() == State::kWhole);
 }
 
 TEST_CASE("a node that makes no lists, or has no time for one, says so", "[listing]") {
@@ -150,7 +160,7 @@ TEST_CASE("keys are listed over TLS", "[listing][tls]") {
   NodeTls tls;
   tls.ca_file = authority.file();
   Lister lister(TlsAddress(server.tls_port()), {}, tls);
-  CHECK(lister.Run() == State::kWhole);
+  CHECK(lister.RunWhenIdle() == State::kWhole);
   CHECK(lister.sizes.size() == 20'001);
 }
 
