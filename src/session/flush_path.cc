@@ -81,7 +81,7 @@ class Flush {
     Entry kept = loaded_->entry;
     kept.lifetime_s = before_.lifetime_s;
     kept.expires_at_ns = before_.expires_at_ns;
-    open_.context.store->Update(loaded_->address().local_key(), loaded_->entry, kept);
+    open_.context.store->Update(loaded_->address().local_key(), loaded_->entry, loaded_->image.dot_bytes(), kept);
   }
 
   FlushOutcome Told(FlushOutcome outcome) const {
