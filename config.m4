@@ -289,6 +289,7 @@ struct Value {
     src/php/save_handler.cc
     src/php/status.cc
     src/php/store.cc
+    src/php/takeover.cc
     src/record/ancestry.cc
     src/record/causal_context.cc
     src/record/compression.cc
@@ -318,6 +319,7 @@ struct Value {
     src/session/loaded_session.cc
     src/session/lock_keeper.cc
     src/session/lock_leases.cc
+    src/session/moved_session.cc
     src/session/news.cc
     src/session/node_list.cc
     src/session/node_memory.cc

@@ -25,6 +25,7 @@ clustered_session.lock = "local" all
 clustered_session.lock_wait = "30s" all
 clustered_session.lock_waiters_max = "32" all
 clustered_session.migrate_from = "" perdir
+clustered_session.migrate_id = "same" perdir
 clustered_session.migrate_shared = "off" perdir
 clustered_session.migrate_to = "" perdir
 clustered_session.news_interval = "500ms" system

@@ -274,6 +274,11 @@ const char* ParseMigrateShared(std::string_view text, SessionSettings* settings)
   return ParseChoice(text, kChoices, &settings->migrate_shared, "must be on or off");
 }
 
+const char* ParseMigrateId(std::string_view text, SessionSettings* settings) {
+  static constexpr std::pair<std::string_view, bool> kChoices[] = {{"same", false}, {"new", true}};
+  return ParseChoice(text, kChoices, &settings->migrate_new_ids, "must be same or new");
+}
+
 struct Setting {
   const char* name;
   Parser parse;
@@ -312,6 +317,7 @@ constexpr Setting kSettings[] = {
     {kMigrateFromName, ParseMigration<&SessionSettings::migrate_from>},
     {kMigrateToName, ParseMigration<&SessionSettings::migrate_to>},
     {"clustered_session.migrate_shared", ParseMigrateShared},
+    {"clustered_session.migrate_id", ParseMigrateId},
     {"clustered_session.tls_ca_file", ParseTlsFile<&clustered_session::NodeTls::ca_file>},
     {"clustered_session.tls_certificate", ParseTlsFile<&clustered_session::NodeTls::certificate>},
     {"clustered_session.tls_key", ParseTlsFile<&clustered_session::NodeTls::key>},
@@ -435,6 +441,7 @@ SETTING("compression_threshold", "2K", PHP_INI_PERDIR)
 SETTING("migrate_from", "", PHP_INI_PERDIR)
 SETTING("migrate_to", "", PHP_INI_PERDIR)
 SETTING("migrate_shared", "off", PHP_INI_PERDIR)
+SETTING("migrate_id", "same", PHP_INI_PERDIR)
 SETTING("tls_ca_file", "", PHP_INI_PERDIR)
 SETTING("tls_certificate", "", PHP_INI_PERDIR)
 SETTING("tls_key", "", PHP_INI_PERDIR)

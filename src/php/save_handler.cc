@@ -11,8 +11,9 @@
 
 #include "src/base/session_id.h"
 #include "src/php/cookie_header.h"
+#include "src/php/handler_state.h"
 #include "src/php/migration.h"
-#include "src/php/module.h"
+#include "src/php/takeover.h"
 
 extern "C" {
 #include "zend_exceptions.h"
@@ -25,27 +26,7 @@ using clustered_session::Session;
 using clustered_session::SessionContext;
 using clustered_session::Status;
 
-struct HandlerState {
-  HandlerState(std::shared_ptr<const SessionContext> context, uint64_t open_number)
-      : session(std::move(context)), number(open_number) {}
-  Session session;
-  const uint64_t number;  // of the open
-  // The session whose payload PHP has got whole. A bailout before that leaves PHP with an active, empty session that
-  // its shutdown would write over good data (G8): no other ID is written unless a user handler wraps this one.
-  std::string delivered_id;
-  std::string old_asked_id;  // the session for which the old handler was asked by validate_sid
-  std::string old_failure;   // why it did not answer
-  std::string taken_id;      // the session that was taken over from it, until it is written
-};
-
 namespace {
-
-HandlerState* StateOf(void** mod_data) { return static_cast<HandlerState*>(*mod_data); }
-
-uint32_t Lifetime(zend_long maxlifetime) {
-  constexpr zend_long kLifetimeMax = 10LL * 365 * 24 * 3600;
-  return static_cast<uint32_t>(maxlifetime < 1 ? 1 : maxlifetime > kLifetimeMax ? kLifetimeMax : maxlifetime);
-}
 
 // Whether PHP code asked for this, directly or through a user handler that was called by `function`.
 bool CalledWithin(const char* function) {
@@ -111,16 +92,11 @@ bool Open(void** mod_data, const char* save_path, bool* id_refused) {
   return opened;
 }
 
-// For the handler of before, whose turn comes in a second phase.
-void KeepEnded(HandlerState* state) {
-  for (std::string& id : state->session.TakeEnded()) CSG(ended)->push_back(std::move(id));
-}
-
 void Close(HandlerState* state) {
   Guarded([&] {
     if (CalledWithin("session_regenerate_id")) *CSG(replaced) = state->session.TakeReplaced();
     state->session.Close();
-    KeepEnded(state);
+    php_clustered_session_keep_ended(state);
   });
   php_clustered_session_keep_notices(&state->session);
   php_clustered_session_delete_open(state);
@@ -154,33 +130,8 @@ void Read(HandlerState* state, std::string_view id, uint32_t lifetime_s, std::st
   php_clustered_session_keep_notices(&state->session);
 }
 
-// Whether the open of this number is still the one that PHP has.
-bool StillOpen(uint64_t number) { return CSG(open) != nullptr && CSG(open)->number == number; }
-
-template <typename Operation>
-bool Run(HandlerState* state, const Operation& operation) {
-  bool ok = false;
-  Guarded([&] {
-    Status status = operation(state->session);
-    KeepEnded(state);
-    ok = status.ok();
-    if (!ok) php_clustered_session_keep_message(status.error().message());
-  });
-  php_clustered_session_keep_notices(&state->session);
-  return ok;
-}
-
 bool MayWrite(const HandlerState& state, std::string_view id) {
   return PS(mod_user_implemented) || state.delivered_id == id;
-}
-
-// Whether what PHP writes is an empty $_SESSION, for which each serialize handler has bytes of its own. What a user
-// handler writes may be something else.
-bool NothingInSession() {
-  const zval* vars = &PS(http_session_vars);
-  if (PS(mod_user_implemented) || !Z_ISREF_P(vars)) return false;
-  const zval* array = Z_REFVAL_P(vars);
-  return Z_TYPE_P(array) == IS_ARRAY && zend_hash_num_elements(Z_ARRVAL_P(array)) == 0;
 }
 
 // PHP destroys a session whose payload it failed to decode. If decoding was cut short by a fatal error or exit, the
@@ -191,72 +142,6 @@ bool CutShort() {
   if (ZEND_HAS_OOM()) return true;
 #endif
   return CG(unclean_shutdown) || (EG(exception) != nullptr && zend_is_unwind_exit(EG(exception)));
-}
-
-// Second phases of a migration. They come after what they are told of has been done here.
-
-// Takes one session over from the old handler, or learns that it has none. False: it may have it and cannot be asked;
-// CSG(message) says why.
-bool AskOldHandler(HandlerState* state, zend_string* id, zend_long lifetime_s) {
-  const uint64_t number = state->number;
-  zend_string* payload = nullptr;
-  const OldAnswer answer = php_clustered_session_ask_old_handler(id, lifetime_s, &payload);
-  if (answer == OldAnswer::kUnknown && state->session.Exists(View(id))) return true;  // no failure of ours
-  if (answer == OldAnswer::kUnknown) {
-    const size_t length = strlen(CSG(message));
-    snprintf(CSG(message) + length, sizeof CSG(message) - length,
-             "; clustered_session.migrate_from: this session may be there, and no empty one was started in its place");
-    return false;
-  }
-  clustered_session::Counters& counters = php_clustered_session_store()->counters();
-  if (answer == OldAnswer::kNone) counters.migration_misses.Add();
-  // Shared, all sessions are in both: this one was destroyed by another server, or is over there.
-  if (answer == OldAnswer::kNone && state->session.Exists(View(id))) {
-    return Run(state, [&](Session& session) { return session.Destroy(View(id), Lifetime(lifetime_s)); });
-  }
-  if (answer != OldAnswer::kHas) return true;
-  bool taken = false;
-  Guarded([&] {
-    if (!StillOpen(number)) return;
-    const bool known = state->session.Exists(View(id));
-    if (known && state->session.payload() == View(payload)) return;
-    state->session.TakeIn(View(payload));
-    state->taken_id = View(id);
-    taken = !known;
-  });
-  if (taken) counters.migrated.Add();
-  zend_string_release_ex(payload, 0);
-  return true;
-}
-
-bool NextEnded(char (&id)[clustered_session::kSessionIdLengthMax + 1]) {
-  if (CSG(ended)->empty()) return false;
-  snprintf(id, sizeof id, "%s", CSG(ended)->back().c_str());
-  CSG(ended)->pop_back();
-  return true;
-}
-
-void MirrorEnds() {
-  char id[clustered_session::kSessionIdLengthMax + 1];
-  while (NextEnded(id)) {
-    zend_string* name = zend_string_init(id, strlen(id), 0);
-    php_clustered_session_mirror_destroy(name);
-    zend_string_release_ex(name, 0);
-  }
-}
-
-// An empty session that is nowhere is not mirrored: most such are bots'.
-bool IsMirrored(const HandlerState& state, std::string_view id) {
-  if (CSG(settings)->migrate_to.empty()) return false;
-  return state.session.Exists(id) || !NothingInSession();
-}
-
-// False: the open is over, by an error handler.
-bool MirrorWrite(HandlerState* state, zend_string* id, zend_string* payload, zend_long lifetime_s) {
-  if (!IsMirrored(*state, View(id))) return true;
-  const uint64_t number = state->number;
-  (void)php_clustered_session_mirror_write(id, payload, lifetime_s);
-  return StillOpen(number);
 }
 
 }  // namespace
@@ -301,7 +186,7 @@ PS_OPEN_FUNC(clustered) {
     return FAILURE;
   }
   // PHP makes a new ID where there is none: also without strict mode, nobody starts a session under an ID of his own.
-  if (id_refused) {
+  if (id_refused || (!PS(use_strict_mode) && php_clustered_session_replaces_id(StateOf(mod_data), PS(id)))) {
     zend_string_release_ex(PS(id), 0);
     PS(id) = nullptr;
   }
@@ -314,7 +199,7 @@ PS_CLOSE_FUNC(clustered) {
   if (state == nullptr) return SUCCESS;
   *mod_data = nullptr;
   Close(state);
-  MirrorEnds();
+  php_clustered_session_mirror_ends();
   php_clustered_session_close_old_handler();
   php_clustered_session_wake_flusher();
   php_clustered_session_emit_notices();
@@ -334,9 +219,9 @@ PS_READ_FUNC(clustered) {
   }
   std::string_view payload;
   ReadOutcome outcome;
-  Read(state, View(key), Lifetime(maxlifetime), &payload, &outcome);
+  Read(state, View(key), SessionLifetime(maxlifetime), &payload, &outcome);
   if (outcome.ok && state->old_asked_id != View(key) && state->session.MayBeInOldHandler(View(key))) {
-    outcome.ok = AskOldHandler(state, key, maxlifetime);
+    outcome.ok = php_clustered_session_take_over(state, key, maxlifetime);
     if (!StillOpen(number)) return FAILURE;
     if (outcome.ok) payload = state->session.ReadCompleted(View(key)) ? state->session.payload() : std::string_view();
   }
@@ -362,16 +247,18 @@ PS_WRITE_FUNC(clustered) {
   if (state == nullptr) return FAILURE;
   if (!MayWrite(*state, View(key))) {
     state->session.KeepReplaced();
-    php_error_docref(nullptr, E_WARNING, "session not written: it was not read to its end, and what is stored stays");
+    php_error_docref(nullptr, E_WARNING,
+                     "session not written: it was not read to its end, and what is stored stays");
     return FAILURE;
   }
-  const bool empty = NothingInSession();
-  if (!MirrorWrite(state, key, val, maxlifetime)) return FAILURE;
+  const bool empty = php_clustered_session_nothing_in_session();
+  if (!php_clustered_session_mirror_write_of(state, key, val, maxlifetime)) return FAILURE;
   state->taken_id.clear();
-  const bool ok =
-      Run(state, [&](Session& session) { return session.Write(View(key), View(val), Lifetime(maxlifetime), empty); });
+  const bool ok = RunOn(state, [&](Session& session) {
+    return session.Write(View(key), View(val), SessionLifetime(maxlifetime), empty);
+  });
   if (!ok) php_clustered_session_warn();
-  MirrorEnds();
+  php_clustered_session_mirror_ends();
   php_clustered_session_emit_notices();
   return ok ? SUCCESS : FAILURE;
 }
@@ -383,13 +270,13 @@ PS_UPDATE_TIMESTAMP_FUNC(clustered) {
     state->session.KeepReplaced();
     return FAILURE;
   }
-  if (!MirrorWrite(state, key, val, maxlifetime)) return FAILURE;
+  if (!php_clustered_session_mirror_write_of(state, key, val, maxlifetime)) return FAILURE;
   const bool compared = !PS(mod_user_implemented);  // by PHP, with what read has given it
-  const bool ok = Run(state, [&](Session& session) {
-    return session.UpdateTimestamp(View(key), View(val), Lifetime(maxlifetime), compared);
+  const bool ok = RunOn(state, [&](Session& session) {
+    return session.UpdateTimestamp(View(key), View(val), SessionLifetime(maxlifetime), compared);
   });
   if (!ok) php_clustered_session_warn();
-  MirrorEnds();
+  php_clustered_session_mirror_ends();
   php_clustered_session_emit_notices();
   return ok ? SUCCESS : FAILURE;
 }
@@ -407,20 +294,21 @@ PS_DESTROY_FUNC(clustered) {
   const bool later = CalledWithin("session_regenerate_id");
   if (!later && state->taken_id == View(key) && !CalledWithin("session_destroy") && !PS(mod_user_implemented)) {
     state->session.GiveUpUnknown();
+    state->session.TakeEnded();
     php_error_docref(nullptr, E_WARNING,
                      "session kept in the handler of clustered_session.migrate_from: it cannot be decoded; is "
                      "session.serialize_handler the one it was written with?");
     return SUCCESS;
   }
-  const uint32_t lifetime_s = Lifetime(PS(gc_maxlifetime));
-  const bool ok = Run(state, [&](Session& session) {
+  const uint32_t lifetime_s = SessionLifetime(PS(gc_maxlifetime));
+  const bool ok = RunOn(state, [&](Session& session) {
     state->delivered_id.clear();
     if (!later) return session.Destroy(View(key), lifetime_s);
     session.DestroyLater(View(key), lifetime_s);
     return Status::Ok();
   });
   if (!ok) php_clustered_session_warn();
-  MirrorEnds();
+  php_clustered_session_mirror_ends();
   php_clustered_session_emit_notices();
   return ok ? SUCCESS : FAILURE;
 }
@@ -439,8 +327,13 @@ PS_GC_FUNC(clustered) {
 }
 
 PS_CREATE_SID_FUNC(clustered) {
-  zend_string* random_part = php_session_create_id(nullptr);
   HandlerState* state = mod_data == nullptr ? nullptr : StateOf(mod_data);
+  if (state != nullptr && !state->next_id.empty()) {
+    zend_string* next_id = zend_string_init(state->next_id.data(), state->next_id.size(), 0);
+    state->next_id.clear();
+    return next_id;
+  }
+  zend_string* random_part = php_session_create_id(nullptr);
   if (random_part == nullptr || state == nullptr) return random_part;
   char id[clustered_session::kSessionIdLengthMax + 1];
   size_t size = 0;
@@ -457,10 +350,11 @@ PS_CREATE_SID_FUNC(clustered) {
   if (!too_short && (!ok || size == 0)) return random_part;
   zend_string_release_ex(random_part, 0);
   if (too_short) {
-    php_error_docref(nullptr, E_WARNING,
-                     "a session ID of session.sid_length = " ZEND_LONG_FMT
-                     " is too short to be signed (clustered_session.signed_ids = require): raise it to 32",
-                     static_cast<zend_long>(PS(sid_length)));
+    php_error_docref(
+        nullptr, E_WARNING,
+        "a session ID of session.sid_length = " ZEND_LONG_FMT
+        " is too short to be signed (clustered_session.signed_ids = require): raise it to 32",
+        static_cast<zend_long>(PS(sid_length)));
     return nullptr;
   }
   return zend_string_init(id, size, 0);
@@ -471,29 +365,7 @@ PS_CREATE_SID_FUNC(clustered) {
 PS_VALIDATE_SID_FUNC(clustered) {
   HandlerState* state = StateOf(mod_data);
   if (state == nullptr) return FAILURE;
-  const uint32_t lifetime_s = Lifetime(PS(gc_maxlifetime));
-  bool exists = true;
-  bool ask = false;
-  Guarded([&] {
-    php_clustered_session_show_claim(&state->session, View(key));
-    Result<bool> valid = state->session.Validate(View(key), lifetime_s, /*keeps_unknown=*/true);
-    exists = !valid.ok() || *valid;
-    ask = valid.ok() && state->session.MayBeInOldHandler(View(key));
-  });
-  if (ask) {
-    const uint64_t number = state->number;
-    const bool answered = AskOldHandler(state, key, PS(gc_maxlifetime));
-    if (!StillOpen(number)) return FAILURE;
-    Guarded([&] {
-      state->old_asked_id = View(key);
-      exists = !answered || state->session.Exists(View(key));
-      if (!answered) state->old_failure = CSG(message);
-      if (!exists) state->session.GiveUpUnknown();
-    });
-  }
-  php_clustered_session_keep_notices(&state->session);
-  php_clustered_session_emit_notices();
-  return exists ? SUCCESS : FAILURE;
+  return php_clustered_session_knows_id(state, key) ? SUCCESS : FAILURE;
 }
 
 }  // extern "C"

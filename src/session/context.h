@@ -75,10 +75,13 @@ struct SessionSettings {
   OldHandlerAddress migrate_from;  // what no node knows is asked of it
   OldHandlerAddress migrate_to;    // writes and destructions are mirrored to it
   bool migrate_shared = false;     // other servers still run it: each read asks it as well
+  bool migrate_new_ids = false;    // what is taken over gets an ID of our own
   PayloadFormat format = PayloadFormat::kPhp;
 
   bool Migrates() const { return !migrate_from.empty() || !migrate_to.empty(); }
   bool SharesWithOldHandler() const { return migrate_shared && !migrate_from.empty() && migrate_from == migrate_to; }
+  // A server with the old handler would take a session that has another ID for one that is logged out.
+  bool GivesNewIds() const { return migrate_new_ids && !migrate_from.empty() && !SharesWithOldHandler(); }
 };
 
 struct SharedState;

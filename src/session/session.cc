@@ -32,18 +32,22 @@ std::optional<uint32_t> Session::ChooseHome(uint64_t random) const {
   return ChooseNode(nodes, random);
 }
 
-std::string Session::CreateId(std::string_view random_part, uint64_t random, uint32_t bits) {
+// Empty: it is too short to be signed, and has to be.
+std::string Session::MakeId(std::string_view random_part, uint32_t bits, std::optional<uint32_t> home) const {
   const SessionContext& context = open_.context;
   const std::vector<NodeAddress>& nodes = context.nodes->addresses();
-  const std::optional<uint32_t> home = ChooseHome(random);
-  std::string id;
   if (context.codec.keys != nullptr && context.settings.signed_ids != SignedIds::kOff) {
     // Servers that have no keys yet must come to the same session key, while this one encrypts nothing, either.
     const TagKind kind = context.codec.encrypts() ? TagKind::kKeyed : TagKind::kPlain;
-    id = SignId(*context.codec.keys, kind, random_part, bits, nodes, home);
-    if (id.empty() && RequiresSignedIds(context)) return {};
+    std::string id = SignId(*context.codec.keys, kind, random_part, bits, nodes, home);
+    if (!id.empty() || RequiresSignedIds(context)) return id;
   }
-  if (id.empty()) id = home ? NameNode(nodes, *home, random_part) : std::string(random_part);
+  return home ? NameNode(nodes, *home, random_part) : std::string(random_part);
+}
+
+std::string Session::CreateId(std::string_view random_part, uint64_t random, uint32_t bits) {
+  std::string id = MakeId(random_part, bits, ChooseHome(random));
+  if (id.empty()) return id;
   open_.counters().new_sessions.Add();
   open_.created.Add(id);
   return id;
@@ -63,8 +67,9 @@ Result<bool> Session::Validate(std::string_view id, uint32_t lifetime_s, bool ke
     failure_ = status.error();
     return status.error();
   }
-  const bool exists = loaded_->exists() || loaded_->Is(kEntryLocalOnly);
-  if (exists || (keeps_unknown && MayBeInOldHandler(id))) return exists;
+  const bool moved = IsMoved();
+  const bool exists = (loaded_->exists() && !moved) || loaded_->Is(kEntryLocalOnly);
+  if (exists || (keeps_unknown && (moved || MayBeInOldHandler(id)))) return exists;
   WriteOwed();
   GiveUpLoaded();  // an ID that somebody made up keeps no lock
   return false;
@@ -86,12 +91,12 @@ Result<std::string_view> Session::Read(std::string_view id, uint32_t lifetime_s)
   if (!ReadCompleted(id)) {
     if (Status status = Load(id, lifetime_s); !status.ok()) return status.error();
   }
-  return loaded_->image.payload();
+  return payload();
 }
 
 bool Session::MayBeInOldHandler(std::string_view id) const {
   if (open_.context.settings.migrate_from.empty() || !ReadCompleted(id) || loaded_->Is(kEntryTombstone)) return false;
-  if (loaded_->exists() && !open_.context.settings.SharesWithOldHandler()) return false;
+  if (loaded_->exists() && (IsMoved() || !open_.context.settings.SharesWithOldHandler())) return false;
   return !loaded_->Is(kEntryMadeHere) && !open_.created.Has(id);
 }
 
@@ -102,16 +107,69 @@ void Session::TakeIn(std::string_view payload) {
   loaded_->must_write = true;
 }
 
+// The node is not chosen by which of them work now: other servers may see that otherwise.
+std::string Session::SuccessorOf(std::string_view id, const MovedSession& moved, IdForm form) const {
+  const std::string part = RandomPartOf(id, moved, form);
+  std::optional<uint32_t> home;
+  if (!open_.SingleServer()) home = ChooseNode(open_.context.nodes->addresses(), Hash128({}, part, id).Hash64());
+  return MakeId(part, form.bits, home);
+}
+
+std::optional<std::string> Session::MovedTo(std::string_view id, IdForm form) const {
+  if (!ReadCompleted(id) || !IsMoved()) return std::nullopt;
+  const MovedSession moved = *ParseMoved(loaded_->image.payload());
+  return moved.Good(open_.context.clock->UnixSeconds()) ? SuccessorOf(id, moved, form) : std::string();
+}
+
+// Writes first under the new ID, then that the old one has moved: whoever dies in between leaves the session to both.
+Result<Session::Move> Session::TakeInAsOther(std::string_view id, std::string_view payload, IdForm form) {
+  const MovedSession moved = MoveOf(id, payload, open_.context.clock->UnixSeconds());
+  Move move{SuccessorOf(id, moved, form), false};
+  const std::string old_id(id);
+  bool on_no_node = false;
+  Status status = TakeInBeside(payload, loaded_->lifetime_s, &move, &on_no_node);
+  // While no node has the session, it stays with the old handler, which a later request asks again.
+  if (status.ok() && !on_no_node && WritePath(&open_, &*loaded_).Write(FormatMoved(moved), /*empty=*/false).ok()) {
+    ended_.push_back(old_id);
+  }
+  if (!status.ok()) return status.error();
+  GiveUpLoaded();
+  return move;
+}
+
+// While this one keeps the lock of the old ID. Nobody who has a new ID's lock waits for its old one's.
+Status Session::TakeInBeside(std::string_view payload, uint32_t lifetime_s, Move* move, bool* on_no_node) {
+  Session other(open_.kept_context);
+  Status status;
+  const Result<bool> known = other.Validate(move->to, lifetime_s, /*keeps_unknown=*/true);
+  if (!known.ok()) {
+    status = known.error();
+  } else if (!*known && !other.MayBeInOldHandler(move->to)) {
+    move->to.clear();
+  } else if (!*known) {
+    other.TakeIn(payload);
+    status = WritePath(&other.open_, &*other.loaded_).WriteOwed();
+    move->taken = status.ok();
+    if (!status.ok()) other.Abandon();
+  }
+  *on_no_node = other.loaded_ && other.loaded_->Is(kEntryUnreplicated);
+  other.Close();
+  for (Notice& notice : other.TakeNotices()) open_.notices.push_back(std::move(notice));
+  return status;
+}
+
 // Locks, then loads. Called again for a session whose locks are held (session_reset), it reads anew under them.
 Status Session::Load(std::string_view id, uint32_t lifetime_s) {
   if (!ValidSessionId(id)) {
-    return Error(ErrorCode::kInvalidArgument, "invalid session ID \"" + RedactSessionId(id) +
-                                                  "\": must be 1 to 256 of A-Z, a-z, 0-9, \"-\" and \",\"");
+    return Error(ErrorCode::kInvalidArgument,
+                 "invalid session ID \"" + RedactSessionId(id) +
+                     "\": must be 1 to 256 of A-Z, a-z, 0-9, \"-\" and \",\"");
   }
   if (RefusesId(id)) {
-    return Error(ErrorCode::kInvalidArgument,
-                 "session ID \"" + RedactSessionId(id) +
-                     "\" was made by no server that has our clustered_session.key_file (signed_ids = require)");
+    return Error(
+        ErrorCode::kInvalidArgument,
+        "session ID \"" + RedactSessionId(id) +
+            "\" was made by no server that has our clustered_session.key_file (signed_ids = require)");
   }
   AddressTo(id, lifetime_s);
   Status status = ReadPath(&open_, &*loaded_).Load();

@@ -17,6 +17,7 @@
 #include "src/base/result.h"
 #include "src/session/context.h"
 #include "src/session/loaded_session.h"
+#include "src/session/moved_session.h"
 #include "src/session/open_scope.h"
 #include "src/session/tombstone.h"
 
@@ -57,7 +58,8 @@ class Session {
   // Whether a session of this ID exists (strict mode). Loads and locks it if it does: the Read that follows asks nobody
   // again. An ID made by this object, or any other while a session is loaded, is only looked at.
   // Errors: as Read; the Read that follows fails alike, without another wait.
-  // `keeps_unknown`: one that MayBeInOldHandler() stays loaded and locked; TakeIn() or GiveUpUnknown() follows.
+  // `keeps_unknown`: one that MayBeInOldHandler() or was MovedTo() another ID stays loaded and locked; TakeIn(),
+  // TakeInAsOther() or GiveUpUnknown() follows.
   Result<bool> Validate(std::string_view id, uint32_t lifetime_s, bool keeps_unknown = false);
 
   // Locks and loads the session; the payload is valid until the next call. An ID that no node knows is an empty
@@ -77,13 +79,27 @@ class Session {
   // Close, writes it through. `payload` is not empty.
   void TakeIn(std::string_view payload);
 
+  // What became of a session that was to get another ID.
+  struct Move {
+    std::string to;      // its ID from now on; empty: its end is known
+    bool taken = false;  // by this request, and not by another one before
+  };
+
+  // As TakeIn(), under another ID, which each server and request comes to. The session is on nodes when this returns,
+  // and nothing is loaded or locked. The ID that was read leads to it for MovedSession::kGood, and is then unknown.
+  // REQUIRES: MayBeInOldHandler(id). Errors: as Read and Write; then nothing was moved, and all is as before.
+  Result<Move> TakeInAsOther(std::string_view id, std::string_view payload, IdForm form);
+
+  // Where the session was moved that was read under this ID. Empty, if that is too long ago; none, if it was not.
+  std::optional<std::string> MovedTo(std::string_view id, IdForm form) const;
+
   // The IDs of sessions that were destroyed since the last call, while settings migrate.
   std::vector<std::string> TakeEnded() { return std::exchange(ended_, {}); }
 
-  bool Exists(std::string_view id) const { return ReadCompleted(id) && loaded_->exists(); }
+  bool Exists(std::string_view id) const { return ReadCompleted(id) && loaded_->exists() && !IsMoved(); }
 
   // The payload of the session that was read; valid until the next call. REQUIRES: ReadCompleted()
-  std::string_view payload() const { return loaded_->image.payload(); }
+  std::string_view payload() const { return IsMoved() ? std::string_view() : loaded_->image.payload(); }
 
   // Ends what a Validate() with `keeps_unknown` has left loaded and locked: the ID is unknown everywhere.
   void GiveUpUnknown() { GiveUpLoaded(); }
@@ -128,6 +144,10 @@ class Session {
 
  private:
   std::optional<uint32_t> ChooseHome(uint64_t random) const;
+  std::string MakeId(std::string_view random_part, uint32_t bits, std::optional<uint32_t> home) const;
+  std::string SuccessorOf(std::string_view id, const MovedSession& moved, IdForm form) const;
+  bool IsMoved() const { return loaded_->exists() && ParseMoved(loaded_->image.payload()).has_value(); }
+  Status TakeInBeside(std::string_view payload, uint32_t lifetime_s, Move* move, bool* on_no_node);
   Status Load(std::string_view id, uint32_t lifetime_s);
   Status LoadToWrite(std::string_view id, uint32_t lifetime_s);
   void AddressTo(std::string_view id, uint32_t lifetime_s);
