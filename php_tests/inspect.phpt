@@ -1,5 +1,5 @@
 --TEST--
-clustered_session_inspect(): what each node holds of a session, and never its content
+clustered_session_inspect(): what each node holds of a session, and its content only if asked for
 --INI--
 session.save_handler=clustered
 session.use_strict_mode=0
@@ -28,6 +28,8 @@ foreach ($all as $node) {
 $first = $all[array_key_first($all)];
 var_dump($first['version'], $first['lifetime'] === (int) ini_get('session.gc_maxlifetime'), $first['bytes'] > 20,
   $first['owner'] === clustered_session_status()['instance'], str_contains(serialize($all), 'word'));
+
+echo json_encode(array_count_values(array_column(clustered_session_inspect('inspected', true), 'content'))), "\n";
 
 // It has changed nothing: not even a copy here.
 session('inspected', function ($data) { var_dump($data); });
@@ -67,6 +69,7 @@ bool(true)
 bool(true)
 bool(true)
 bool(false)
+{"secret|s:4:\"word\";n|i:1;":2}
 array(2) {
   ["secret"]=>
   string(4) "word"

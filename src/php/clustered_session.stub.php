@@ -34,13 +34,14 @@ function clustered_session_status(): array {}
 function clustered_session_metrics(): string {}
 
 /**
- * What each node of session.save_path holds of a session; never its content. Asks them, and changes nothing. By the
- * names of the nodes that may hold it, the first ones first. `holds` is `session`, `end` (it was destroyed), `nothing`,
- * or `unknown`, with an `error`. Throws an Error if session.save_path cannot be used.
+ * What each node of session.save_path holds of a session; its `content`, as session.serialize_handler made it, only
+ * with `with_content`. Asks them, and changes nothing. By the names of the nodes that may hold it, the first ones first.
+ * `holds` is `session`, `end` (it was destroyed), `moved` (it has another ID since a migration), `nothing`, or `unknown`,
+ * with an `error`. Throws an Error if session.save_path cannot be used.
  *
- * @return array<string, array{should_hold: bool, holds: string, error?: string, version?: int, epoch?: int, owner?: string, lifetime?: int, bytes?: int}>
+ * @return array<string, array{should_hold: bool, holds: string, error?: string, version?: int, epoch?: int, owner?: string, lifetime?: int, bytes?: int, content?: string}>
  */
-function clustered_session_inspect(string $id): array {}
+function clustered_session_inspect(string $id, bool $with_content = false): array {}
 
 /**
  * How the nodes hold some of the sessions that this server has copies of; names none of them. From `cursor` on, which is

@@ -1,4 +1,5 @@
-// clustered_session_inspect(): what each node holds of a session, but its content. Layer: php.
+// clustered_session_inspect(): what each node holds of a session; clustered_session_examine(): how nodes hold many.
+// Layer: php.
 #include <cinttypes>
 
 #include "src/base/session_id.h"
@@ -19,13 +20,15 @@ const char* NameOf(NodeHolding::What what) {
       return "session";
     case NodeHolding::What::kEnd:
       return "end";
+    case NodeHolding::What::kMoved:
+      return "moved";
     case NodeHolding::What::kUnknown:
       break;
   }
   return "unknown";
 }
 
-void AddHolding(zval* to, const SessionContext& context, const NodeHolding& holding) {
+void AddHolding(zval* to, const SessionContext& context, const NodeHolding& holding, bool with_content) {
   zval node;
   array_init(&node);
   add_assoc_bool(&node, "should_hold", holding.should_hold);
@@ -39,6 +42,7 @@ void AddHolding(zval* to, const SessionContext& context, const NodeHolding& hold
     add_assoc_string(&node, "owner", owner);
     add_assoc_long(&node, "lifetime", holding.lifetime_s);
     add_assoc_long(&node, "bytes", static_cast<zend_long>(holding.bytes));
+    if (with_content) add_assoc_stringl(&node, "content", holding.payload.data(), holding.payload.size());
   }
   add_assoc_zval(to, context.nodes->member(holding.node).node->name().c_str(), &node);
 }
@@ -47,22 +51,27 @@ void AddHolding(zval* to, const SessionContext& context, const NodeHolding& hold
 
 PHP_FUNCTION(clustered_session_inspect) {
   zend_string* id = nullptr;
-  ZEND_PARSE_PARAMETERS_START(1, 1)
+  bool with_content = false;
+  ZEND_PARSE_PARAMETERS_START(1, 2)
   Z_PARAM_STR(id)
+  Z_PARAM_OPTIONAL
+  Z_PARAM_BOOL(with_content)
   ZEND_PARSE_PARAMETERS_END();
   if (!clustered_session::ValidSessionId(View(id))) {
     zend_argument_value_error(1, "must be a session ID");
     RETURN_THROWS();
   }
   const SessionContext* context = php_clustered_session_current_context();
-  const bool asked =
-      context != nullptr && Guarded([&] { *CSG(inspected) = clustered_session::InspectSession(*context, View(id)); });
+  const bool asked = context != nullptr && Guarded([&] {
+                       *CSG(inspected) = clustered_session::InspectSession(*context, View(id), with_content);
+                     });
   if (!asked) {
     zend_throw_error(nullptr, "%s", CSG(message));
     RETURN_THROWS();
   }
   array_init(return_value);
-  for (const NodeHolding& holding : *CSG(inspected)) AddHolding(return_value, *context, holding);
+  for (const NodeHolding& holding : *CSG(inspected)) AddHolding(return_value, *context, holding, with_content);
+  CSG(inspected)->clear();  // contents are not kept
 }
 
 namespace {

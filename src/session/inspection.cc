@@ -4,12 +4,14 @@
 #include <algorithm>
 
 #include "src/record/record.h"
+#include "src/session/moved_session.h"
 #include "src/session/session_address.h"
 
 namespace clustered_session {
 namespace {
 
-void Describe(const RecordCodec& codec, NodeReply reply, const std::string& key, NodeHolding* holding) {
+void Describe(const RecordCodec& codec, NodeReply reply, const std::string& key, bool with_payload,
+              NodeHolding* holding) {
   switch (reply.status) {
     case NodeStatus::kMiss:
       holding->what = NodeHolding::What::kNothing;
@@ -31,15 +33,20 @@ void Describe(const RecordCodec& codec, NodeReply reply, const std::string& key,
   holding->epoch = record->epoch;
   holding->what = record->tombstone() ? NodeHolding::What::kEnd : NodeHolding::What::kSession;
   if (record->tombstone()) return;
+  if (ParseMoved(record->payload)) {
+    holding->what = NodeHolding::What::kMoved;
+    return;
+  }
   holding->version = record->version;
   holding->owner = record->instance;
   holding->lifetime_s = record->lifetime_s;
   holding->bytes = record->payload.size();
+  if (with_payload) holding->payload = record->payload;
 }
 
 }  // namespace
 
-std::vector<NodeHolding> InspectSession(const SessionContext& context, std::string_view id) {
+std::vector<NodeHolding> InspectSession(const SessionContext& context, std::string_view id, bool with_payload) {
   std::vector<NodeHolding> holdings;
   if (context.nodes->empty()) return holdings;
   const NodeItems items(context, SessionAddress(context, id), Entry());
@@ -49,7 +56,7 @@ std::vector<NodeHolding> InspectSession(const SessionContext& context, std::stri
     NodeHolding& holding = holdings.emplace_back();
     holding.node = read.node;
     holding.should_hold = std::find(copies.begin(), copies.end(), read.node) != copies.end();
-    Describe(context.codec, read.reply, items.key, &holding);
+    Describe(context.codec, read.reply, items.key, with_payload, &holding);
   }
   return holdings;
 }

@@ -17,7 +17,8 @@ struct NodeHolding {
     kUnknown,  // the node was not asked or has not answered, or holds what this version cannot read: `why` says which
     kNothing,
     kSession,
-    kEnd,  // that the session was destroyed
+    kEnd,    // that the session was destroyed
+    kMoved,  // that the session has another ID, see moved_session.h
   };
   uint32_t node = 0;
   bool should_hold = false;  // one of the first `copies` nodes of the placement
@@ -28,10 +29,11 @@ struct NodeHolding {
   uint64_t owner = 0;       // the instance of the server that serves it
   uint32_t lifetime_s = 0;  // unused for so long, it is over
   size_t bytes = 0;         // of the payload
+  std::string payload;      // only if asked for
 };
 
 // In the order of the session's placement. REQUIRES: ValidSessionId(id)
-std::vector<NodeHolding> InspectSession(const SessionContext& context, std::string_view id);
+std::vector<NodeHolding> InspectSession(const SessionContext& context, std::string_view id, bool with_payload = false);
 
 }  // namespace clustered_session
 
