@@ -16,6 +16,7 @@ extern "C" {
 
 using clustered_session::OldHandlerAddress;
 using clustered_session::OldHandlerDecision;
+using clustered_session::OldHandlerHealth;
 using clustered_session::OldHandlerView;
 using clustered_session::SharedMigration;
 using clustered_session::SharedState;
@@ -71,9 +72,15 @@ void EndTurn(const Turn& turn, const OldHandlerCall& call) {
     return;
   }
   Counts().migration_errors.Add();
-  // A session that is too large, or locked by another request, is no failure for other sessions.
-  if (call.answered || strstr(CSG(message), "lock") != nullptr) return;
-  if (turn.view->health.NoteFailure(NowHere())) {
+  if (call.answered) return;  // a session that is too large, say, is no failure for other sessions
+  const bool locked = call.id != nullptr && strstr(CSG(message), "lock") != nullptr;
+  bool begins = false;
+  Guarded([&] {
+    OldHandlerHealth& health = turn.view->health;
+    begins =
+        locked ? health.NoteLocked(NameOf(*call.address, View(call.id)), NowHere()) : health.NoteFailure(NowHere());
+  });
+  if (begins) {
     php_clustered_session_log("%s; it is left alone for clustered_session.retry_interval each time [CS-MIGRATION]",
                               CSG(message));
   }
@@ -105,13 +112,15 @@ bool php_clustered_session_know_old_handlers() {
        {std::pair("migrate_from", &CSG(settings)->migrate_from), std::pair("migrate_to", &CSG(settings)->migrate_to)}) {
     if (address->empty() || php_clustered_session_old_module(*address) != nullptr) continue;
     snprintf(CSG(message), sizeof CSG(message),
-             "clustered_session.%s: PHP has no save handler \"%.64s\": load the extension that registers it", name,
-             address->handler.c_str());
+             "clustered_session.%s: PHP has no save handler \"%.64s\": load the extension that registers it "
+             "[CS-MIGRATE-SETTING]",
+             name, address->handler.c_str());
     return false;
   }
   if (!CSG(settings)->migrate_shared || CSG(settings)->SharesWithOldHandler()) return true;
-  snprintf(CSG(message), sizeof CSG(message),
-           "clustered_session.migrate_shared needs migrate_from and migrate_to with the same value");
+  snprintf(
+      CSG(message), sizeof CSG(message),
+      "clustered_session.migrate_shared needs migrate_from and migrate_to with the same value");
   return false;
 }
 

@@ -81,6 +81,11 @@ bool OldHandlerHealth::NoteFailure(TimePoint now) {
   return first;
 }
 
+bool OldHandlerHealth::NoteLocked(uint64_t session, TimePoint now) {
+  const uint64_t before = locked_.exchange(session | 1, std::memory_order_relaxed);
+  return before != 0 && before != (session | 1) && NoteFailure(now);
+}
+
 // Whether as many calls are under way as may be, and all for longer than a node would be given.
 bool OldHandlerHealth::Hangs(TimePoint now) const {
   return std::all_of(std::begin(calls_ns_), std::end(calls_ns_), [now](const std::atomic<int64_t>& call) {

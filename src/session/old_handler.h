@@ -54,7 +54,13 @@ class OldHandlerHealth {
   int Begin(TimePoint now);
   void End(int call);
 
-  void NoteAnswer() { failed_since_ns_.store(0, std::memory_order_relaxed); }
+  void NoteAnswer() {
+    failed_since_ns_.store(0, std::memory_order_relaxed);
+    locked_.store(0, std::memory_order_relaxed);
+  }
+  // A session's lock was not to be had, which is that session's matter. But some handlers say so as well where nothing
+  // answers: two sessions in a row, with no answer in between, are a failure. As NoteFailure().
+  bool NoteLocked(uint64_t session, TimePoint now);
   // True if it worked until now, for one caller only: log it then.
   bool NoteFailure(TimePoint now);
   bool Fails() const { return failed_since_ns_.load(std::memory_order_relaxed) != 0; }
@@ -64,6 +70,7 @@ class OldHandlerHealth {
 
   std::atomic<int64_t> failed_since_ns_;  // 0 = it works
   std::atomic<int64_t> tried_at_ns_;
+  std::atomic<uint64_t> locked_;           // the session of the last NoteLocked(); 0: it has answered since
   std::atomic<int64_t> calls_ns_[kCalls];  // when those began that are under way; 0 = free
 };
 

@@ -95,6 +95,19 @@ TEST_CASE_METHOD(OldHandler, "One slow call, or those of workers that died, keep
   for (int i = 0; i < OldHandlerHealth::kCalls; ++i) CHECK(health.Begin(clock.Now()) >= 0);
 }
 
+TEST_CASE_METHOD(OldHandler, "A session that stays locked is no failure, two in a row without an answer are",
+                 "[migration]") {
+  for (int i = 0; i < 3; ++i) CHECK_FALSE(health.NoteLocked(7, clock.Now()));
+  CHECK_FALSE(health.Fails());
+  health.NoteAnswer();
+  CHECK_FALSE(health.NoteLocked(1000, clock.Now()));
+  CHECK_FALSE(health.Fails());
+  CHECK(health.NoteLocked(7, clock.Now()));
+  CHECK_FALSE(health.NoteLocked(1000, clock.Now()));
+  CHECK(health.Fails());
+  CHECK(Decide() == OldHandlerDecision::kLeaveAlone);
+}
+
 TEST_CASE_METHOD(OldHandler, "A failure of one old handler is none of another", "[migration]") {
   OldHandlerView* other = shared->ViewOf({"files", "/other"}, clock.Now());
   CHECK(Fail());
