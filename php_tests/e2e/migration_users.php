@@ -1,16 +1,17 @@
 <?php
 // Users who shop one after the other, each request at any of the servers, until a file appears. Prints how many requests
 // they made, and what they saw that must not be. For e2e/run_migration.
-//   php migration_users.php <users> <file that ends it> <file for the number of rounds> <url of a server>...
-// In a round each user makes a request.
+//   php migration_users.php <users> <sticky or any> <file that ends it> <file for the number of rounds> <url>...
+// In a round each user makes a request. Sticky: each at a server of his own, also with a cookie that was logged out.
 declare(strict_types=1);
 
 require __DIR__ . '/../../scripts/lib/http_client.php';
 
 $count = (int) $argv[1];
-$stop = $argv[2];
-$rounds = $argv[3];
-$urls = array_slice($argv, 4);
+$sticky = $argv[2] === 'sticky';
+$stop = $argv[3];
+$rounds = $argv[4];
+$urls = array_slice($argv, 5);
 $seen = ['requests' => 0, 'updates' => 0, 'logouts' => 0, 'logged_out' => 0, 'lost' => 0, 'revived' => 0, 'failed' => 0];
 
 final class User
@@ -19,7 +20,7 @@ final class User
     public string $token = '';
     public int $updates = 0;
 
-    public function __construct(public string $name)
+    public function __construct(public string $name, public ?string $url)
     {
         $this->client = new HttpClient();
     }
@@ -34,11 +35,11 @@ function violation(string $what, string $why): void
     }
 }
 
-function ask(HttpClient $client, ?array $fields): array
+function ask(HttpClient $client, ?array $fields, ?string $url = null): array
 {
     global $urls, $seen;
     $seen['requests']++;
-    $url = $urls[array_rand($urls)];
+    $url ??= $urls[array_rand($urls)];
     $reply = $client->request($url, $fields) + ['seen' => [], 'url' => $url];
     if ($reply['http'] !== 200) {
         violation('failed', "$url: {$reply['error']} " . ($reply['warning'] ?? ''));
@@ -76,17 +77,17 @@ function shop(User $user): void
         $user->token = $user->token === '' ? bin2hex(random_bytes(4)) : $user->token;
         $user->updates++;
         $seen['updates']++;
-        check($user, ask($user->client, ['what' => 'add', 'client' => $user->name, 'token' => $user->token]), 'update');
+        check($user, ask($user->client, ['what' => 'add', 'client' => $user->name, 'token' => $user->token], $user->url), 'update');
     } elseif ($draw < 80) {
-        check($user, ask($user->client, $draw < 70 ? null : ['what' => 'look']), 'look');
+        check($user, ask($user->client, $draw < 70 ? null : ['what' => 'look'], $user->url), 'look');
     } elseif ($draw < 90) {
-        check($user, ask($user->client, ['what' => 'regenerate']), 'regenerate');
+        check($user, ask($user->client, ['what' => 'regenerate'], $user->url), 'regenerate');
     } else {
         $cookies = $user->client->cookies;
-        $from = ask($user->client, ['what' => 'destroy']);
+        $from = ask($user->client, ['what' => 'destroy'], $user->url);
         $seen['logouts']++;
         for ($try = 1; $try <= 2; $try++) {
-            $reply = ask(new HttpClient($cookies), null);
+            $reply = ask(new HttpClient($cookies), null, $user->url);
             if (isset($reply['seen'][$user->name])) {
                 violation('revived', "$try of $from[server_id] (" . step($from['url']) . ") on $reply[server_id] ("
                     . step($reply['url']) . '): ' . json_encode($reply['seen']));
@@ -98,7 +99,7 @@ function shop(User $user): void
     }
 }
 
-$users = array_map(fn ($i) => new User("user$i"), range(1, $count));
+$users = array_map(fn ($i) => new User("user$i", $sticky ? $urls[$i % count($urls)] : null), range(1, $count));
 for ($round = 1; !file_exists($stop); $round++) {
     foreach ($users as $user) {
         shop($user);
@@ -109,7 +110,7 @@ for ($round = 1; !file_exists($stop); $round++) {
 }
 foreach ($users as $user) {
     if ($user->token !== '') {
-        check($user, ask($user->client, null), 'end');
+        check($user, ask($user->client, null, $user->url), 'end');
     }
 }
 foreach ($seen as $what => $number) {
