@@ -41,7 +41,7 @@ string(0) ""
 bool(true)
 int(0)
 
-Warning: SessionHandler::write(): invalid session ID "b...": must be 1 to 256 of A-Z, a-z, 0-9, "-" and "," in %s on line %d
+Warning: SessionHandler::write(): invalid session ID "b...": must be 1 to 256 of A-Z, a-z, 0-9, "-" and "," [CS-SESSION-ID] in %s on line %d
 bool(false)
 bool(false)
 bool(true)

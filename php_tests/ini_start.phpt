@@ -70,9 +70,9 @@ clustered_session: clustered_session.local_memory: invalid value "-1": must be a
 clustered_session: clustered_session.local_memory: invalid value "much": must be a number of bytes, or of K, M or G, such as 64M; using 64M [CS-SETTING] | "64M" 1 64M
 clustered_session: clustered_session.local_memory: invalid value "99999999999999999999": must be a number of bytes, or of K, M or G, such as 64M; using 64M [CS-SETTING] | "64M" 1 64M
 
-Warning: session_start(): no shared memory for local copies: local_memory must be at most 17592186044416 bytes, is 8589934592000000; lower clustered_session.local_memory in Command line
+Warning: session_start(): no shared memory for local copies: local_memory must be at most 17592186044416 bytes, is 8589934592000000; lower clustered_session.local_memory [CS-MEMORY] in Command line
 Warning: session_start(): Failed to initialize storage module: clustered (path: ) in Command line
-Warning: session_start(): no shared memory for local copies: local_memory must be at most 17592186044416 bytes, is 8589934592000000; lower clustered_session.local_memory in Command line
+Warning: session_start(): no shared memory for local copies: local_memory must be at most 17592186044416 bytes, is 8589934592000000; lower clustered_session.local_memory [CS-MEMORY] in Command line
 Warning: session_start(): Failed to initialize storage module: clustered (path: ) in Command line
 1
 Warning: Undefined array key "memory" in Command line

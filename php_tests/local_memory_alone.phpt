@@ -14,7 +14,7 @@ session($id, function ($data) { echo json_encode($data), "\n"; });
 ?>
 --EXPECTF--
 
-Warning: session_write_close(): a session of 600017 bytes is too large for clustered_session.local_memory (at most %d bytes), and there is no node to hold it: it was not saved, the one before stays in %s on line %d
+Warning: session_write_close(): a session of 600017 bytes is too large for clustered_session.local_memory (at most %d bytes), and there is no node to hold it: it was not saved, the one before stays [CS-TOO-LARGE] in %s on line %d
 
 Warning: session_write_close(): Failed to write session data (clustered). Please verify that the current setting of session.save_path is correct () in %s on line %d
 {"text":"small"}

@@ -34,7 +34,7 @@ foreach ($kept as $id => $i) {
 --EXPECTF--
 bool(true)
 bool(true)
-session_write_close(): no node took the session, and clustered_session.local_memory has no room for it (local_memory is full of sessions that no node has acknowledged): this request's changes are lost
+session_write_close(): no node took the session, and clustered_session.local_memory has no room for it (local_memory is full of sessions that no node has acknowledged): this request's changes are lost [CS-NO-ROOM]
 bool(true)
 bool(true)
 %Aclustered_session: unwritten sessions: %d; no node took them within clustered_session.flush_timeout (10ms), and they are lost if this server stops now [CS-UNWRITTEN]

@@ -71,7 +71,7 @@ echo run_php($elsewhere, [$id], $other_server + ['clustered_session.lock_wait' =
 ?>
 --EXPECT--
 -- another server waits for a lease
-session_start(): session lock not free within clustered_session.lock_wait (100ms): process PID of server web1 has it
+session_start(): session lock not free within clustered_session.lock_wait (100ms): process PID of server web1 has it [CS-LOCK-WAIT]
 failed waits 1
 2 waits 1
 bool(true)

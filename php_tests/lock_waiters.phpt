@@ -62,14 +62,14 @@ foreach (['local', 'cluster'] as $lock) {
 }
 ?>
 --EXPECT--
-session_start(): session lock refused: 2 requests of this session wait for it already (clustered_session.lock_waiters_max)
+session_start(): session lock refused: 2 requests of this session wait for it already (clustered_session.lock_waiters_max) [CS-LOCK-WAITERS]
 another session: 1
 another pool: 1
 0: 1
 1: 2
 2: 3
 afterwards: 4, refusals: 1
-session_start(): session lock refused: 2 requests of this session wait for it already (clustered_session.lock_waiters_max)
+session_start(): session lock refused: 2 requests of this session wait for it already (clustered_session.lock_waiters_max) [CS-LOCK-WAITERS]
 another session: 1
 another pool: 1
 0: 1

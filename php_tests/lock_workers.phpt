@@ -106,7 +106,7 @@ closed
 -- lock_wait=0 fails at once, another session does not
 holds 2
 
-Warning: session_start(): session lock not free within clustered_session.lock_wait (0): another request of this session still runs in %s on line %d
+Warning: session_start(): session lock not free within clustered_session.lock_wait (0): another request of this session still runs [CS-LOCK-WAIT] in %s on line %d
 
 Warning: session_start(): Failed to read session data: clustered (path: ) in %s on line %d
 bool(false)

@@ -93,7 +93,7 @@ the old ID: [] new migrated 0, missed 0, errors 0
 files: bool(true)
 clustered:x: bool(true)
 user:x: bool(true)
-nothing:secret: Warning: session_start(): clustered_session.migrate_from: PHP has no save handler "nothing": load the extension that registers it in %s on line %d
+nothing:secret: Warning: session_start(): clustered_session.migrate_from: PHP has no save handler "nothing": load the extension that registers it [CS-MIGRATE-SETTING] in %s on line %d
 
 Warning: session_start(): Failed to initialize storage module: clustered (path: ) in %s on line %d
 bool(false)

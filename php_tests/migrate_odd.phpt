@@ -48,15 +48,15 @@ echo "-- log\n", implode("\n", array_unique(explode("\n", logged())));
 well:
   [true,{"n":1},null]
 throw:
-  [the save handler "odd" failed (it threw Exception); clustered_session.migrate_from: this session may be there, and no empty one was started in its place]
+  [the save handler "odd" failed (it threw Exception); clustered_session.migrate_from: this session may be there, and no empty one was started in its place [CS-MIGRATE-FROM]]
   [Failed to read session data: clustered (path: )]
   [false,[],null]
 warn:
-  [the save handler "odd" failed (odd does not find 0123...); clustered_session.migrate_from: this session may be there, and no empty one was started in its place]
+  [the save handler "odd" failed (odd does not find 0123...); clustered_session.migrate_from: this session may be there, and no empty one was started in its place [CS-MIGRATE-FROM]]
   [Failed to read session data: clustered (path: )]
   [false,[],null]
 fail:
-  [the save handler "odd" failed; clustered_session.migrate_from: this session may be there, and no empty one was started in its place]
+  [the save handler "odd" failed; clustered_session.migrate_from: this session may be there, and no empty one was started in its place [CS-MIGRATE-FROM]]
   [Failed to read session data: clustered (path: )]
   [false,[],null]
 output:
@@ -66,26 +66,26 @@ session:
 fatal:
 
 Fatal error: session_start(): odd gives up in %s on line %d
-  [PHP Request Shutdown: session not written: it was not read to its end, and what is stored stays]
+  [PHP Request Shutdown: session not written: it was not read to its end, and what is stored stays [CS-NOT-READ]]
   [PHP Request Shutdown: Failed to write session data (clustered). Please verify that the current setting of session.save_path is correct ()]
 -- garbage stays where it is
 garbage:
-  [session kept in the handler of clustered_session.migrate_from: it cannot be decoded; is session.serialize_handler the one it was written with?]
+  [session kept in the handler of clustered_session.migrate_from: it cannot be decoded; is session.serialize_handler the one it was written with? [CS-MIGRATE-KEPT]]
   [Failed to decode session object. Session has been destroyed]
-  [session kept in the handler of clustered_session.migrate_from: it cannot be decoded; is session.serialize_handler the one it was written with?]
+  [session kept in the handler of clustered_session.migrate_from: it cannot be decoded; is session.serialize_handler the one it was written with? [CS-MIGRATE-KEPT]]
   [Failed to decode session object. Session has been destroyed]
   [false,[],null]
 -- left alone after a failure
 hang:
-  [the save handler "odd" failed; clustered_session.migrate_from: this session may be there, and no empty one was started in its place]
+  [the save handler "odd" failed; clustered_session.migrate_from: this session may be there, and no empty one was started in its place [CS-MIGRATE-FROM]]
   [Failed to read session data: clustered (path: )]
-  [the save handler "odd" fails and is left alone for now; clustered_session.migrate_from: this session may be there, and no empty one was started in its place]
+  [the save handler "odd" fails and is left alone for now; clustered_session.migrate_from: this session may be there, and no empty one was started in its place [CS-MIGRATE-FROM]]
   [Failed to read session data: clustered (path: )]
-  [the save handler "odd" fails and is left alone for now; clustered_session.migrate_from: this session may be there, and no empty one was started in its place]
+  [the save handler "odd" fails and is left alone for now; clustered_session.migrate_from: this session may be there, and no empty one was started in its place [CS-MIGRATE-FROM]]
   [Failed to read session data: clustered (path: )]
-  [the save handler "odd" fails and is left alone for now; clustered_session.migrate_from: this session may be there, and no empty one was started in its place]
+  [the save handler "odd" fails and is left alone for now; clustered_session.migrate_from: this session may be there, and no empty one was started in its place [CS-MIGRATE-FROM]]
   [Failed to read session data: clustered (path: )]
-  [the save handler "odd" fails and is left alone for now; clustered_session.migrate_from: this session may be there, and no empty one was started in its place]
+  [the save handler "odd" fails and is left alone for now; clustered_session.migrate_from: this session may be there, and no empty one was started in its place [CS-MIGRATE-FROM]]
   [Failed to read session data: clustered (path: )]
   soon, errors 1
 -- mirrored
@@ -93,13 +93,13 @@ well:
   [true,{"n":2},null]
   mirrored 2, errors 0
 write_throw:
-  [the save handler "odd" failed (it threw Exception); clustered_session.migrate_to: this session's changes are not there]
+  [the save handler "odd" failed (it threw Exception); clustered_session.migrate_to: this session's changes are not there [CS-MIGRATE-TO]]
   [true,{"n":2},null]
   mirrored 1, errors 1
 write_fail:
-  [the save handler "odd" failed; clustered_session.migrate_to: this session's changes are not there]
+  [the save handler "odd" failed; clustered_session.migrate_to: this session's changes are not there [CS-MIGRATE-TO]]
   [true,{"n":2},null]
-  [the save handler "odd" failed; the session that was destroyed may still be there]
+  [the save handler "odd" failed; the session that was destroyed may still be there [CS-MIGRATE-END]]
   mirrored 0, errors 2
 -- log
 clustered_session: the save handler "odd" failed (it threw Exception); it is left alone for clustered_session.retry_interval each time [CS-MIGRATION]

@@ -29,7 +29,7 @@ echo strtr($message, [$old => 'OLD', $new => 'NEW']), "\n";
 foreach ([$old, $new] as $id) echo json_encode(seen_elsewhere($id, $path)), "\n";
 ?>
 --EXPECTF--
-%AWarning: %s: a session of %d bytes is too large for node m1 (item_size_max 1024 bytes; memcached -I raises it): it was not saved, the one before stays in Unknown on line 0
+%AWarning: %s: a session of %d bytes is too large for node m1 (item_size_max 1024 bytes; memcached -I raises it): it was not saved, the one before stays [CS-TOO-LARGE] in Unknown on line 0
 %A
 {"user":"ada"}
 []

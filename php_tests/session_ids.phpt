@@ -35,16 +35,16 @@ session($longest, function ($data) { echo json_encode($data), "\n"; });
 var_dump(clustered_session_status()['memory']['entries']);
 ?>
 --EXPECT--
-NUL: refused, session_start(): invalid session ID "abcd...": must be 1 to 256 of A-Z, a-z, 0-9, "-" and ","
+NUL: refused, session_start(): invalid session ID "abcd...": must be 1 to 256 of A-Z, a-z, 0-9, "-" and "," [CS-SESSION-ID]
 NUL first: started, no message
-slashes: refused, session_start(): invalid session ID "../....": must be 1 to 256 of A-Z, a-z, 0-9, "-" and ","
-long: refused, session_start(): invalid session ID "abcd...": must be 1 to 256 of A-Z, a-z, 0-9, "-" and ","
-257: refused, session_start(): invalid session ID "aaaa...": must be 1 to 256 of A-Z, a-z, 0-9, "-" and ","
+slashes: refused, session_start(): invalid session ID "../....": must be 1 to 256 of A-Z, a-z, 0-9, "-" and "," [CS-SESSION-ID]
+long: refused, session_start(): invalid session ID "abcd...": must be 1 to 256 of A-Z, a-z, 0-9, "-" and "," [CS-SESSION-ID]
+257: refused, session_start(): invalid session ID "aaaa...": must be 1 to 256 of A-Z, a-z, 0-9, "-" and "," [CS-SESSION-ID]
 newline: started, no message
 space: started, no message
-utf8: refused, session_start(): invalid session ID "abcd...": must be 1 to 256 of A-Z, a-z, 0-9, "-" and ","
-one: refused, session_start(): invalid session ID "...": must be 1 to 256 of A-Z, a-z, 0-9, "-" and ","
-four: refused, session_start(): invalid session ID "/...": must be 1 to 256 of A-Z, a-z, 0-9, "-" and ","
+utf8: refused, session_start(): invalid session ID "abcd...": must be 1 to 256 of A-Z, a-z, 0-9, "-" and "," [CS-SESSION-ID]
+one: refused, session_start(): invalid session ID "...": must be 1 to 256 of A-Z, a-z, 0-9, "-" and "," [CS-SESSION-ID]
+four: refused, session_start(): invalid session ID "/...": must be 1 to 256 of A-Z, a-z, 0-9, "-" and "," [CS-SESSION-ID]
 bool(true)
 {"n":1}
 int(1)

@@ -102,4 +102,4 @@ true
 10000 0 0
 bool(true)
 
-Warning: session_start(): a session ID of session.sid_length = 22 is too short to be signed (clustered_session.signed_ids = require): raise it to 32
+Warning: session_start(): a session ID of session.sid_length = 22 is too short to be signed (clustered_session.signed_ids = require): raise it to 32 [CS-ID-LENGTH]

@@ -27,7 +27,7 @@ strict: 0
   empty: [], kept
   unknown: [], kept
 
-Warning: session_start(): invalid session ID "../....": must be 1 to 256 of A-Z, a-z, 0-9, "-" and "," in %s on line %d
+Warning: session_start(): invalid session ID "../....": must be 1 to 256 of A-Z, a-z, 0-9, "-" and "," [CS-SESSION-ID] in %s on line %d
 
 Warning: session_start(): Failed to read session data: clustered (path: ) in %s on line %d
   failed

@@ -29,24 +29,24 @@ foreach ([[1024, 512, [2000, 300_000]], [131_072, 16384, [140_000, 2_000_000]]] 
 ?>
 --EXPECTF--
 
-Warning: session_write_close(): a session of 20%d bytes is too large for node m1 (item_size_max 1024 bytes; memcached -I raises it): it was not saved, the one before stays in %s on line %d
+Warning: session_write_close(): a session of 20%d bytes is too large for node m1 (item_size_max 1024 bytes; memcached -I raises it): it was not saved, the one before stays [CS-TOO-LARGE] in %s on line %d
 
 Warning: session_write_close(): Failed to write session data (clustered). Please verify that the current setting of session.save_path is correct (m1=%s) in %s on line %d
 {"text":"small"} here, {"text":"small"} elsewhere
 
-Warning: session_write_close(): a session of 300%d bytes is too large for node m1 (item_size_max 1024 bytes; memcached -I raises it): it was not saved, the one before stays in %s on line %d
+Warning: session_write_close(): a session of 300%d bytes is too large for node m1 (item_size_max 1024 bytes; memcached -I raises it): it was not saved, the one before stays [CS-TOO-LARGE] in %s on line %d
 
 Warning: session_write_close(): Failed to write session data (clustered). Please verify that the current setting of session.save_path is correct (m1=%s) in %s on line %d
 {"text":"small"} here, {"text":"small"} elsewhere
 {"too_large":2}
 {"text":"fits"}
 
-Warning: session_write_close(): a session of 140%d bytes is too large for node m1 (item_size_max 131072 bytes; memcached -I raises it): it was not saved, the one before stays in %s on line %d
+Warning: session_write_close(): a session of 140%d bytes is too large for node m1 (item_size_max 131072 bytes; memcached -I raises it): it was not saved, the one before stays [CS-TOO-LARGE] in %s on line %d
 
 Warning: session_write_close(): Failed to write session data (clustered). Please verify that the current setting of session.save_path is correct (m1=%s) in %s on line %d
 {"text":"small"} here, {"text":"small"} elsewhere
 
-Warning: session_write_close(): a session of 2000%d bytes is too large for node m1 (item_size_max 131072 bytes; memcached -I raises it): it was not saved, the one before stays in %s on line %d
+Warning: session_write_close(): a session of 2000%d bytes is too large for node m1 (item_size_max 131072 bytes; memcached -I raises it): it was not saved, the one before stays [CS-TOO-LARGE] in %s on line %d
 
 Warning: session_write_close(): Failed to write session data (clustered). Please verify that the current setting of session.save_path is correct (m1=%s) in %s on line %d
 {"text":"small"} here, {"text":"small"} elsewhere

@@ -25,7 +25,7 @@ foreach ([0, 1] as $strict) {
 ?>
 --EXPECTF--
 
-Warning: session_start(): no node that may hold this session can be asked (m%d at 127.0.0.1:%d and 1 more): check that memcached runs there; no empty session was started in its place in %s on line %d
+Warning: session_start(): no node that may hold this session can be asked (m%d at 127.0.0.1:%d and 1 more): check that memcached runs there; no empty session was started in its place [CS-NO-NODE] in %s on line %d
 
 Warning: session_start(): Failed to read session data: clustered (path: m1=%s) in %s on line %d
 bool(false)
@@ -34,7 +34,7 @@ bool(true)
 int(0)
 int(0)
 
-Warning: session_start(): no node that may hold this session can be asked (m%d at 127.0.0.1:%d and 1 more): check that memcached runs there; no empty session was started in its place in %s on line %d
+Warning: session_start(): no node that may hold this session can be asked (m%d at 127.0.0.1:%d and 1 more): check that memcached runs there; no empty session was started in its place [CS-NO-NODE] in %s on line %d
 
 Warning: session_start(): Failed to read session data: clustered (path: m1=%s) in %s on line %d
 bool(false)

@@ -51,7 +51,7 @@ another session while this one is held: served
 the same session: refused
 {"by":"the holder"}
 
-Warning: session_start(): session lock not free within clustered_session.lock_wait (0): another request of this session still runs in thread on line %d
+Warning: session_start(): session lock not free within clustered_session.lock_wait (0): another request of this session still runs [CS-LOCK-WAIT] in thread on line %d
 
 Warning: session_start(): Failed to read session data: clustered (path: ) in thread on line %d
 bool(false)

@@ -109,8 +109,8 @@ Result<SessionLock> SharedSessionLocks::Acquire(const SessionKey& key, TimePoint
   const uint32_t number = TakeNode();
   if (number == 0) {
     segment_.header()->counters.lock_refusals.Add();
-    return Error(ErrorCode::kNoMemory,
-                 "all " + std::to_string(segment_.geometry.lock_nodes) + " session locks are held or waited for");
+    return Error(ErrorCode::kNoMemory, "all " + std::to_string(segment_.geometry.lock_nodes) +
+                                           " session locks are held or waited for [CS-LOCKS-FULL]");
   }
   LockNode* node = Node(number);
   const Place place = PlaceOf(key);
@@ -140,7 +140,8 @@ Result<SessionLock> SharedSessionLocks::Acquire(const SessionKey& key, TimePoint
       return Error(ErrorCode::kTimeout, "the session is locked by another request");
     }
     if (outcome == WaitOutcome::kFailed) {
-      return Error(ErrorCode::kInternal, "the session lock cannot be taken: asked for twice, or its memory is damaged");
+      return Error(ErrorCode::kInternal,
+                   "the session lock cannot be taken: asked for twice, or its memory is damaged [CS-LOCK-DAMAGED]");
     }
   }
   return SessionLock{place.partition, number, node->ticket.load(std::memory_order_relaxed), true};

@@ -120,7 +120,7 @@ bool php_clustered_session_know_old_handlers() {
   if (!CSG(settings)->migrate_shared || CSG(settings)->SharesWithOldHandler()) return true;
   snprintf(
       CSG(message), sizeof CSG(message),
-      "clustered_session.migrate_shared needs migrate_from and migrate_to with the same value");
+      "clustered_session.migrate_shared needs migrate_from and migrate_to with the same value [CS-MIGRATE-SETTING]");
   return false;
 }
 
@@ -180,7 +180,7 @@ bool php_clustered_session_mirror_write(zend_string* id, zend_string* payload, z
     return true;
   }
   SharedByAll()->migration.unmirrored.Add(session, NowHere());
-  AppendToMessage("; clustered_session.migrate_to: this session's changes are not there");
+  AppendToMessage("; clustered_session.migrate_to: this session's changes are not there [CS-MIGRATE-TO]");
   php_clustered_session_warn();
   return false;
 }
@@ -202,7 +202,7 @@ void php_clustered_session_mirror_destroy(zend_string* id) {
     if (call.ok) {
       Counts().mirrored.Add();
     } else {
-      AppendToMessage("; the session that was destroyed may still be there");
+      AppendToMessage("; the session that was destroyed may still be there [CS-MIGRATE-END]");
       php_clustered_session_warn();
     }
   }

@@ -170,7 +170,7 @@ bool Guarded(const Phase& phase) noexcept {
     phase();
     return true;
   } catch (const std::exception& exception) {
-    snprintf(CSG(message), sizeof CSG(message), "clustered_session failed: %s", exception.what());
+    snprintf(CSG(message), sizeof CSG(message), "clustered_session failed: %s [CS-FAILED]", exception.what());
     return false;
   }
 }

@@ -248,7 +248,7 @@ PS_WRITE_FUNC(clustered) {
   if (!MayWrite(*state, View(key))) {
     state->session.KeepReplaced();
     php_error_docref(nullptr, E_WARNING,
-                     "session not written: it was not read to its end, and what is stored stays");
+                     "session not written: it was not read to its end, and what is stored stays [CS-NOT-READ]");
     return FAILURE;
   }
   const bool empty = php_clustered_session_nothing_in_session();
@@ -288,7 +288,7 @@ PS_DESTROY_FUNC(clustered) {
   if (state == nullptr) return FAILURE;
   if (CutShort()) {
     state->delivered_id.clear();  // first, as the warning's handler may not return
-    php_error_docref(nullptr, E_WARNING, "session kept: the request ended while reading it");
+    php_error_docref(nullptr, E_WARNING, "session kept: the request ended while reading it [CS-CUT-SHORT]");
     return SUCCESS;
   }
   const bool later = CalledWithin("session_regenerate_id");
@@ -297,7 +297,7 @@ PS_DESTROY_FUNC(clustered) {
     state->session.TakeEnded();
     php_error_docref(nullptr, E_WARNING,
                      "session kept in the handler of clustered_session.migrate_from: it cannot be decoded; is "
-                     "session.serialize_handler the one it was written with?");
+                     "session.serialize_handler the one it was written with? [CS-MIGRATE-KEPT]");
     return SUCCESS;
   }
   const uint32_t lifetime_s = SessionLifetime(PS(gc_maxlifetime));
@@ -353,7 +353,7 @@ PS_CREATE_SID_FUNC(clustered) {
     php_error_docref(
         nullptr, E_WARNING,
         "a session ID of session.sid_length = " ZEND_LONG_FMT
-        " is too short to be signed (clustered_session.signed_ids = require): raise it to 32",
+        " is too short to be signed (clustered_session.signed_ids = require): raise it to 32 [CS-ID-LENGTH]",
         static_cast<zend_long>(PS(sid_length)));
     return nullptr;
   }

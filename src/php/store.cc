@@ -70,7 +70,7 @@ LocalStore* php_clustered_session_store() noexcept {
   MakeOnce();
   if (local_store.load() == nullptr) {
     snprintf(CSG(message), sizeof CSG(message),
-             "no shared memory for local copies: %.400s; lower clustered_session.local_memory", failure);
+             "no shared memory for local copies: %.400s; lower clustered_session.local_memory [CS-MEMORY]", failure);
   }
   return local_store.load();
 }
@@ -82,6 +82,6 @@ void php_clustered_session_start_store() {
   if (IsCommandLine()) {
     MakeBeforeFork();
   } else if (php_clustered_session_store() == nullptr) {
-    php_clustered_session_log("%s [CS-MEMORY]", CSG(message));
+    php_clustered_session_log("%s", CSG(message));
   }
 }

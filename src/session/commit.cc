@@ -104,7 +104,8 @@ Status Committer::CommitToNodes(std::string_view payload) {
 }
 
 Result<Replicator::Flight> Committer::Begin(std::string_view payload) {
-  if (payload.size() > kRecordPayloadMax) return Error(ErrorCode::kTooLarge, "a session must be smaller than 2 GB");
+  if (payload.size() > kRecordPayloadMax)
+    return Error(ErrorCode::kTooLarge, "a session must be smaller than 2 GB [CS-TOO-LARGE]");
   Record record;
   record.version = loaded_.version() + 1;
   record.epoch = loaded_.epoch();
@@ -134,7 +135,7 @@ Status Committer::Conclude(Replicator::Flight flight, std::vector<NodeReply> rep
   if (outcome.acks == 0 && outcome.unreadable) {
     loaded_.must_write = false;
     return Error(ErrorCode::kUnavailable, "a node holds this session " + WhyUnreadable(*outcome.unreadable) +
-                                              "; the changes of this request were not saved");
+                                              "; the changes of this request were not saved [CS-UNREADABLE]");
   }
   const bool news = IsNews() || outcome.version != version_;  // or a record of somebody else's was met
   if (news) TellNews(context_, loaded_.address(), outcome.holders);
@@ -152,9 +153,10 @@ Status Committer::RefuseForSize(const WriteOutcome& outcome, size_t payload_size
   open_.counters().too_large.Add();
   loaded_.entry.flags &= ~uint32_t{kEntryTakeoverPending};  // nothing more to try in this request
   loaded_.must_write = false;
-  return Error(ErrorCode::kTooLarge, "a session of " + std::to_string(payload_size) + " bytes is too large for node " +
-                                         outcome.size_max_node + " (item_size_max " + std::to_string(outcome.size_max) +
-                                         " bytes; memcached -I raises it): it was not saved, the one before stays");
+  return Error(ErrorCode::kTooLarge,
+               "a session of " + std::to_string(payload_size) + " bytes is too large for node " +
+                   outcome.size_max_node + " (item_size_max " + std::to_string(outcome.size_max) +
+                   " bytes; memcached -I raises it): it was not saved, the one before stays [CS-TOO-LARGE]");
 }
 
 // write=behind: what only this server can know of may wait in its memory. What others must see at once may not: a
@@ -219,7 +221,7 @@ Status Committer::FinishCommit(const WriteOutcome& outcome, std::string_view pay
   if (!stored.ok()) {
     return Error(stored.error().code(),
                  "no node took the session, and clustered_session.local_memory has no room for it (" +
-                     stored.error().message() + "): this request's changes are lost");
+                     stored.error().message() + "): this request's changes are lost [CS-NO-ROOM]");
   }
   NoteUnreplicated(context_, loaded_.entry.pool);
   return Status::Ok();
@@ -275,7 +277,7 @@ Status Committer::CommitHere(std::string_view payload) {
                  "a session of " + std::to_string(payload.size()) +
                      " bytes is too large for clustered_session.local_memory (at most " +
                      std::to_string(context_.store->PayloadMax() - Image::kHeaderSizeMax) +
-                     " bytes), and there is no node to hold it: it was not saved, the one before stays");
+                     " bytes), and there is no node to hold it: it was not saved, the one before stays [CS-TOO-LARGE]");
   }
   const TimePoint now = open_.Now();
   const Ancestry next = SuccessorOf(context_, loaded_);
@@ -289,7 +291,8 @@ Status Committer::CommitHere(std::string_view payload) {
   loaded_.image.SetAncestry(next);
   if (Status status = PutEntry(context_, &loaded_, now); !status.ok()) {
     return Error(status.error().code(), "clustered_session.local_memory has no room for the session (" +
-                                            status.error().message() + "), and there is no node to hold it");
+                                            status.error().message() +
+                                            "), and there is no node to hold it [CS-NO-ROOM]");
   }
   return Status::Ok();
 }

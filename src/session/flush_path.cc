@@ -16,7 +16,8 @@ constexpr size_t kBytesMax = 256 << 10;  // of one flight, but for the last sess
 
 // No node takes it, nor will one the next time: it goes on as this server's own, and may be evicted.
 void GiveUpReplication(OpenScope* open, LoadedSession* loaded, const Error& error) {
-  open->notices.push_back({false, "a session stays on this server only: " + error.message() + " [CS-LOCAL-ONLY]"});
+  open->notices.push_back(
+      {false, "a session stays on this server only: " + WithoutCode(error.message()) + " [CS-LOCAL-ONLY]"});
   const Entry before = loaded->entry;
   loaded->entry.flags = (before.flags & ~uint32_t{kEntryUnreplicated}) | kEntryUnderReplicated;
   open->context.store->Update(loaded->address().local_key(), before, loaded->image.dot_bytes(), loaded->entry);

@@ -25,7 +25,7 @@ Status HeldLocks::TakeLocal(const SessionKey& local_key, TimePoint give_up_at, b
     case ErrorCode::kTooMany:
       return Error(ErrorCode::kTooMany, "session lock refused: " + std::to_string(waiters_max) +
                                             " requests of this session wait for it already "
-                                            "(clustered_session.lock_waiters_max)");
+                                            "(clustered_session.lock_waiters_max) [CS-LOCK-WAITERS]");
     case ErrorCode::kNoMemory:
       if (known_to_nobody) return Status::Ok();
       return lock.error();
@@ -42,7 +42,7 @@ bool HeldLocks::TryLocal(const SessionKey& local_key) {
 
 Status HeldLocks::TimedOut(const std::string& why) const {
   return Error(ErrorCode::kTimeout, "session lock not free within clustered_session.lock_wait (" +
-                                        FormatDuration(context_.settings.lock_wait) + "): " + why);
+                                        FormatDuration(context_.settings.lock_wait) + "): " + why + " [CS-LOCK-WAIT]");
 }
 
 void HeldLocks::NoteLoss() {

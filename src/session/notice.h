@@ -16,6 +16,9 @@ struct Notice {
   TimePoint at{};  // when it happened; the epoch: just now
 };
 
+// A message without the code at its end, to be part of another one: "<text> [CS-<CODE>]".
+std::string WithoutCode(const std::string& message);
+
 // The text as it is to be shown `now`, which is `wall_now` in the time of day: what happened more than a second ago, in
 // a thread or before the last request of this worker, says when.
 std::string TextOf(const Notice& notice, TimePoint now, std::time_t wall_now);

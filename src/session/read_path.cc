@@ -44,8 +44,9 @@ Status ReadPath::LoadUnderClusterLock(TimePoint give_up_at) {
     if (*outcome == Outcome::kLoaded) {
       if (waited) AddTime(&open_.counters().lock_wait, open_.Now() - began);
       if (lock->held() || !lock->any_answer()) return Status::Ok();
-      return Error(ErrorCode::kUnavailable,
-                   "no node takes the session's lock (out of memory?): the session does not start without it");
+      return Error(
+          ErrorCode::kUnavailable,
+          "no node takes the session's lock (out of memory?): the session does not start without it [CS-LOCK-NODE]");
     }
     if (*outcome == Outcome::kLockUnanswered) {
       ++unanswered;
@@ -73,7 +74,7 @@ Result<ReadPath::Outcome> ReadPath::LoadLocked(TimePoint now) {
   if (found.unknown()) {
     return Error(ErrorCode::kUnavailable,
                  "the local copy cannot be read now, as another worker holds its part of the shared memory: if this "
-                 "goes on, restart PHP");
+                 "goes on, restart PHP [CS-LOCAL-BUSY]");
   }
   const bool have = found && loaded_.image.Valid();
   loaded_.had_entry = have;
@@ -217,7 +218,7 @@ bool ReadPath::EndedHere(const Survey& survey, TimePoint now) {
 
 Error ReadPath::UnreadableHere(const Survey::Unreadable& unreadable) const {
   return {ErrorCode::kUnavailable, context_.nodes->Label(unreadable.node) + " holds this session " +
-                                       WhyUnreadable(unreadable.why) + "; the session stays as it is"};
+                                       WhyUnreadable(unreadable.why) + "; the session stays as it is [CS-UNREADABLE]"};
 }
 
 Error ReadPath::MayBeLost(const Survey& survey) const {
@@ -229,7 +230,8 @@ Error ReadPath::MayBeLost(const Survey& survey) const {
   }
   return {ErrorCode::kUnavailable, "this session may be on a node that does not answer (" + silent +
                                        "), as the others have lost their memory lately (" + restarted +
-                                       "): check that memcached runs there; no empty session was started in its place"};
+                                       "): check that memcached runs there; no empty session was started in its place "
+                                       "[CS-MAY-BE-LOST]"};
 }
 
 Error ReadPath::NoNodeToAsk() const {
@@ -239,7 +241,8 @@ Error ReadPath::NoNodeToAsk() const {
   return {ErrorCode::kUnavailable, "no node that may hold this session can be asked (" + first.node->name() + " at " +
                                        first.node->address() +
                                        (holders > 1 ? " and " + std::to_string(holders - 1) + " more" : std::string()) +
-                                       "): check that memcached runs there; no empty session was started in its place"};
+                                       "): check that memcached runs there; no empty session was started in its place "
+                                       "[CS-NO-NODE]"};
 }
 
 }  // namespace clustered_session

@@ -163,13 +163,13 @@ Status Session::Load(std::string_view id, uint32_t lifetime_s) {
   if (!ValidSessionId(id)) {
     return Error(ErrorCode::kInvalidArgument,
                  "invalid session ID \"" + RedactSessionId(id) +
-                     "\": must be 1 to 256 of A-Z, a-z, 0-9, \"-\" and \",\"");
+                     "\": must be 1 to 256 of A-Z, a-z, 0-9, \"-\" and \",\" [CS-SESSION-ID]");
   }
   if (RefusesId(id)) {
     return Error(
         ErrorCode::kInvalidArgument,
         "session ID \"" + RedactSessionId(id) +
-            "\" was made by no server that has our clustered_session.key_file (signed_ids = require)");
+            "\" was made by no server that has our clustered_session.key_file (signed_ids = require) [CS-SESSION-ID]");
   }
   AddressTo(id, lifetime_s);
   Status status = ReadPath(&open_, &*loaded_).Load();

@@ -72,7 +72,7 @@ Result<std::shared_ptr<const SessionContext>> Worker::ContextFor(std::string_vie
   auto found = std::find_if(pools_.begin(), pools_.end(), same);
   if (found == pools_.end()) {
     Result<std::shared_ptr<NodeSet>> nodes = MakeNodes(save_path, settings);
-    if (!nodes.ok()) return nodes.error();
+    if (!nodes.ok()) return Error(nodes.error().code(), nodes.error().message() + " [CS-SAVE-PATH]");
     auto pool = std::make_unique<Pool>();
     pool->save_path = save_path;
     pool->timeouts = {settings.connect_timeout, settings.operation_timeout};
@@ -103,7 +103,8 @@ Status Worker::UpdateKeys(Pool* pool, const SessionSettings& settings) {
   std::shared_ptr<const PoolKeys> keys;
   if (!settings.key_file.empty()) {
     const Result<std::shared_ptr<const Keyring>> ring = KeysOfFile(settings.key_file);
-    if (!ring.ok()) return Error(ring.error().code(), "clustered_session.key_file: " + ring.error().message());
+    if (!ring.ok())
+      return Error(ring.error().code(), "clustered_session.key_file: " + ring.error().message() + " [CS-KEY-FILE]");
     keys = std::make_shared<PoolKeys>(**ring, settings.prefix);
   }
   pool->keys = std::move(keys);

@@ -284,7 +284,7 @@ CLUSTER_LOCK_TEST("If no node that answers takes the lock, no session is started
   const Result<std::string> read = request.Start();
   REQUIRE_FALSE(read.ok());
   CHECK(read.error().message() ==
-        "no node takes the session's lock (out of memory?): the session does not start without it");
+        "no node takes the session's lock (out of memory?): the session does not start without it [CS-LOCK-NODE]");
   CHECK(clock.pauses() == 0);
 }
 

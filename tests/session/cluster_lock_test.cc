@@ -35,7 +35,7 @@ CLUSTER_LOCK_TEST("Another server does not get a session that is locked, and nev
   REQUIRE_FALSE(read.ok());
   CHECK(read.error().code() == ErrorCode::kTimeout);
   CHECK(read.error().message() == "session lock not free within clustered_session.lock_wait (10s): process " +
-                                      std::to_string(getpid()) + " of server a has it");
+                                      std::to_string(getpid()) + " of server a has it [CS-LOCK-WAIT]");
   CHECK(clock.Now() - before == 10s);
   CHECK(b.counters().lock_waits.Get() == 1);
   CHECK(b.counters().lock_timeouts.Get() == 1);

@@ -82,9 +82,11 @@ TEST_CASE_METHOD(Moving, "A server without a migration knows a moved ID no more,
     b.context().settings.migrate_to = {"files", "/tmp"};
     b.context().settings.migrate_shared = true;
   }
-  Session session(b.context());
-  CHECK_FALSE(Known(&session));
-  CHECK_FALSE(session.MayBeInOldHandler(kOldId));
+  {
+    Session session(b.context());
+    CHECK_FALSE(Known(&session));
+    CHECK_FALSE(session.MayBeInOldHandler(kOldId));
+  }
   CHECK(ReadOn(&b, kOldId).empty());
 }
 

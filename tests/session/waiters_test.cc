@@ -61,7 +61,7 @@ TEST_CASE_METHOD(Waiters, "Beyond lock_waiters_max a session is refused at once,
   CHECK(read.error().code() == ErrorCode::kTooMany);
   CHECK(read.error().message() ==
         "session lock refused: 2 requests of this session wait for it already "
-        "(clustered_session.lock_waiters_max)");
+        "(clustered_session.lock_waiters_max) [CS-LOCK-WAITERS]");
   CHECK(a.counters().lock_refusals.Get() == 1);
   CHECK(a.counters().lock_timeouts.Get() == 0);
   CHECK(locks().GetUsage().waiting == 2);
@@ -99,7 +99,8 @@ TEST_CASE_METHOD(Waiters, "Where all locks are in use, a new session starts with
   }
   const Result<std::string> read = Read(a.context(), id);
   REQUIRE_FALSE(read.ok());
-  CHECK(read.error().message() == "all " + std::to_string(capacity) + " session locks are held or waited for");
+  CHECK(read.error().message() ==
+        "all " + std::to_string(capacity) + " session locks are held or waited for [CS-LOCKS-FULL]");
   CHECK(a.counters().lock_refusals.Get() == 1);
   browser = Browser();
   Serve(&a, "", "n|i:2;");  // nobody else knows its ID
