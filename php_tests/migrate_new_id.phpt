@@ -79,8 +79,9 @@ run_php('session_id($argv[1]); session_start(); exec("kill -s KILL " . getmypid(
 echo in_old($old), ' ', ask($old)[1], ', then ', in_old($old), "\n";
 
 echo "-- otherwise\n";
-echo 'read_and_close: ', json_decode(run_php('session_id($argv[1]); session_start(["read_and_close" => true]);
-  $seen = json_encode($_SESSION); $id = session_id()' . REPORT, [old()], $ini), true)[1], "\n";
+[$id, $said] = json_decode(run_php('session_id($argv[1]); session_start(["read_and_close" => true]);
+  $seen = json_encode($_SESSION); $id = session_id()' . REPORT, [$old = old()], $ini), true);
+echo "read_and_close: $said, there: ", in_old($old), in_old($id), "\n";
 echo 'without strict mode: ', ask($old = old(), '', ['session.use_strict_mode' => '0'])[1], "\n";
 echo '  again: ', ask($old, '', ['session.use_strict_mode' => '0'])[1], "\n";
 echo 'unknown: ', ask(bin2hex(random_bytes(16)))[1], "\n";
@@ -117,7 +118,7 @@ logged in: {"n":1} new, migrated 1, missed 0, errors 0, there: false"n|i:1;"
 -- a worker that dies after it has taken over
 "n|i:1;" {"n":1} new, migrated 0, missed 0, errors 0, then false
 -- otherwise
-read_and_close: {"n":1} new, migrated 1, missed 0, errors 0
+read_and_close: {"n":1} new, migrated 1, missed 0, errors 0, there: false"n|i:1;"
 without strict mode: {"n":1} new, migrated 1, missed 0, errors 0
   again: {"n":1} new, migrated 0, missed 0, errors 0
 unknown: [] new, migrated 0, missed 1, errors 0

@@ -73,6 +73,14 @@ void SayThatItMayBeThere() {
            "[CS-MIGRATE-FROM]");
 }
 
+// The old handler has the session under its new ID before it hears of the old one's end: the request may only read.
+void MirrorMoved(HandlerState* state, zend_string* payload, zend_long lifetime_s) {
+  if (CSG(settings)->migrate_to.empty()) return;
+  zend_string* id = zend_string_init(state->next_id.data(), state->next_id.size(), 0);
+  (void)php_clustered_session_mirror_write(id, payload, lifetime_s);
+  zend_string_release_ex(id, 0);
+}
+
 Takeover TakeOver(HandlerState* state, zend_string* id, zend_long lifetime_s, bool may_move) {
   const uint64_t number = state->number;
   zend_string* payload = nullptr;
@@ -99,6 +107,7 @@ Takeover TakeOver(HandlerState* state, zend_string* id, zend_long lifetime_s, bo
   });
   if (!ran) takeover = Takeover::kUnknown;
   if (taken) counters.migrated.Add();
+  if (taken && takeover == Takeover::kMoved) MirrorMoved(state, payload, lifetime_s);
   zend_string_release_ex(payload, 0);
   return takeover;
 }
