@@ -41,6 +41,17 @@ echo 'emptied: ', changed($id, '$_SESSION = []'), 'later: ', changed($id);
 echo 'without strict mode: ', changed(old(null, '$_SESSION["n"] = 1'), '', ['session.use_strict_mode' => '0']);
 echo 'no server with nodes: ', changed(old(null, '$_SESSION["n"] = 1'), '$_SESSION["n"]++', ['session.save_path' => '']);
 
+$id = old(null, '$_SESSION["n"] = 1');
+echo 'its file is not kept locked: ', run_php('session_id($argv[1]); session_start();
+  $free = flock(fopen($argv[2], "r"), LOCK_EX | LOCK_NB); ob_end_clean(); echo $_SESSION["n"], json_encode($free), "\n";',
+  [$id, "$folder/sess_$id"], ['session.save_path' => $nodes, 'clustered_session.migrate_from' => "files:$folder"]);
+
+echo 'the status: ', run_php('$when = fn() => clustered_session_status()["migration"]["last_migrated"];
+  session_id(strrev($argv[1])); session_start(); $before = $when(); session_write_close(); session_id($argv[1]); session_start();
+  $migration = clustered_session_status()["migration"]; $migration["last_migrated"] = abs($when() - time()) < 60; ob_end_clean();
+  echo $before, " ", json_encode($migration), "\n";', [old(null, '$_SESSION["n"] = 1')],
+  ['session.save_path' => $nodes, 'clustered_session.migrate_from' => "files:$folder"]);
+
 echo "-- over\n";
 $id = old(null, '$_SESSION["n"] = 1');
 touch("$folder/sess_$id", time() - 1441);
@@ -77,6 +88,8 @@ emptied: [] kept migrated 1, missed 0, errors 0
 later: [] kept migrated 0, missed 0, errors 0
 without strict mode: {"n":1} kept migrated 1, missed 0, errors 0
 no server with nodes: {"n":2} kept migrated 1, missed 0, errors 0
+its file is not kept locked: 1true
+the status: 0 {"from":"files","to":"","shared":false,"fails":false,"last_migrated":true,"useless":false}
 -- over
 its lifetime is over: [] new migrated 0, missed 0, errors 0
 logged out: [] new migrated 1, missed 0, errors 0

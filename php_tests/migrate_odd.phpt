@@ -42,6 +42,13 @@ foreach (['well', 'write_throw', 'write_fail'] as $how) {
     $c = clustered_session_status()["counters"]; echo "  mirrored $c[mirrored], errors $c[migration_errors]\n";',
     ['clustered_session.migrate_to' => "odd:$how", 'clustered_session.retry_interval' => '1ms']);
 }
+echo "-- a lock that is not to be had is its session's matter, of two sessions the handler's\n";
+odd('locked', 'foreach ([$argv[1], $argv[1], strrev($argv[1]), $argv[1]] as $id) @start($id);', ['clustered_session.retry_interval' => '1h']);
+echo "-- what was not mirrored is believed rather than the old handler\n";
+foreach (['well', 'write_fail'] as $how) {
+  odd($how, 'start($argv[1]); $_SESSION["n"] = 2; session_write_close(); ' . SHOW . ' session_abort();', ['clustered_session.migrate_to' => "odd:$how",
+    'clustered_session.migrate_shared' => 'on', 'clustered_session.retry_interval' => '1ms']);
+}
 echo "-- log\n", implode("\n", array_unique(explode("\n", logged())));
 ?>
 --EXPECTF--
@@ -101,7 +108,24 @@ write_fail:
   [true,{"n":2},null]
   [the save handler "odd" failed; the session that was destroyed may still be there [CS-MIGRATE-END]]
   mirrored 0, errors 2
+-- a lock that is not to be had is its session's matter, of two sessions the handler's
+locked:
+  [the save handler "odd" failed (the lock is not to be had); clustered_session.migrate_from: this session may be there, and no empty one was started in its place [CS-MIGRATE-FROM]]
+  [Failed to read session data: clustered (path: )]
+  [the save handler "odd" failed (the lock is not to be had); clustered_session.migrate_from: this session may be there, and no empty one was started in its place [CS-MIGRATE-FROM]]
+  [Failed to read session data: clustered (path: )]
+  [the save handler "odd" failed (the lock is not to be had); clustered_session.migrate_from: this session may be there, and no empty one was started in its place [CS-MIGRATE-FROM]]
+  [Failed to read session data: clustered (path: )]
+  [the save handler "odd" fails and is left alone for now; clustered_session.migrate_from: this session may be there, and no empty one was started in its place [CS-MIGRATE-FROM]]
+  [Failed to read session data: clustered (path: )]
+-- what was not mirrored is believed rather than the old handler
+well:
+  [true,{"n":1},null]
+write_fail:
+  [the save handler "odd" failed; clustered_session.migrate_to: this session's changes are not there [CS-MIGRATE-TO]]
+  [true,{"n":2},null]
 -- log
 clustered_session: the save handler "odd" failed (it threw Exception); it is left alone for clustered_session.retry_interval each time [CS-MIGRATION]
 clustered_session: the save handler "odd" failed (odd does not find 0123...); it is left alone for clustered_session.retry_interval each time [CS-MIGRATION]
 clustered_session: the save handler "odd" failed; it is left alone for clustered_session.retry_interval each time [CS-MIGRATION]
+clustered_session: the save handler "odd" failed (the lock is not to be had); it is left alone for clustered_session.retry_interval each time [CS-MIGRATION]

@@ -61,6 +61,12 @@ foreach ([[$new, $old], [$old, $new], [$new, $new]] as [$first, $second]) {
   unlink($go);
 }
 
+echo "-- an ID that was unknown a moment ago\n";
+$id = bin2hex(random_bytes(16));
+echo run_php('session_id($argv[1]); session_start(); session_write_close(); file_put_contents($argv[2], "n|i:1;");
+  session_id($argv[1]); session_start(); ob_end_clean(); echo json_encode($_SESSION), "\n";',
+  [$id, "$folder/sess_$id"], ['session.use_strict_mode' => '0'] + $new);
+
 echo "-- a worker that is killed after it has taken a session over\n";
 $id = begin();
 run_php('session_id($argv[1]); session_start(); $_SESSION["n"] = 9; exec("kill -s KILL " . getmypid());', [$id], $new);
@@ -91,6 +97,8 @@ new {"n":7}
 has it, closed, the second sees 2
 has it, closed, the second sees 2
 has it, closed, the second sees 2
+-- an ID that was unknown a moment ago
+{"n":1}
 -- a worker that is killed after it has taken a session over
 "n|i:1;" {"n":1} {"n":2}
 -- larger than nodes take

@@ -1,8 +1,8 @@
 /* A PHP module with a save handler `odd` that misbehaves as its save_path says. Layer: tests. Built by
    migrate_odd.phpt.
-     throw, fatal, warn, fail, hang       in read
-     output, session, garbage             what read does beside, or gives back
-     write_throw, write_fail              in write
+     throw, fatal, warn, fail, hang, locked  in read
+     output, session, garbage                what read does beside, or gives back
+     write_throw, write_fail                 in write
    Everything else gives back a session with n = 1. */
 #include "php.h"
 // After php.h, which these need.
@@ -38,6 +38,10 @@ PS_READ_FUNC(odd) {
   }
   if (strcmp(path, "warn") == 0) {
     php_error_docref(NULL, E_WARNING, "odd does not find %s", ZSTR_VAL(key));
+    return FAILURE;
+  }
+  if (strcmp(path, "locked") == 0) {
+    php_error_docref(NULL, E_WARNING, "the lock is not to be had");
     return FAILURE;
   }
   if (strcmp(path, "fail") == 0) {

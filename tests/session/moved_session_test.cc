@@ -147,6 +147,24 @@ TEST_CASE_METHOD(Moving, "Where no node takes it, a session is not moved", "[mig
   CHECK(Move(&b).taken);
 }
 
+TEST_CASE_METHOD(Moving, "While only this server has it, a moved session stays with the old handler as well",
+                 "[migration]") {
+  {
+    Session session(a.context());
+    REQUIRE_FALSE(Known(&session));
+    for (FakeMemcached* node : nodes) node->set_full(true);
+    const Session::Move move = session.TakeInAsOther(kOldId, kHeld, {}).value();
+    CHECK(move.taken);
+    CHECK(session.TakeEnded().empty());
+    CHECK(ReadOn(&a, move.to) == kHeld);
+  }
+  for (FakeMemcached* node : nodes) node->set_full(false);
+  Session session(b.context());
+  CHECK_FALSE(Known(&session));
+  CHECK(session.MovedTo(kOldId, {}) == std::nullopt);
+  CHECK(session.MayBeInOldHandler(kOldId));
+}
+
 TEST_CASE_METHOD(Moving, "A new ID follows from the old one and the session, not from one of them alone",
                  "[migration]") {
   const int64_t now_s = 1'700'000'000;
@@ -154,7 +172,8 @@ TEST_CASE_METHOD(Moving, "A new ID follows from the old one and the session, not
   CHECK(ParseMoved(FormatMoved(move)) == move);
   CHECK(ParseMoved(FormatMoved(move).substr(1)) == std::nullopt);
   CHECK(ParseMoved(kHeld) == std::nullopt);
-  CHECK(MoveOf(kOldId, kHeld, now_s + 3).salt == move.salt);
+  CHECK(MoveOf(kOldId, kHeld, now_s + 3) == move);  // of servers that move it at once
+  CHECK(MoveOf(kOldId, kHeld, now_s + 60).salt == move.salt);
   CHECK(MoveOf(kOldId, "n|i:2;", now_s).salt != move.salt);
   const std::string part = RandomPartOf(kOldId, move, {32, 4});
   CHECK(RandomPartOf(kOldId, MoveOf(kOldId, "n|i:2;", now_s), {32, 4}) != part);
