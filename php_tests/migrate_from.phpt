@@ -63,11 +63,25 @@ $id = old(null, '$_SESSION["n"] = 1');
 echo 'logged in: ', changed($id, 'session_regenerate_id(true); $_SESSION["n"]++');
 echo file_exists("$folder/sess_$id") ? "still there\n" : "gone there\n", 'the old ID: ', changed($id);
 
+$id = 'a' . substr(old(null, ''), 1);
+mkdir("$folder/a");
+foreach ([0, 1441] as $age) {
+  file_put_contents("$folder/a/sess_$id", 'n|i:1;');
+  touch("$folder/a/sess_$id", time() - $age);
+  echo "in a folder of the folder, $age s old: ", changed($id, 'session_destroy(); session_id($argv[1])', ['session.save_path' => '', 'clustered_session.migrate_from' => "files:1;$folder"]);
+}
+@unlink("$folder/a/sess_$id");
+rmdir("$folder/a");
+
 echo "-- unknown\n";
 $unknown = str_repeat('0123456789abcdef', 2);
 echo changed($unknown, 'session_write_close(); session_id($argv[1]); session_start()');
 echo count(glob("$folder/sess_$unknown")), " files\n";
 echo changed($unknown, '$_SESSION["n"] = 7', ['session.use_strict_mode' => '0']);
+
+$before = count(glob("$folder/sess_*"));
+changed('', '', ['clustered_session.migrate_to' => "files:$folder"]);
+echo 'empty sessions that are new are mirrored: ', count(glob("$folder/sess_*")) - $before, "\n";
 
 echo "-- settings\n";
 foreach (['files', 'clustered:x', 'user:x', 'nothing:secret'] as $value) {
@@ -75,6 +89,9 @@ foreach (['files', 'clustered:x', 'user:x', 'nothing:secret'] as $value) {
     ['session.save_path' => '', 'clustered_session.migrate_from' => $value, 'display_errors' => '1', 'html_errors' => '0']);
   echo "$value: ", trim($said), "\n";
 }
+$said = run_php('ob_end_clean(); var_dump(session_start());', [], ['session.save_path' => '', 'display_errors' => '1', 'html_errors' => '0',
+  'clustered_session.migrate_from' => "files:$folder", 'clustered_session.migrate_shared' => 'on']);
+echo 'shared with nobody: ', trim(preg_replace('/ in Command.*/', '', $said)), "\n";
 echo logged();
 ?>
 --EXPECTF--
@@ -98,10 +115,13 @@ later: [] new migrated 0, missed 0, errors 0
 logged in: {"n":2} new migrated 1, missed 0, errors 0
 gone there
 the old ID: [] new migrated 0, missed 0, errors 0
+in a folder of the folder, 0 s old: {"n":1} kept migrated 1, missed 0, errors 0
+in a folder of the folder, 1441 s old: [] kept migrated 0, missed 0, errors 0
 -- unknown
 [] new migrated 0, missed 1, errors 0
 0 files
 {"n":7} kept migrated 0, missed 1, errors 0
+empty sessions that are new are mirrored: 0
 -- settings
 files: bool(true)
 clustered:x: bool(true)
@@ -109,6 +129,10 @@ user:x: bool(true)
 nothing:secret: Warning: session_start(): clustered_session.migrate_from: PHP has no save handler "nothing": load the extension that registers it [CS-MIGRATE-SETTING] in %s on line %d
 
 Warning: session_start(): Failed to initialize storage module: clustered (path: ) in %s on line %d
+bool(false)
+shared with nobody: Warning: session_start(): clustered_session.migrate_shared needs migrate_from and migrate_to with the same value [CS-MIGRATE-SETTING]
+
+Warning: session_start(): Failed to initialize storage module: clustered (path: )
 bool(false)
 clustered_session: clustered_session.migrate_from: invalid value: must be a save handler, a colon and its save_path, such as "files:/var/lib/php/sessions"; using none [CS-SETTING]
 clustered_session: clustered_session.migrate_from: invalid value: must be another save handler than clustered; using none [CS-SETTING]
