@@ -241,7 +241,7 @@ void Update(benchmark::State& state) {
   LocalStore* store = StoreWith(1000, kPayload);
   Random random;
   for (auto _ : state) {
-    if (!store->Update(KeyOf(random.Below(1000)), EntryOf(), EntryOf())) Fail("an Update missed");
+    if (!store->Update(KeyOf(random.Below(1000)), EntryOf(), {}, EntryOf())) Fail("an Update missed");
   }
 }
 

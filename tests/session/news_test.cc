@@ -15,9 +15,9 @@ using namespace clustered_session;
 
 namespace {
 
-constexpr Duration kInterval = std::chrono::milliseconds(500);
+constexpr Duration kNewsInterval = std::chrono::milliseconds(500);
 
-NewsReader ReaderOf(WebServer* server, Duration interval = kInterval) {
+NewsReader ReaderOf(WebServer* server, Duration interval = kNewsInterval) {
   return {&server->store(), server->context().clock, [server](uint8_t) { return Borrow(server->context()); },
           [] { return std::vector<uint8_t>{1}; }, interval};
 }
@@ -27,7 +27,7 @@ struct NewsFixture : ClusterFixture {
   NewsReader reader_b = ReaderOf(&b);
 
   // Both threads work for so long.
-  void Run(Duration time = kInterval) { Run(time, {&reader_a, &reader_b}); }
+  void Run(Duration time = kNewsInterval) { Run(time, {&reader_a, &reader_b}); }
   void Run(Duration time, const std::vector<NewsReader*>& readers) {
     const TimePoint until = clock.Now() + time;
     while (clock.Now() < until) {
@@ -110,7 +110,7 @@ TEST_CASE_METHOD(NewsFixture, "What a server tells is no news to itself", "[news
   const Browser moved = browser;
   PassGrace();
   Show(&b, moved, "n|i:2;");  // and the reader, who slept, is awake
-  Run(3 * kInterval);
+  Run(3 * kNewsInterval);
   Show(&b, moved, "n|i:2;");
   Run();
   CHECK(Show(&b, moved, "n|i:2;") == 0);
@@ -124,7 +124,7 @@ TEST_CASE_METHOD(NewsFixture, "While news are read, a copy that nobody names is 
   }
   // Where nothing is told, a look is one short question to each node.
   const uint64_t asked = Asked();
-  Run(kInterval, {&reader_a});
+  Run(kNewsInterval, {&reader_a});
   CHECK(Asked() - asked <= 6);
 }
 
@@ -164,8 +164,8 @@ TEST_CASE_METHOD(NewsFixture, "Where no news are read, local_trust rules", "[new
   if (!told) Run(std::chrono::seconds(2), {&reader_a});
   CHECK(Show(&a, user, "n|i:1;") == 0);
   for (int i = 0; i < 24; ++i) {
-    if (!told) Run(kInterval, {&reader_a});
-    if (told) clock.Advance(kInterval);
+    if (!told) Run(kNewsInterval, {&reader_a});
+    if (told) clock.Advance(kNewsInterval);
   }
   CHECK(Show(&a, user, "") > 0);
 }
@@ -229,12 +229,12 @@ TEST_CASE_METHOD(NewsFixture, "A hung or dead node takes no trust from the other
   } else {
     nodes[broken]->set_down(true);
   }
-  Run(2 * kInterval);
+  Run(2 * kNewsInterval);
   Show(&a, user, "n|i:1;");
   Run();
   CHECK(Show(&a, user, "n|i:1;") == 0);
   Logout(&b, user);
-  Run(2 * kInterval);  // the two threads wait for a hung node one after the other
+  Run(2 * kNewsInterval);  // the two threads wait for a hung node one after the other
   CHECK(Show(&a, user, "") > 0);
 }
 
@@ -249,7 +249,7 @@ TEST_CASE_METHOD(NewsFixture, "A log stays short, and who was overrun by it know
     for (FakeMemcached* node : nodes) node->Extend(log_key, record);
     if (i % 100 == 0) {
       Show(&b, other, "o|i:1;");  // keeps the reader awake
-      Run(kInterval, {&reader_b});
+      Run(kNewsInterval, {&reader_b});
     }
   }
   for (FakeMemcached* node : nodes)
@@ -270,8 +270,8 @@ TEST_CASE_METHOD(NewsFixture, "News that come while a server shortens the log ar
   }
   for (FakeMemcached* node : nodes)
     node->BeforeWrite([&, node] { node->Extend(log_key, EncodeNews({Hash128({}, "cs:", user.session_id), 1})); });
-  Run(kInterval, {&reader_a});
-  Run(kInterval, {&reader_a});
+  Run(kNewsInterval, {&reader_a});
+  Run(kNewsInterval, {&reader_a});
   CHECK(Show(&a, user, "n|i:1;") > 0);
 }
 
@@ -294,7 +294,7 @@ TEST_CASE_METHOD(NewsFixture, "A full node, which takes no log, costs nobody a w
   for (FakeMemcached* node : nodes) node->items().erase(log_key);
   for (FakeMemcached* node : nodes) node->set_full(true);
   const Browser user = browser;
-  Run(2 * kInterval);
+  Run(2 * kNewsInterval);
   Show(&a, user, "n|i:1;");
   Run();
   CHECK(Show(&a, user, "n|i:1;") == 0);
@@ -325,7 +325,7 @@ TEST_CASE_METHOD(NewsFixture, "A write is confirmed as of when it was sent: what
     Request other(&b, &cookies);
     REQUIRE(other.Start().ok());
     REQUIRE(other.Finish("n|i:3;").ok());
-    clock.Advance(kInterval);
+    clock.Advance(kNewsInterval);
     reader_a.Step();
     clock.Advance(std::chrono::milliseconds(1));
   });
@@ -346,12 +346,12 @@ TEST_CASE_METHOD(NewsFixture, "A takeover that no node has taken is told by the 
   clock.Advance(std::chrono::seconds(2));
   reader_a.Step();
   Show(&a, user, "n|i:1;");
-  Run(kInterval, {&reader_a});
+  Run(kNewsInterval, {&reader_a});
   REQUIRE(Show(&a, user, "n|i:1;") == 0);
   const SessionKey key = b.context().InSpace(Hash128({}, "cs:", user.session_id));
   std::vector<Notice> notices;
   REQUIRE(FlushEntries(Borrow(b.context()), {key}, 1, &notices).front() == FlushOutcome::kWritten);
-  Run(kInterval, {&reader_a});
+  Run(kNewsInterval, {&reader_a});
   CHECK(Show(&a, user, "n|i:2;") > 0);
 }
 
