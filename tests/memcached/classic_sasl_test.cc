@@ -318,7 +318,7 @@ TEST_CASE("who authenticates how is part of what a pool is, and SASL takes a use
   const auto none = process.Context(save_path);
   REQUIRE_FALSE(none.ok());
   CHECK(none.error().message() ==
-        "clustered_session.authentication = sasl needs clustered_session.username, which is not set");
+        "clustered_session.authentication = sasl needs clustered_session.username, which is not set [CS-SAVE-PATH]");
   CHECK(process.Context("").ok());  // no nodes: nobody to be told
 }
 
