@@ -104,7 +104,8 @@ void Refiller::TakeNote(const SessionContext& context, uint32_t node, const Node
 void Refiller::Claim(const SessionContext& context, uint32_t node, RefillNote note, const NodeToken& expected) {
   const NodeMemory* memory = MemoryOf(context, node);
   if (job_ || memory == nullptr || memory->name.load() == 0) return;
-  Job& job = job_.emplace();
+  job_ = std::make_unique<Job>();
+  Job& job = *job_;
   job.target = node;
   job.memory = memory->name.load();
   job.note = std::move(note);

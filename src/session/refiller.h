@@ -86,7 +86,7 @@ class Refiller {
   size_t held_max_ = kHeldMax;
   TimePoint look_at_{};
   std::vector<Seen> seen_;  // by node
-  std::optional<Job> job_;
+  std::unique_ptr<Job> job_;
   uint32_t turn_ = 0;  // the node that may be the next one's target
 };
 
