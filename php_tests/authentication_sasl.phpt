@@ -51,7 +51,7 @@ authentication: failed
 clustered_session: no node of session.save_path can be asked: changes exist only on this server until a node answers again, and sessions without a local copy do not start [CS-ALONE]
 clustered_session: node m1 (ADDRESS): %s
 clustered_session: node m2 (ADDRESS): %s
-Warning: session_start(): clustered_session.authentication = sasl needs clustered_session.username, which is not set in Command line code on line 1
+Warning: session_start(): clustered_session.authentication = sasl needs clustered_session.username, which is not set [CS-SAVE-PATH] in Command line code on line 1
 
 Warning: session_start(): Failed to initialize storage module: clustered (path: %s) in Command line code on line 1
 clustered_session.authentication => sasl => sasl

@@ -86,4 +86,3 @@ clustered_session_inspect(): Argument #1 ($id) must be a session ID
 array(0) {
 }
 Error: %s
-%A
