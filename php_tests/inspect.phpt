@@ -85,4 +85,4 @@ clustered_session_inspect(): Argument #1 ($id) must be a session ID
 clustered_session_inspect(): Argument #1 ($id) must be a session ID
 array(0) {
 }
-Error: %s
+Error: save_path%A
