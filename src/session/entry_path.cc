@@ -53,8 +53,8 @@ bool ExtendEntry(const SessionContext& context, LoadedSession* loaded, TimePoint
   if (context.store->Update(key, before, loaded->image.dot_bytes(), loaded->entry)) return true;
   Entry current;
   Image image;
-  if (context.store->Lookup(key, now, &current, image.buffer()) &&
-      image.Valid()) {  // another request has written it since
+  const bool have = context.store->Lookup(key, now, &current, image.buffer()) && image.Valid();
+  if (have) {  // another request has written it since
     if ((current.flags & kEntryTombstone) != 0) return true;
     const bool on_nodes = !context.nodes->empty() && (current.flags & kEntryUnreplicated) == 0;
     if (on_nodes && current.nodes_expire_at_ns < expires_at_ns) return false;

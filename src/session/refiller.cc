@@ -33,8 +33,7 @@ bool Has(const std::vector<uint32_t>& nodes, uint32_t node) {
 NodeReply AskOne(const SessionContext& context, uint32_t node, const BatchPart& part) {
   NodeReply reply = context.nodes->RunBatches({{node, {part}}}, NodeDeadline(context, context.clock->Now())).front();
   if (reply.status != NodeStatus::kHit) return reply;
-  NodeReply one = std::move(reply.batch.front());
-  return one;
+  return std::move(reply.batch.front());
 }
 
 }  // namespace

@@ -8,13 +8,13 @@
 #include "src/session/repairer.h"
 #include "src/session/session.h"
 #include "src/session/shared_state.h"
-#include "tests/session/cluster_fixture.h"
+#include "tests/session/repaired_cluster.h"
 
 using namespace clustered_session;
 
 namespace {
 
-struct ListedFixture : ClusterFixture {
+struct ListedFixture : RepairedCluster {
   ListedFixture() {
     for (FakeMemcached* node : nodes) node->set_lists(KeyListing::State::kWhole);
   }
@@ -30,27 +30,6 @@ struct ListedFixture : ClusterFixture {
       const TimePoint next = thread->Step();
       clock.Advance(std::clamp<Duration>(next - clock.Now(), std::chrono::microseconds(10), until - clock.Now()));
     }
-  }
-  std::vector<Browser> Login(WebServer* server, size_t count) {
-    std::vector<Browser> browsers(count);
-    for (Browser& each : browsers) {
-      browser = Browser();
-      Serve(server, "", "n|i:1;");
-      each = browser;
-    }
-    return browsers;
-  }
-  void Logout(WebServer* server, Browser who) {
-    Request request(server, &who);
-    REQUIRE(request.Start().ok());
-    REQUIRE(request.Destroy().ok());
-  }
-  int On(const Browser& who, std::string_view what) const {
-    return static_cast<int>(std::count_if(nodes.begin(), nodes.end(),
-                                          [&](FakeMemcached* node) { return HeldBy(node, who.session_id) == what; }));
-  }
-  bool AllOn(const std::vector<Browser>& browsers, int count, std::string_view what) const {
-    return std::all_of(browsers.begin(), browsers.end(), [&](const Browser& each) { return On(each, what) == count; });
   }
   // Both servers forget all, and one of them has a session of somebody's, so that it looks at the nodes.
   void RestartServers() {
@@ -71,7 +50,7 @@ TEST_CASE_METHOD(ListedFixture,
                  "[repair][refill]") {
   const std::vector<Browser> users = Login(&a, 200);
   const std::vector<Browser> gone = Login(&a, 50);
-  for (const Browser& each : gone) Logout(&a, each);
+  for (Browser each : gone) Logout(&a, &each);
   RestartServers();
   const auto thread = ThreadOf(&a);
   Run(thread.get());
@@ -227,7 +206,7 @@ TEST_CASE_METHOD(ListedFixture, "Nothing newer is replaced, and what has ended s
   SECTION("A node that hung during the logouts lists old sessions") {
     m2.set_hung(&clock);
     Login(&b, 5);
-    for (const Browser& each : users) Logout(&b, each);
+    for (Browser each : users) Logout(&b, &each);
     m2.set_hung(nullptr);
     b.Restart();
     clock.Advance(std::chrono::seconds(3));

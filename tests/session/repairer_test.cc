@@ -7,7 +7,7 @@
 
 #include "src/session/session.h"
 #include "src/session/shared_state.h"
-#include "tests/session/cluster_fixture.h"
+#include "tests/session/repaired_cluster.h"
 
 using namespace clustered_session;
 
@@ -27,7 +27,7 @@ struct RepairThread {
   Repairer repairer;
 };
 
-struct RepairerFixture : ClusterFixture {
+struct RepairerFixture : RepairedCluster {
   RepairThread thread{&a};
   RepairThread other{&b};
 
@@ -38,28 +38,6 @@ struct RepairerFixture : ClusterFixture {
       const TimePoint next = of->repairer.Step();
       if (next > clock.Now()) clock.Advance(std::min(next, until) - clock.Now());
     }
-  }
-  std::vector<Browser> Login(WebServer* server, size_t count, std::string_view payload = "n|i:1;") {
-    std::vector<Browser> browsers(count);
-    for (Browser& each : browsers) {
-      browser = Browser();
-      Serve(server, "", payload);
-      each = browser;
-    }
-    return browsers;
-  }
-  void Logout(WebServer* server, Browser* who) {
-    Request request(server, who);
-    REQUIRE(request.Start().ok());
-    REQUIRE(request.Destroy().ok());
-  }
-  // On how many nodes a session is as it should be.
-  int On(const Browser& who, std::string_view what) const {
-    return static_cast<int>(std::count_if(nodes.begin(), nodes.end(),
-                                          [&](FakeMemcached* node) { return HeldBy(node, who.session_id) == what; }));
-  }
-  bool AllOn(const std::vector<Browser>& browsers, int count, std::string_view what) const {
-    return std::all_of(browsers.begin(), browsers.end(), [&](const Browser& each) { return On(each, what) == count; });
   }
   uint64_t Asked() const { return m1.reads + m1.writes + m2.reads + m2.writes + m3.reads + m3.writes; }
 };
