@@ -4,14 +4,10 @@
 #include <cerrno>
 #include <ctime>
 
-#if defined(__SANITIZE_THREAD__)
-#define CLUSTERED_SESSION_NO_CLOCKLOCK 1  // this sanitizer does not see pthread_mutex_clocklock
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define CLUSTERED_SESSION_NO_CLOCKLOCK 1
-#endif
-#endif
-#if !defined(__GLIBC__)
+#include "src/base/sanitizers.h"
+
+// The thread sanitizer does not see pthread_mutex_clocklock.
+#if CLUSTERED_SESSION_THREAD_SANITIZER || !defined(__GLIBC__)
 #define CLUSTERED_SESSION_NO_CLOCKLOCK 1
 #endif
 

@@ -7,14 +7,10 @@
 #include <ctime>
 #include <thread>
 
-#if defined(__SANITIZE_THREAD__)
-#define CLUSTERED_SESSION_NO_CLOCKWAIT 1  // this sanitizer does not see sem_clockwait
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define CLUSTERED_SESSION_NO_CLOCKWAIT 1
-#endif
-#endif
-#if !defined(__GLIBC__)
+#include "src/base/sanitizers.h"
+
+// The thread sanitizer does not see sem_clockwait.
+#if CLUSTERED_SESSION_THREAD_SANITIZER || !defined(__GLIBC__)
 #define CLUSTERED_SESSION_NO_CLOCKWAIT 1
 #elif !__GLIBC_PREREQ(2, 30)
 #define CLUSTERED_SESSION_NO_CLOCKWAIT 1

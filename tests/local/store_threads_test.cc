@@ -3,14 +3,10 @@
 #include <thread>
 #include <vector>
 
+#include "src/base/sanitizers.h"
 #include "tests/local/store_fixture.h"
 
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define __SANITIZE_THREAD__ 1
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__)
+#if CLUSTERED_SESSION_THREAD_SANITIZER
 // The locks' order is that of arrival, which no order of mutexes by their address can be.
 extern "C" const char* __tsan_default_options();
 extern "C" const char* __tsan_default_options() { return "detect_deadlocks=0"; }

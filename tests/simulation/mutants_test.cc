@@ -4,12 +4,13 @@
 #include <iostream>
 
 #include "src/base/protocol_fault.h"
+#include "src/base/sanitizers.h"
 #include "tests/simulation/history.h"
 #include "tests/simulation/wide_history.h"
 
 using namespace clustered_session;
 
-#ifndef __SANITIZE_ADDRESS__  // which makes it slow, and finds nothing more in it
+#if !CLUSTERED_SESSION_ADDRESS_SANITIZER  // which makes it slow, and finds nothing more in it
 
 namespace {
 

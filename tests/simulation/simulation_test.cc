@@ -5,13 +5,14 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "src/base/sanitizers.h"
 #include "tests/simulation/history.h"
 
 using namespace clustered_session;
 
 namespace {
 
-#ifdef __SANITIZE_ADDRESS__
+#if CLUSTERED_SESSION_ADDRESS_SANITIZER
 constexpr uint64_t kHistories = 200;  // of all kinds; each maps segments anew, which the sanitizer makes slow
 #else
 constexpr uint64_t kHistories = 4000;

@@ -5,13 +5,14 @@
 #include <iostream>
 #include <sstream>
 
+#include "src/base/sanitizers.h"
 #include "tests/simulation/wide_history.h"
 
 using namespace clustered_session;
 
 namespace {
 
-#ifdef __SANITIZE_ADDRESS__
+#if CLUSTERED_SESSION_ADDRESS_SANITIZER
 constexpr uint64_t kHistories = 60;
 #else
 constexpr uint64_t kHistories = 3000;
