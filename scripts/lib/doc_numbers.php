@@ -65,6 +65,9 @@ const DOC_NUMBERS = [
     ['docs/operations.md', '/up to (\d+) lines wait for the next one/', 'event_log:kLines'],
 
     // protocol.md
+    ['docs/protocol.md', '/unreplicated entries, (\d+) at a time/', 'node:kBatchPartsMax'],
+    ['docs/protocol.md', '/goes out first of up to (\d+) sessions/', 'node:kBatchPartsMax'],
+    ['docs/protocol.md', '/sessions, or (\d+) KB of them, is sent/', 'flush_path:kBytesMax / 1024'],
     ['docs/protocol.md', '/as up to (\d+) intervals/', CONTEXT . ':kIntervalsMax'],
     ['docs/protocol.md', '/context has (\d+) intervals/', CONTEXT . ':kIntervalsMax'],
     ['docs/protocol.md', '/from a context \((\d+) intervals\)/', CONTEXT . ':kIntervalsMax'],
@@ -96,7 +99,6 @@ const DOC_NUMBERS = [
     ['docs/protocol.md', '/tokens of (\d+) nodes/', 'entry:kEntryTokensMax'],
     ['docs/protocol.md', '/At most (\d+) attempts/', 'replicator:kAttemptsMax'],
     ['docs/protocol.md', '/after (\d+) seconds without work/', 'background_flusher:kIdle'],
-    ['docs/protocol.md', '/entries, (\d+) at a time/', 'background_flusher:kStepEntries'],
     ['docs/protocol.md', '/looks every (\d+) ms whether/', 'background_flusher:kRetry'],
     ['docs/protocol.md', '/up to (\d+) ms, each shortened/', 'cluster_lock:kPauseMax'],
 

@@ -113,7 +113,7 @@ struct BatchPart {
 using BatchParts = std::span<const BatchPart>;
 
 // So many parts at most; and a store's value is no larger: a write asks first how large an item the node takes.
-inline constexpr size_t kBatchPartsMax = 64;
+inline constexpr size_t kBatchPartsMax = 256;
 inline constexpr size_t kBatchValueMax = 64 << 10;  // bytes
 
 class Pollable;

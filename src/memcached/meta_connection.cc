@@ -25,6 +25,7 @@ constexpr Duration kFlowTimeMax = std::chrono::milliseconds(100);  // after the 
 constexpr size_t kTlsReadAtOnce = 8192;                            // bytes that memcached reads at once, at least
 constexpr char kSpeaksTls[] = "speaks TLS: write tls:// before its address in session.save_path";
 constexpr std::string_view kLineEnd = "\r\n";
+constexpr size_t kPartsAtOnce = 1024;  // IOV_MAX of Linux
 constexpr size_t kListedLineMax = 2048;
 constexpr Duration kNap = std::chrono::milliseconds(1);
 
@@ -73,7 +74,7 @@ bool MetaConnection::ours() const { return process_ == ProcessNumber(); }
 void MetaConnection::Drop() {
   transport_.Close();
   state_ = State::kClosed;
-  commands_size_ = 0;
+  commands_.clear();
 }
 
 void MetaConnection::Fail(NodeFailure failure, std::string_view what) {
@@ -138,7 +139,7 @@ void MetaConnection::Connected(TimePoint now) {
   connected_ = true;
   used_at_ = now;
   state_ = State::kIdle;
-  if (commands_size_ == 0) return;
+  if (commands_.empty()) return;
   state_ = State::kSending;
   Send();
 }
@@ -149,16 +150,17 @@ void MetaConnection::Ask(MetaCommands commands, TimePoint deadline) {
   if (state_ == State::kClosed) return;  // connecting has failed at once
   problem_ = state_ == State::kConnecting ? problem_ : MetaProblem();
   deadline_ = deadline;
-  commands_size_ = commands.size();
+  commands_.assign(commands.begin(), commands.end());
+  if (replies_.size() < commands.size()) replies_.resize(commands.size());
   flow_limit_ = deadline + kFlowTimeMax;
   replied_ = size_ = offset_ = wanted_ = flowed_ = 0;
   replies_[0] = {};
-  std::copy(commands.begin(), commands.end(), commands_.begin());
   lines_ = std::exchange(opening_, {});
   size_t room = lines_.size();
   for (const MetaCommand& command : commands) room += 2 * (command.key.size() + kNumbersLength);
   lines_.reserve(room);  // parts_ point into it
-  part_ = parts_size_ = 0;
+  part_ = 0;
+  parts_.clear();
   size_t begin = 0;
   for (const MetaCommand& command : commands) {
     AppendLine(command, ++sent_, &lines_);
@@ -176,27 +178,25 @@ void MetaConnection::Ask(MetaCommands commands, TimePoint deadline) {
 }
 
 void MetaConnection::AddPart(const char* data, size_t size) {
-  if (size > 0) parts_[parts_size_++] = {const_cast<char*>(data), size};
+  if (size > 0) parts_.push_back({const_cast<char*>(data), size});
 }
 
 // memcached with TLS (1.6.18) reads the rest of a large value from OpenSSL, byte for byte. What else was in the same
 // record stays there, and memcached waits for more from the socket. So a value ends a record, unless all of the flight
 // is read at once.
 void MetaConnection::EndBehindValues() {
-  ends_.reset();
+  ends_.assign(2 * parts_.size(), false);
   size_t size = 0;
-  for (size_t i = 0; i < parts_size_; ++i) size += parts_[i].iov_len;
+  for (const iovec& part : parts_) size += part.iov_len;
   if (size <= kTlsReadAtOnce) return;
-  const auto parts = parts_;
-  const size_t parts_size = std::exchange(parts_size_, 0);
   bool behind_value = false;
-  for (size_t i = 0; i < parts_size; ++i) {
-    const auto* data = static_cast<const char*>(parts[i].iov_base);
-    size_t part_size = parts[i].iov_len;
+  for (const iovec& part : std::exchange(parts_, {})) {
+    const auto* data = static_cast<const char*>(part.iov_base);
+    size_t part_size = part.iov_len;
     const bool of_lines = data >= lines_.data() && data < lines_.data() + lines_.size();
     if (behind_value && of_lines) {
       AddPart(data, kLineEnd.size());
-      ends_.set(parts_size_ - 1);
+      ends_[parts_.size() - 1] = true;
       data += kLineEnd.size();
       part_size -= kLineEnd.size();
     }
@@ -206,17 +206,18 @@ void MetaConnection::EndBehindValues() {
 }
 
 void MetaConnection::Send() {
-  while (part_ < parts_size_) {
-    size_t end = parts_size_;
+  while (part_ < parts_.size()) {
+    size_t end = std::min(parts_.size(), part_ + kPartsAtOnce);
     if (target_.address.tls) {
-      for (end = part_ + 1; end < parts_size_ && !ends_[end - 1];) ++end;
+      const size_t last = end;
+      for (end = part_ + 1; end < last && !ends_[end - 1];) ++end;
     }
     const Io io = transport_.Send({parts_.data() + part_, end - part_});
     if (io.state == Io::State::kWait) return;
     // A node that refuses the password closes, perhaps before all was sent: what it said is there to be read.
     if (io.state == Io::State::kClosed) break;
     size_t sent = io.size;
-    while (part_ < parts_size_ && sent >= parts_[part_].iov_len) sent -= parts_[part_++].iov_len;
+    while (part_ < parts_.size() && sent >= parts_[part_].iov_len) sent -= parts_[part_++].iov_len;
     if (sent == 0) continue;
     parts_[part_].iov_base = static_cast<char*>(parts_[part_].iov_base) + sent;
     parts_[part_].iov_len -= sent;
@@ -276,7 +277,7 @@ bool MetaConnection::TakeListed() {
 // Takes the whole replies from what was received.
 void MetaConnection::Take(TimePoint now) {
   if (greeting_due_ && !TakeGreeting()) return;
-  for (; replied_ < commands_size_; ++replied_) {
+  for (; replied_ < commands_.size(); ++replied_) {
     const MetaCommand& command = commands_[replied_];
     if (!HasReply(command)) continue;
     if (command.kind == MetaCommand::Kind::kList) {
@@ -284,7 +285,7 @@ void MetaConnection::Take(TimePoint now) {
       if (size_ < kListedLineMax) return;
       break;
     }
-    const auto number = static_cast<uint32_t>(sent_ - commands_size_ + 1 + replied_);
+    const auto number = static_cast<uint32_t>(sent_ - commands_.size() + 1 + replied_);
     const MetaReplyScan reply = ScanReply(rest(), command, number);
     if (reply.state == ScanState::kIncomplete) {
       wanted_ = offset_ + reply.size + 1;  // a byte more, to see what must not be there
@@ -295,13 +296,13 @@ void MetaConnection::Take(TimePoint now) {
     offset_ += reply.size;
     replies_[replied_] = {reply.result, std::string(reply.value), reply.cas, reply.mark, reply.ttl};
   }
-  if (replied_ < commands_size_ || offset_ != size_) {  // garbage, or more than was asked for
+  if (replied_ < commands_.size() || offset_ != size_) {  // garbage, or more than was asked for
     Fail(NodeFailure::kGarbage, BeginsAsTls({input_.data(), size_}) ? kSpeaksTls : kGarbageText);
     problem_.not_meta = perhaps_;
     return;
   }
   state_ = State::kIdle;
-  commands_size_ = 0;
+  commands_.clear();
   used_at_ = now;
   perhaps_ = false;
   if (input_.size() > kInputSizeKept) input_ = std::string();

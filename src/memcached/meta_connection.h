@@ -8,12 +8,11 @@
 #include <poll.h>
 #include <sys/uio.h>
 
-#include <array>
-#include <bitset>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "src/base/clock.h"
 #include "src/cluster/node.h"
@@ -58,8 +57,8 @@ class MetaConnection {
   bool TakeConnected() { return std::exchange(connected_, false); }  // once after each time it was opened
   bool whole_handshake() const { return transport_.whole_handshake(); }
 
-  // Begins a flight, as soon as the connection is open. REQUIRES: usable(), or opening with no flight under way; at
-  // most kMetaCommandsMax commands, whose values live until the end of the flight
+  // Begins a flight, as soon as the connection is open. REQUIRES: usable(), or opening with no flight under way; the
+  // commands' keys and values live until the end of the flight
   void Ask(MetaCommands commands, TimePoint deadline);
   bool under_way() const { return state_ >= State::kConnecting; }
   // After a flight: what went wrong, or the replies in the order of the commands.
@@ -105,7 +104,7 @@ class MetaConnection {
   void Fail(NodeFailure failure, std::string_view what);
   void FailClosed(int error);
   void FailRefused(const std::string& message);
-  bool lists() const { return commands_size_ == 1 && commands_[0].kind == MetaCommand::Kind::kList; }
+  bool lists() const { return commands_.size() == 1 && commands_[0].kind == MetaCommand::Kind::kList; }
   bool authenticates() const { return !target_.credentials.username.empty(); }
   std::string_view rest() const { return {input_.data() + offset_, size_ - offset_}; }
 
@@ -130,24 +129,21 @@ class MetaConnection {
 
   // The flight.
   TimePoint deadline_;
-  TimePoint flow_limit_;  // to which that may be put off
-  std::array<MetaCommand, kMetaCommandsMax> commands_;
-  std::array<MetaReply, kMetaCommandsMax> replies_;
-  size_t commands_size_ = 0;
+  TimePoint flow_limit_;               // to which that may be put off
+  std::vector<MetaCommand> commands_;  // none: there is no flight
+  std::vector<MetaReply> replies_ = std::vector<MetaReply>(1);
   size_t replied_ = 0;
   uint32_t sent_ = 0;  // commands on this connection
   std::string lines_;
-  static constexpr size_t kPartsMax = 4 * kMetaCommandsMax;
-  std::array<iovec, kPartsMax> parts_;
-  std::bitset<kPartsMax> ends_;  // those behind which nothing may be sent with them, see EndBehindValues()
-  size_t part_ = 0;              // the first that is not sent
-  size_t parts_size_ = 0;
-  std::string input_;      // what was received
-  size_t size_ = 0;        // of that
-  size_t offset_ = 0;      // in that, where the next reply begins
-  size_t wanted_ = 0;      // of that, at least, to get on
-  size_t flowed_ = 0;      // of size_, when the deadline was last put off for what is on its way
-  TimePoint received_at_;  // about when the last of it came
+  std::vector<iovec> parts_;
+  std::vector<bool> ends_;  // those behind which nothing may be sent with them, see EndBehindValues()
+  size_t part_ = 0;         // the first that is not sent
+  std::string input_;       // what was received
+  size_t size_ = 0;         // of that
+  size_t offset_ = 0;       // in that, where the next reply begins
+  size_t wanted_ = 0;       // of that, at least, to get on
+  size_t flowed_ = 0;       // of size_, when the deadline was last put off for what is on its way
+  TimePoint received_at_;   // about when the last of it came
 };
 
 }  // namespace clustered_session

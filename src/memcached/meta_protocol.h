@@ -38,7 +38,6 @@ struct MetaCommand {
 };
 
 using MetaCommands = std::span<const MetaCommand>;
-inline constexpr size_t kMetaCommandsMax = 65;  // in one flight
 
 inline bool HasReply(const MetaCommand& command) { return command.kind != MetaCommand::Kind::kOffer; }
 inline bool HasValue(const MetaCommand& command) {

@@ -9,6 +9,7 @@
 
 #include "src/base/quote.h"
 #include "src/base/session_key.h"
+#include "src/session/flush_path.h"
 #include "src/session/news.h"
 #include "src/session/node_list.h"
 #include "src/session/repairer.h"
@@ -18,7 +19,6 @@
 namespace clustered_session {
 namespace {
 
-constexpr size_t kStepEntries = 64;
 constexpr Duration kStepTime = std::chrono::seconds(1);
 constexpr Duration kIdle = std::chrono::seconds(5);         // without work, after which the thread ends
 constexpr Duration kStandBy = std::chrono::seconds(1);      // while another worker has the seat
@@ -175,10 +175,10 @@ void BackgroundFlusher::ServeUntilIdle(FlushSeat* seat) {
       continue;
     }
     seat->pending.store(FlushSeat::kUnderWay);
-    const Flusher::Step step = flusher.Run(kStepEntries, clock_->Now() + kStepTime);
+    const Flusher::Step step = flusher.Run(kFlushedAtOnce, clock_->Now() + kStepTime);
     LogNotices(flusher.TakeNotices());
     CompareNodeLists(context_of);
-    const bool left = step.tried() >= kStepEntries || AnyOfOurs();
+    const bool left = step.tried() >= kFlushedAtOnce || AnyOfOurs();
     uint32_t still = FlushSeat::kUnderWay;  // else there is something new
     seat->pending.compare_exchange_strong(still, left ? FlushSeat::kPending : FlushSeat::kNothing);
     if (step.written == 0 && left) WaitOnSeat(seat, RetryAfter(step));
@@ -226,9 +226,9 @@ size_t BackgroundFlusher::FlushAll(TimePoint deadline) {
   Flusher flusher(store_, clock_, MakeContextOf());
   bool left = AnyOfOurs();
   while (left && clock_->Now() < deadline) {
-    const Flusher::Step step = flusher.Run(kStepEntries, deadline);
+    const Flusher::Step step = flusher.Run(kFlushedAtOnce, deadline);
     LogNotices(flusher.TakeNotices());
-    left = step.tried() >= kStepEntries || AnyOfOurs();
+    left = step.tried() >= kFlushedAtOnce || AnyOfOurs();
     if (step.written == 0 && left) clock_->Pause(RetryAfter(step));
   }
   if (!left) seat->pending.store(FlushSeat::kNothing);

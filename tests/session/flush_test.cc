@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 
+#include "src/session/flush_path.h"
 #include "src/session/flusher.h"
 #include "tests/session/cluster_fixture.h"
 
@@ -192,6 +193,16 @@ TEST_CASE_METHOD(FlushFixture, "write=behind puts each session where its ID says
     CHECK(Flush().written == 1);
     CHECK(HeldBy(placed[0], browser.session_id) == "n|i:2;");
   }
+}
+
+TEST_CASE_METHOD(FlushFixture, "A flush asks each node once for many sessions", "[session]") {
+  a.context().settings.write = WriteMode::kBehind;
+  for (size_t i = 0; i < 2 * kFlushedAtOnce; ++i) {
+    browser = Browser();
+    Serve(&a, "", "n|i:1;");
+  }
+  CHECK(flusher.Run(2 * kFlushedAtOnce, clock.Now() + std::chrono::seconds(1)).written == 2 * kFlushedAtOnce);
+  for (FakeMemcached* node : nodes) CHECK(node->batches == 2);
 }
 
 TEST_CASE_METHOD(FlushFixture, "write=behind waits from behind_max on", "[session]") {

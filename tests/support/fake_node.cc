@@ -218,6 +218,7 @@ void FakeNode::StartBatch(BatchParts parts, TimePoint deadline) {
   deadline_ = NodeTime(deadline);
   in_time_ = server_->InTime(deadline_);
   reached_ = Reaches();
+  if (reached_) ++server_->batches;
   batch_ = parts;
   reply_ = {};
   reply_.status = NodeStatus::kHit;

@@ -100,6 +100,7 @@ class FakeMemcached {
   uint64_t reads = 0;
   uint64_t values_shown = 0;
   uint64_t writes = 0;
+  uint64_t batches = 0;
   uint64_t lists_begun = 0;
 
  private:
