@@ -84,7 +84,8 @@ class Witness {
   void Rewritten(const std::string& session, int node);
   void NodeLeaps(int node) { leaped_.insert(node); }
 
-  // All servers say that all is whole: of what a server has here, any single node may lose all.
+  // All servers say that all is whole: any single node may lose all that it has, but for sessions that no server has
+  // and that something else than a node's restart had left with too few copies.
   void JudgeWhole();
 
   // At the end.
@@ -107,6 +108,8 @@ class Witness {
     uint64_t conflicts = 0;      // that all servers had counted when it was added
     int local_to = -1;           // the process that was all that had it
     std::set<int> forgotten_by;  // nodes that held it and lost all memory since
+    int64_t holders = 0;         // of the session's nodes
+    bool doubled = false;        // they were enough, and fewer since by restarts alone
   };
   struct Held {  // by one node
     bool present = false;
@@ -147,7 +150,10 @@ class Witness {
   void NoteStored();
   Held LookAt(int node, const std::string& session, const Cause& cause);
   void ForgetExpired(Account* account);
+  void NoteHolders(const std::string& session, Account* account, const Cause& cause);
   void JudgeHeld(int server, const std::string& session, const Account& account);
+  void JudgeHeldByNone(const std::string& session, const Account& account);
+  static int64_t HoldersOf(const Account& account, const std::vector<int>& placed, const std::string& key);
   static void NoteForgotten(int node, const Held& after, Account* account);
   void JudgeNode(int node, const Account& account, const Held& after, const Cause& cause);
   void JudgeLostKeys(int node, const Account& account, const std::vector<Held>& all, const Cause& cause);

@@ -86,6 +86,7 @@ void Witness::Observe(const Cause& cause) {
       if (cause.ended != id) JudgeLostKeys(node, account, after, cause);
     }
     account.nodes = std::move(after);
+    NoteHolders(id, &account, cause);
     if (cause.lossy_node >= 0 && account.kept_until) {  // what a fault has left may be older
       TimePoint last;
       for (const Held& held : account.nodes) last = std::max(last, held.until);
@@ -185,6 +186,48 @@ void Witness::ForgetEnds(Account* account, const Cause& cause) {
 void Witness::JudgeWhole() {
   for (const auto& [id, account] : accounts_) {
     for (int server = 0; server < world_.servers(); ++server) JudgeHeld(server, id, account);
+    JudgeHeldByNone(id, account);
+  }
+}
+
+int64_t Witness::HoldersOf(const Account& account, const std::vector<int>& placed, const std::string& key) {
+  return std::count_if(placed.begin(), placed.end(),
+                       [&](int node) { return account.nodes[static_cast<size_t>(node)].keys.count(key) > 0; });
+}
+
+void Witness::NoteHolders(const std::string& session, Account* account, const Cause& cause) {
+  const std::vector<int> placed = world_.PlacedBy(0, session);
+  for (auto& [name, key] : account->keys) {
+    const int64_t holders = HoldersOf(*account, placed, name);
+    if (holders >= static_cast<int64_t>(plan_.copies())) {
+      key.doubled = true;
+    } else if (holders < key.holders && !cause.all_lost) {
+      key.doubled = false;
+    }
+    key.holders = holders;
+  }
+}
+
+// R1: what no server has an entry of, and a node's restart has taken, is on nodes enough again, if all of them list
+// their keys. A branch that a request is to merge stays where it is.
+void Witness::JudgeHeldByNone(const std::string& session, const Account& account) {
+  if (plan_.breadth.too_large || MayRefuse(account, ErrorCode::kUnavailable)) return;
+  for (int server = 0; server < world_.servers(); ++server) {
+    if (world_.CopyOn(server, session)) return;
+  }
+  const std::vector<int> placed = world_.PlacedBy(0, session);
+  int64_t present = 0;
+  for (const int node : placed) {
+    const Held& held = account.nodes[static_cast<size_t>(node)];
+    if (world_.node(node).lists() != KeyListing::State::kWhole || held.later) return;
+    present += held.present ? 1 : 0;
+  }
+  const auto copies = static_cast<int64_t>(plan_.copies());
+  for (const auto& [name, key] : account.keys) {
+    const int64_t holders = HoldersOf(account, placed, name);
+    if (!key.doubled || holders == 0 || holders >= copies || present >= copies) continue;
+    if (!Current(account, key) || MayLose(key)) continue;
+    Violated("R1: all is whole, and " + std::to_string(holders) + " nodes hold " + name + ", which no server has");
   }
 }
 
@@ -193,17 +236,12 @@ void Witness::JudgeHeld(int server, const std::string& session, const Account& a
   const std::optional<World::Copy> copy = world_.CopyOn(server, session);
   if (!copy || OverAt(account, server) || MayRefuse(account, ErrorCode::kUnavailable)) return;
   const std::vector<int> placed = world_.PlacedBy(server, session);
-  const auto on = [&](const auto& holds) {
-    return std::count_if(placed.begin(), placed.end(),
-                         [&](int node) { return holds(account.nodes[static_cast<size_t>(node)]); });
-  };
   for (const auto& [name, key] : account.keys) {
     if (copy->tombstone) {
-      const bool held = on([&, &key = name](const Held& held) { return held.keys.count(key) > 0; }) > 0;
-      if (!held || key.undecided || key.generation >= account.generation) continue;
+      if (HoldersOf(account, placed, name) == 0 || key.undecided || key.generation >= account.generation) continue;
       Violated("R1: all is whole, " + world_.NameOf(server) + " knows of an end, and a node holds " + name);
     } else if (copy->keys.count(name) > 0 && Current(account, key) && !MayLose(key)) {
-      const auto holders = on([&, &key = name](const Held& held) { return held.keys.count(key) > 0; });
+      const int64_t holders = HoldersOf(account, placed, name);
       if (holders >= plan_.copies() || plan_.breadth.too_large) continue;
       Violated("R1: all is whole, and " + std::to_string(holders) + " nodes hold " + name + ", which " +
                world_.NameOf(server) + " has");
