@@ -131,7 +131,7 @@ TEST_CASE("a new ID is never taken for one of an earlier release that names anot
 }
 
 // The chance of so uneven a result, if all is well, is one in a million for each row; the seeds make it none.
-TEST_CASE("IDs name 1 to 64 nodes evenly by weight, in every alphabet") {
+TEST_CASE("IDs name 1 to 64 nodes evenly by weight, in every alphabet", "[long]") {
   const uint32_t bits = GENERATE(4u, 5u, 6u);
   const bool weighted = GENERATE(false, true);
   std::mt19937_64 random(bits * 2 + (weighted ? 1 : 0));

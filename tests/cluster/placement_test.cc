@@ -52,7 +52,7 @@ TEST_CASE("placement is the same in every release") {
   CHECK(orders == "321 312 231 321 231 321 321 123 312 231 312 312 ");
 }
 
-TEST_CASE("the first nodes of an order are those of the whole order, however many are asked for") {
+TEST_CASE("the first nodes of an order are those of the whole order, however many are asked for", "[long]") {
   std::mt19937_64 random(20260101);
   for (const uint32_t size : {1u, 2u, 3u, 4u, 16u, 33u, 64u}) {
     for (uint32_t i = 0; i < 50; ++i) {
@@ -112,7 +112,8 @@ TEST_CASE("the address of a node does not count: a node replaced under its name 
   for (uint32_t i = 0; i < 500; ++i) CHECK(Names(nodes, Key(i)) == Names(moved, Key(i)));
 }
 
-TEST_CASE("a node that is added takes its share and moves nothing between the others, and so does its removal") {
+TEST_CASE("a node that is added takes its share and moves nothing between the others, and so does its removal",
+          "[long]") {
   const auto small = Nodes({{"a", 1}, {"b", 1}, {"c", 1}, {"d", 1}});
   const auto large = Nodes({{"a", 1}, {"b", 1}, {"new", 1}, {"c", 1}, {"d", 1}});
   uint32_t moved = 0;

@@ -35,7 +35,7 @@ TEST_CASE("empty new sessions give way before sessions of visitors", "[local]") 
   REQUIRE(fixture.store->CheckInvariants().empty());
 }
 
-TEST_CASE("sessions used again outlive any number of one-hit sessions", "[local]") {
+TEST_CASE("sessions used again outlive any number of one-hit sessions", "[local][long]") {
   StoreFixture fixture;
   for (uint64_t i = 0; i < 200; ++i) REQUIRE(fixture.Put(i, 1000));
   for (uint64_t i = 0; i < 200; ++i) REQUIRE(fixture.Has(i));
@@ -47,7 +47,8 @@ TEST_CASE("sessions used again outlive any number of one-hit sessions", "[local]
   REQUIRE(left > 120);
 }
 
-TEST_CASE("where nine sessions in ten are one-hit, visitors are found more often than with plain LRU", "[local]") {
+TEST_CASE("where nine sessions in ten are one-hit, visitors are found more often than with plain LRU",
+          "[local][long]") {
   StoreFixture fixture(4u << 20);
   PlainLru lru(fixture.store->GetUsage().payload_memory);
   OneHitTrace trace;

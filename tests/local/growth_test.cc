@@ -85,7 +85,7 @@ TEST_CASE("a session that was used again costs the sweep one look in vain, once"
   CHECK(points.All() == 0);
 }
 
-TEST_CASE("a Put while thousands of entries expire removes what it needs and no more", "[local]") {
+TEST_CASE("a Put while thousands of entries expire removes what it needs and no more", "[local][long]") {
   StoreFixture fixture(16u << 20);
   uint64_t number = 0;
   while (fixture.store->counters().evictions.Get() == 0) {
@@ -108,7 +108,7 @@ TEST_CASE("a Put while thousands of entries expire removes what it needs and no 
   CHECK(fixture.store->counters().evictions.Get() == 1);
 }
 
-TEST_CASE("a large Put into a full store of small entries evicts at most 2.5 times its size", "[local]") {
+TEST_CASE("a large Put into a full store of small entries evicts at most 2.5 times its size", "[local][long]") {
   const size_t small = GENERATE(1, 200, 700);
   const size_t size = GENERATE(16'000, 65'536);
   StoreFixture fixture(8u << 20);
@@ -138,7 +138,8 @@ TEST_CASE("a large Put into a full store of small entries evicts at most 2.5 tim
   CHECK(fixture.store->CheckInvariants() == "");
 }
 
-TEST_CASE("after a worker's death the next one takes a bounded number of steps, and other shards none", "[local]") {
+TEST_CASE("after a worker's death the next one takes a bounded number of steps, and other shards none",
+          "[local][long]") {
   const char* point = GENERATE("table.insert.linked", "table.edit.sealed", "arena.push.half", "table.remove.dequeued");
   uint64_t steps_most = 0;
   for (const uint64_t entries : {uint64_t{10}, uint64_t{20'000}}) {

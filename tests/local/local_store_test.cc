@@ -235,7 +235,7 @@ TEST_CASE("The usage takes back what a dead worker left, like everybody", "[loca
   CHECK(fixture.store->GetUsage().entries == 1);
 }
 
-TEST_CASE("metadata and waste stay within their limits for payloads from 200 bytes to 64 KB", "[local]") {
+TEST_CASE("metadata and waste stay within their limits for payloads from 200 bytes to 64 KB", "[local][long]") {
   for (const size_t size : {200, 209, 225, 300, 1000, 4000, 16000, 65536}) {
     StoreFixture fixture(8u << 20);
     for (uint64_t i = 0; fixture.store->counters().evictions.Get() == 0; ++i) REQUIRE(fixture.Put(i, size));

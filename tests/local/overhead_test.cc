@@ -3,7 +3,8 @@
 
 namespace clustered_session {
 
-TEST_CASE("an entry costs its 128 bytes of metadata and at most 15% of its payload, tables and rounding", "[local]") {
+TEST_CASE("an entry costs its 128 bytes of metadata and at most 15% of its payload, tables and rounding",
+          "[local][long]") {
   // Sizes that rounding suits and such that it does not.
   for (const size_t size : {200, 209, 216, 217, 300, 345, 500, 1000, 2001, 4096, 10'000, 30'001, 65'536}) {
     StoreFixture fixture(16u << 20);

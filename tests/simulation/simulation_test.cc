@@ -90,7 +90,7 @@ TEST_CASE("In strict mode, nothing destroyed comes back under several faults at 
   CHECK(sum.tally.destroyed > sum.histories / 10);
 }
 
-TEST_CASE("A seed is the same history each time", "[simulation]") {
+TEST_CASE("A seed is the same history each time", "[simulation][long]") {
   for (uint64_t seed = 100; seed < 120; ++seed) {
     History first(seed);
     (void)first.Run();

@@ -13,7 +13,7 @@ using namespace clustered_session;
 namespace {
 
 #if CLUSTERED_SESSION_ADDRESS_SANITIZER
-constexpr uint64_t kHistories = 60;
+constexpr uint64_t kHistories = 24;
 #else
 constexpr uint64_t kHistories = 3000;
 #endif
@@ -71,7 +71,7 @@ TEST_CASE("With several sessions, many faults lose and bring back only what they
   RunKind(WideKind::kMany);
 }
 
-TEST_CASE("A wide seed is the same history each time", "[simulation][wide]") {
+TEST_CASE("A wide seed is the same history each time", "[simulation][wide][long]") {
   Breadth all;
   SetBreadth("all", true, &all);
   for (uint64_t seed = 100; seed < 112; ++seed) {
