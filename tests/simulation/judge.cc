@@ -70,9 +70,9 @@ bool Judge::NoteAnswers(int server, const std::string& session) {
   return answered;
 }
 
-void Judge::CountHolders(Facts* facts) {
+void Judge::CountHolders(const std::string& session, Facts* facts) {
   for (auto& [name, key] : facts->keys) key.holders = 0;
-  for (int node = 0; node < world_.nodes(); ++node) {
+  for (const int node : world_.Placed(session)) {
     const std::optional<Record> record = world_.RecordOn(node, facts->storage_key);
     if (!record) continue;
     for (const std::string& name : KeysIn(record->payload)) {
@@ -86,9 +86,9 @@ void Judge::CountHolders(Facts* facts) {
 }
 
 // G4 holds while one node holds the tombstone, or what was begun after it.
-void Judge::ForgetEnds(Facts* facts) {
+void Judge::ForgetEnds(const std::string& session, Facts* facts) {
   bool known = false;
-  for (int node = 0; node < world_.nodes(); ++node) {
+  for (const int node : world_.Placed(session)) {
     const std::optional<Record> record = world_.RecordOn(node, facts->storage_key);
     known |= record && record->tombstone();
   }
@@ -107,8 +107,8 @@ void Judge::CheckCopies(const std::string& event, bool may_vanish) {
   for (auto& [id, facts] : sessions_) {
     std::map<std::string, std::pair<int, TimePoint>> before;
     for (const auto& [name, key] : facts.keys) before[name] = {key.holders, key.held_until};
-    CountHolders(&facts);
-    if (facts.life > 0) ForgetEnds(&facts);
+    CountHolders(id, &facts);
+    if (facts.life > 0) ForgetEnds(id, &facts);
     for (auto& [name, key] : facts.keys) {
       if (!key.acknowledged() || key.life < facts.life || key.holders > 0) continue;
       const auto [holders, until] = before[name];

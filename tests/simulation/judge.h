@@ -91,7 +91,7 @@ class Judge {
     TimePoint acknowledged_at;
     uint64_t conflicts = 0;  // that all servers had counted when it was added
     int local_to = -1;       // the process that was all that had it
-    int holders = 0;         // nodes, after the last event
+    int holders = 0;         // of the session's nodes, after the last event
     TimePoint held_until;    // when the last of them expires
 
     bool acknowledged() const { return told && stored && !excused; }
@@ -127,8 +127,8 @@ class Judge {
   bool Observe();
   bool NoteAnswers(int server, const std::string& session);
   void CheckCopies(const std::string& event, bool may_vanish);
-  void CountHolders(Facts* facts);
-  void ForgetEnds(Facts* facts);
+  void CountHolders(const std::string& session, Facts* facts);
+  void ForgetEnds(const std::string& session, Facts* facts);
   std::string Describe();
   void JudgeFailedStart(const Visit& visit, const std::string& error);
   void JudgeUnasked(const Visit& visit, const Facts& facts, const Serving& serving);
@@ -140,6 +140,7 @@ class Judge {
   void JudgeKept(const Visit& visit, const Change& change, const Facts& facts);
   void JudgeTombstones(const std::string& session);
   int64_t TombstonesOn(const std::string& session);
+  bool JoinsEnded(const Visit& visit, const Facts& facts);
   void ExcuseUnseen(const std::string& session, Facts* facts);
   void ExcuseBegunBeside(const std::string& session, Facts* facts);
   Ancestry EndOf(const std::string& session);

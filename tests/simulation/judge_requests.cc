@@ -193,8 +193,8 @@ void Judge::Attempts(Visit* visit, const Change& change) {
   const std::optional<Ancestry> local = world_.LocalTo(visit->server, visit->session);
   const bool knows_end = local && !local->ended.empty() && !visit->blind;
   const bool unseen_end = visit->shown.empty() && facts.life > 0 && !knows_end;
-  key.undecided = key.excused =
-      ended_since || unseen_end || of_undecided || visit->life == facts.undecided_life || facts.ends_forgotten;
+  key.undecided = key.excused = ended_since || unseen_end || of_undecided || JoinsEnded(*visit, facts) ||
+                                visit->life == facts.undecided_life || facts.ends_forgotten;
 }
 
 void Judge::Finished(const Visit& visit, const Change& change, const Status& status) {
@@ -308,15 +308,29 @@ void Judge::ExcuseBegunBeside(const std::string& session, Facts* facts) {
   }
 }
 
+// Whether a session that is begun here is joined to what this server still shows of one that is over, and ends with
+// that.
+bool Judge::JoinsEnded(const Visit& visit, const Facts& facts) {
+  const std::optional<World::Copy> copy = world_.CopyOn(visit.server, visit.session);
+  if (!copy || !visit.shown.empty()) return false;
+  return std::any_of(copy->keys.begin(), copy->keys.end(), [&](const std::string& name) {
+    const auto found = facts.keys.find(name);
+    return found != facts.keys.end() && found->second.life < facts.life;
+  });
+}
+
 // A session that was begun under the same ID where nobody else could see it, here or on a node that was out of reach,
 // does not end with one that others know.
 void Judge::ExcuseUnseen(const std::string& session, Facts* facts) {
   const Ancestry end = EndOf(session);
-  for (auto& [name, key] : facts->keys) {
-    const int server = ServerOf(key.local_to);
-    if (key.stored || key.life != facts->life || server < 0) continue;
-    const std::optional<Ancestry> local = world_.LocalTo(server, session);
-    if (local && !end.ended.Meets(local->lives)) key.undecided = key.excused = true;
+  for (int server = 0; server < world_.servers(); ++server) {
+    const std::optional<World::Copy> copy = world_.CopyOn(server, session);
+    if (!copy || copy->tombstone || end.ended.Meets(copy->ancestry.lives)) continue;
+    for (const std::string& name : copy->keys) {
+      const auto found = facts->keys.find(name);
+      if (found == facts->keys.end() || found->second.life != facts->life || found->second.holders > 0) continue;
+      found->second.undecided = found->second.excused = true;
+    }
   }
   for (const int node : world_.Placed(session)) {
     const std::optional<Record> record = world_.RecordOn(node, facts->storage_key);
