@@ -347,6 +347,7 @@ struct Value {
     src/session/succession.cc
     src/session/survey.cc
     src/session/tombstone.cc
+    src/session/untold_ends.cc
     src/session/worker.cc
     src/session/write_path.cc
   "

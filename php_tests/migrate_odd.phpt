@@ -12,30 +12,17 @@ if (PHP_ZTS) die('skip the module with the odd handler is built for NTS');
 --FILE--
 <?php
 require __DIR__ . '/support.inc';
-$folder = sys_get_temp_dir() . '/clustered_session_odd_' . bin2hex(random_bytes(8));
-mkdir($folder);
-register_shutdown_function(static fn() => array_map('unlink', glob("$folder/*")) && rmdir($folder));
-exec('cc -shared -fPIC -DCOMPILE_DL_ODD_HANDLER $(php-config --includes) ' . __DIR__
-  . "/odd_handler.c -o $folder/odd_handler.so 2>&1", $said, $code);
-if ($code !== 0) die(implode("\n", $said));
-const ID = '0123456789abcdef0123456789abcdef';
-// The script's own error handler hears of our warnings only, and each is shown once.
-const SCRIPT = 'set_error_handler(function ($level, $text) { echo "  [", preg_replace("/^\w+\(\): /", "", $text), "]\n"; return true; });
-  function start($id) { session_id($id); return session_start(); }';
-function odd(string $how, string $code, array $ini = []): void {
-  echo "$how:\n", run_php(SCRIPT . $code, [ID], $ini + ['extension' => "$GLOBALS[folder]/odd_handler.so",
-    'clustered_session.migrate_from' => "odd:$how", 'html_errors' => '0', 'display_errors' => '1']);
-}
-const SHOW = '$shown = json_encode([start($argv[1]), $_SESSION ?? null, error_get_last()]); echo "  $shown\n";';
-foreach (['well', 'throw', 'warn', 'fail', 'output', 'session'] as $how) odd($how, SHOW);
+require __DIR__ . '/odd_handler.inc';
+foreach (['well', 'throw', 'open_throw', 'close_throw', 'warn', 'fail', 'output', 'session'] as $how) odd($how, SHOW);
+odd('settings', SHOW . '$seen = json_encode(array_map("ini_get", ["session.save_path", "session.name", "session.gc_maxlifetime"])); echo "  $seen\n";');
+odd('exit', SHOW . 'echo "not reached";');
 odd('fatal', SHOW . 'echo "not reached";');
 echo "-- garbage stays where it is\n";
 odd('garbage', '@start($argv[1]); session_write_close(); ' . SHOW);
 echo "-- left alone after a failure\n";
-odd('hang', '$begin = microtime(true);
-  for ($i = 0; $i < 5; ++$i) @start($argv[1]);
+odd('fail', 'for ($i = 0; $i < 5; ++$i) @start($argv[1]);
   $c = clustered_session_status()["counters"];
-  echo "  ", microtime(true) - $begin < 2.5 ? "soon" : "late", ", errors $c[migration_errors]\n";');
+  echo "  errors $c[migration_errors]\n";', ['clustered_session.retry_interval' => '1h']);
 echo "-- mirrored\n";
 foreach (['well', 'write_throw', 'write_fail'] as $how) {
   odd($how, 'start($argv[1]); $_SESSION["n"] = 2; session_write_close(); ' . SHOW . ' session_destroy();
@@ -58,6 +45,12 @@ throw:
   [the save handler "odd" failed (it threw Exception); clustered_session.migrate_from: this session may be there, and no empty one was started in its place [CS-MIGRATE-FROM]]
   [Failed to read session data: clustered (path: )]
   [false,[],null]
+open_throw:
+  [the save handler "odd" failed (it threw Exception); clustered_session.migrate_from: this session may be there, and no empty one was started in its place [CS-MIGRATE-FROM]]
+  [Failed to read session data: clustered (path: )]
+  [false,[],null]
+close_throw:
+  [true,{"n":1},null]
 warn:
   [the save handler "odd" failed (odd does not find 0123...); clustered_session.migrate_from: this session may be there, and no empty one was started in its place [CS-MIGRATE-FROM]]
   [Failed to read session data: clustered (path: )]
@@ -70,6 +63,10 @@ output:
   [true,{"n":1},null]
 session:
   [true,{"n":1},null]
+settings:
+  [true,{"n":1},null]
+  ["","PHPSESSID","1440"]
+exit:
 fatal:
 
 Fatal error: session_start(): odd gives up in %s on line %d
@@ -83,7 +80,7 @@ garbage:
   [Failed to decode session object. Session has been destroyed]
   [false,[],null]
 -- left alone after a failure
-hang:
+fail:
   [the save handler "odd" failed; clustered_session.migrate_from: this session may be there, and no empty one was started in its place [CS-MIGRATE-FROM]]
   [Failed to read session data: clustered (path: )]
   [the save handler "odd" fails and is left alone for now; clustered_session.migrate_from: this session may be there, and no empty one was started in its place [CS-MIGRATE-FROM]]
@@ -94,7 +91,7 @@ hang:
   [Failed to read session data: clustered (path: )]
   [the save handler "odd" fails and is left alone for now; clustered_session.migrate_from: this session may be there, and no empty one was started in its place [CS-MIGRATE-FROM]]
   [Failed to read session data: clustered (path: )]
-  soon, errors 1
+  errors 1
 -- mirrored
 well:
   [true,{"n":2},null]
@@ -128,4 +125,5 @@ write_fail:
 clustered_session: the save handler "odd" failed (it threw Exception); it is left alone for clustered_session.retry_interval each time [CS-MIGRATION]
 clustered_session: the save handler "odd" failed (odd does not find 0123...); it is left alone for clustered_session.retry_interval each time [CS-MIGRATION]
 clustered_session: the save handler "odd" failed; it is left alone for clustered_session.retry_interval each time [CS-MIGRATION]
+clustered_session: the save handler "odd" failed (it threw UnwindExit); it is left alone for clustered_session.retry_interval each time [CS-MIGRATION]
 clustered_session: the save handler "odd" failed (the lock is not to be had); it is left alone for clustered_session.retry_interval each time [CS-MIGRATION]

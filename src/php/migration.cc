@@ -44,7 +44,12 @@ bool FileIsOver(std::string_view save_path, std::string_view id, zend_long lifet
 }
 
 uint64_t NameOf(const OldHandlerAddress& address, std::string_view id) {
-  return clustered_session::Hash128({}, address.handler + ':' + address.save_path, id).Hash64();
+  const std::string space = CSG(settings)->prefix + '\n' + address.handler + ':' + address.save_path;
+  return clustered_session::Hash128({}, space, id).Hash64();
+}
+
+OldHandlerView* ViewHere(const OldHandlerAddress& address) {
+  return SharedByAll()->migration.ViewOf(address, CSG(settings)->prefix, NowHere());
 }
 
 // What precedes and follows a call, without the engine.
@@ -52,23 +57,36 @@ struct Turn {
   OldHandlerView* view;
   int call;
   OldHandlerDecision decision;
+  bool failed;  // already before it, so that the log has a line of it
 };
 
+constexpr char kLeftAlone[] = "it is left alone for clustered_session.retry_interval each time [CS-MIGRATION]";
+
 Turn TakeTurn(const OldHandlerAddress& address) {
-  Turn turn{nullptr, -1, OldHandlerDecision::kLeaveAlone};
+  Turn turn{nullptr, -1, OldHandlerDecision::kLeaveAlone, false};
+  bool begins = false;
   Guarded([&] {
-    turn.view = SharedByAll()->migration.ViewOf(address, NowHere());
-    turn.decision = turn.view->health.Decide(NowHere(), CSG(settings)->retry_interval);
+    turn.view = ViewHere(address);
+    turn.decision = turn.view->health.Decide(NowHere(), CSG(settings)->retry_interval, &begins);
+    turn.failed = turn.view->health.Fails();
     if (turn.decision == OldHandlerDecision::kAsk) turn.call = turn.view->health.Begin(NowHere());
   });
+  if (begins) {
+    php_clustered_session_log("the save handler \"%.64s\" hangs: %d requests wait in it; %s", address.handler.c_str(),
+                              OldHandlerHealth::kCalls, kLeftAlone);
+  }
   return turn;
 }
 
-// Once in each time that it fails the log has a line.
+// Each time that it begins to fail, and answers again, the log has a line.
 void EndTurn(const Turn& turn, const OldHandlerCall& call) {
   turn.view->health.End(turn.call);
   if (call.ok) {
-    turn.view->health.NoteAnswer();
+    if (!turn.view->health.NoteAnswer()) return;
+    php_clustered_session_log(
+        "the save handler \"%.64s\" answers again; writes and ends that did not reach it from this server: %u "
+        "[CS-MIGRATION-UP]",
+        call.address->handler.c_str(), static_cast<unsigned>(turn.view->unmirrored.exchange(0)));
     return;
   }
   Counts().migration_errors.Add();
@@ -80,10 +98,7 @@ void EndTurn(const Turn& turn, const OldHandlerCall& call) {
     begins =
         locked ? health.NoteLocked(NameOf(*call.address, View(call.id)), NowHere()) : health.NoteFailure(NowHere());
   });
-  if (begins) {
-    php_clustered_session_log("%s; it is left alone for clustered_session.retry_interval each time [CS-MIGRATION]",
-                              CSG(message));
-  }
+  if (begins) php_clustered_session_log("%s; %s", CSG(message), kLeftAlone);
 }
 
 void RunInTurn(OldHandlerCall* call, const Turn& turn) {
@@ -92,6 +107,54 @@ void RunInTurn(OldHandlerCall* call, const Turn& turn) {
   php_clustered_session_run_old_handler(call);
   EndTurn(turn, *call);
   if (!call->ok) php_clustered_session_close_failed_old_handler(*call);
+}
+
+// A call that is not made where it would be in vain, or with an exception pending: then it is not ok.
+Turn Mirror(OldHandlerCall* call) {
+  const Turn turn = TakeTurn(*call->address);
+  if (turn.decision == OldHandlerDecision::kAsk && EG(exception) == nullptr) {
+    RunInTurn(call, turn);
+  } else {
+    turn.view->health.End(turn.call);
+    Counts().migration_errors.Add();
+  }
+  if (call->ok) {
+    Counts().mirrored.Add();
+  } else {
+    turn.view->unmirrored.fetch_add(1, std::memory_order_relaxed);
+  }
+  return turn;
+}
+
+// Of a call that failed: once where the old handler begins to fail. Later ones only repeat what the log has said.
+bool TellsScript(const Turn& turn) {
+  return turn.decision == OldHandlerDecision::kAsk && !turn.failed && EG(exception) == nullptr;
+}
+
+// The handlers that hear of a session's end; null: none.
+struct Mirrors {
+  const OldHandlerAddress* addresses[2];
+};
+Mirrors MirroredTo() {
+  const OldHandlerAddress* from = &CSG(settings)->migrate_from;
+  const OldHandlerAddress* to = &CSG(settings)->migrate_to;
+  return {{from->empty() || *from == *to ? nullptr : from, to->empty() ? nullptr : to}};
+}
+
+bool FailsNow(const OldHandlerAddress& address) {
+  bool fails = true;
+  Guarded([&] { fails = ViewHere(address)->health.Fails(); });
+  return fails;
+}
+
+// A first phase. False: there is none.
+bool TakeUntoldEnd(const OldHandlerAddress& address, char (&id)[clustered_session::kSessionIdLengthMax + 1]) {
+  id[0] = '\0';
+  Guarded([&] {
+    const std::string taken = SharedByAll()->migration.untold.Take(ViewHere(address)->key);
+    snprintf(id, sizeof id, "%s", taken.c_str());
+  });
+  return id[0] != '\0';
 }
 
 void AppendToMessage(const char* text) {
@@ -162,50 +225,56 @@ OldAnswer php_clustered_session_ask_old_handler(zend_string* id, zend_long lifet
 
 bool php_clustered_session_mirror_write(zend_string* id, zend_string* payload, zend_long lifetime_s) {
   const OldHandlerAddress& address = CSG(settings)->migrate_to;
-  if (address.empty() || EG(exception) != nullptr) return false;
+  if (address.empty()) return false;
   uint64_t session = 0;
   Guarded([&] { session = NameOf(address, View(id)); });
-  const Turn turn = TakeTurn(address);
-  if (turn.decision != OldHandlerDecision::kAsk) {
-    Counts().migration_errors.Add();
-    SharedByAll()->migration.unmirrored.Add(session, NowHere());
-    return false;
-  }
   OldHandlerCall call =
       php_clustered_session_old_handler_call(OldHandlerOperation::kWrite, address, id, payload, lifetime_s);
-  RunInTurn(&call, turn);
+  const Turn turn = Mirror(&call);
   if (call.ok) {
     SharedByAll()->migration.unmirrored.Remove(session, NowHere());
-    Counts().mirrored.Add();
+    Guarded([&] { SharedByAll()->migration.untold.Remove(turn.view->key, View(id)); });
     return true;
   }
   SharedByAll()->migration.unmirrored.Add(session, NowHere());
-  AppendToMessage("; clustered_session.migrate_to: this session's changes are not there [CS-MIGRATE-TO]");
-  php_clustered_session_warn();
+  if (TellsScript(turn)) {
+    AppendToMessage("; clustered_session.migrate_to: this session's changes are not there [CS-MIGRATE-TO]");
+    php_clustered_session_warn();
+  }
   return false;
 }
 
 void php_clustered_session_mirror_destroy(zend_string* id) {
-  const OldHandlerAddress* from = &CSG(settings)->migrate_from;
-  const OldHandlerAddress* to = &CSG(settings)->migrate_to;
-  if (*from == *to) from = nullptr;
-  for (const OldHandlerAddress* address : {from, to}) {
-    if (address == nullptr || address->empty() || EG(exception) != nullptr) continue;
-    const Turn turn = TakeTurn(*address);
-    if (turn.decision != OldHandlerDecision::kAsk) {
-      Counts().migration_errors.Add();
-      continue;
-    }
+  for (const OldHandlerAddress* address : MirroredTo().addresses) {
+    if (address == nullptr) continue;
     OldHandlerCall call =
         php_clustered_session_old_handler_call(OldHandlerOperation::kDestroy, *address, id, nullptr, 0);
-    RunInTurn(&call, turn);
-    if (call.ok) {
-      Counts().mirrored.Add();
-    } else {
+    const Turn turn = Mirror(&call);
+    if (call.ok) continue;
+    Guarded([&] { SharedByAll()->migration.untold.Add(turn.view->key, View(id)); });
+    if (TellsScript(turn)) {
       AppendToMessage("; the session that was destroyed may still be there [CS-MIGRATE-END]");
       php_clustered_session_warn();
     }
   }
+}
+
+void php_clustered_session_mirror_untold_ends() {
+  constexpr int kAtOnce = 8;  // for one request, after its own session's close
+  for (const OldHandlerAddress* address : MirroredTo().addresses) {
+    for (int i = 0; address != nullptr && i < kAtOnce && !FailsNow(*address); ++i) {
+      char id[clustered_session::kSessionIdLengthMax + 1];
+      if (!TakeUntoldEnd(*address, id)) break;
+      zend_string* name = zend_string_init(id, strlen(id), 0);
+      OldHandlerCall call =
+          php_clustered_session_old_handler_call(OldHandlerOperation::kDestroy, *address, name, nullptr, 0);
+      const Turn turn = Mirror(&call);
+      if (!call.ok) Guarded([&] { SharedByAll()->migration.untold.Add(turn.view->key, View(name)); });
+      zend_string_release_ex(name, 0);
+      if (!call.ok) break;
+    }
+  }
+  php_clustered_session_close_old_handler();
 }
 
 void php_clustered_session_close_old_handler() {

@@ -21,11 +21,15 @@ bool php_clustered_session_know_old_handlers();
 // Asks the handler of migrate_from. Where it is shared, it stays open, and its lock is held, until the close.
 OldAnswer php_clustered_session_ask_old_handler(zend_string* id, zend_long lifetime_s, zend_string** payload);
 
-// Mirrors to the handler of migrate_to; nothing without one. A failure is a warning, and counted.
+// Mirrors to the handler of migrate_to; nothing without one. What does not get there is counted; a failure is a
+// warning, unless the log has said already that the handler fails.
 bool php_clustered_session_mirror_write(zend_string* id, zend_string* payload, zend_long lifetime_s);
 
-// Ends the session in the handlers of both settings.
+// Ends the session in the handlers of both settings. What cannot be told now is told later.
 void php_clustered_session_mirror_destroy(zend_string* id);
+
+// Tells some of what could not be told before. For a close: it opens the old handler anew.
+void php_clustered_session_mirror_untold_ends();
 
 // Closes what a call before has left open.
 void php_clustered_session_close_old_handler();

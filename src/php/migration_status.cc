@@ -28,7 +28,8 @@ void php_clustered_session_add_migration(zval* status) {
   int64_t began_ns = 0;
   Guarded([&] {
     auto* shared = static_cast<SharedState*>(php_clustered_session_made_store()->Extra());
-    const OldHandlerView* view = shared->migration.ViewOf(address, php_clustered_session_clock()->Now());
+    const OldHandlerView* view =
+        shared->migration.ViewOf(address, settings.prefix, php_clustered_session_clock()->Now());
     fails = view->health.Fails();
     last_ns = view->last_migrated_at_ns.load();
     began_ns = view->began_at_ns.load();

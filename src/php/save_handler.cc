@@ -201,6 +201,7 @@ PS_CLOSE_FUNC(clustered) {
   Close(state);
   php_clustered_session_mirror_ends();
   php_clustered_session_close_old_handler();
+  php_clustered_session_mirror_untold_ends();
   php_clustered_session_wake_flusher();
   php_clustered_session_emit_notices();
   return SUCCESS;

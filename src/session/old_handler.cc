@@ -51,8 +51,8 @@ std::string ReasonToTell(std::string_view warning, std::string_view session_id) 
   return reason;
 }
 
-OldHandlerDecision OldHandlerHealth::Decide(TimePoint now, Duration interval) {
-  if (Hangs(now)) (void)NoteFailure(now);
+OldHandlerDecision OldHandlerHealth::Decide(TimePoint now, Duration interval, bool* begins) {
+  *begins = Hangs(now) && NoteFailure(now);
   const int64_t failed_since_ns = failed_since_ns_.load(std::memory_order_relaxed);
   if (failed_since_ns == 0) return OldHandlerDecision::kAsk;
   int64_t tried_at_ns = tried_at_ns_.load(std::memory_order_relaxed);
@@ -95,8 +95,8 @@ bool OldHandlerHealth::Hangs(TimePoint now) const {
   });
 }
 
-OldHandlerView* SharedMigration::ViewOf(const OldHandlerAddress& address, TimePoint now) {
-  const uint64_t key = Hash128({}, address.handler, address.save_path).Hash64() | 1;
+OldHandlerView* SharedMigration::ViewOf(const OldHandlerAddress& address, std::string_view prefix, TimePoint now) {
+  const uint64_t key = Hash128({}, std::string(prefix) + '\n' + address.handler, address.save_path).Hash64() | 1;
   for (OldHandlerView& view : views) {
     uint64_t seen = view.key.load(std::memory_order_relaxed);
     if (seen == 0 && view.key.compare_exchange_strong(seen, key)) {

@@ -15,6 +15,7 @@
 
 #include "src/base/clock.h"
 #include "src/base/session_key.h"
+#include "src/session/untold_ends.h"
 
 namespace clustered_session {
 
@@ -47,16 +48,17 @@ class OldHandlerHealth {
   static constexpr Duration kCallMax = std::chrono::minutes(2);       // a worker that began one before has died in it
   static constexpr Duration kExpectedBack = std::chrono::minutes(1);  // as a node, see cluster/health.h
 
-  // Whether to call it now; of those who ask while it fails, one per `interval` may.
-  OldHandlerDecision Decide(TimePoint now, Duration interval);
+  // Whether to call it now; of those who ask while it fails, one per `interval` may. *begins: as NoteFailure().
+  OldHandlerDecision Decide(TimePoint now, Duration interval, bool* begins);
 
   // Around each call. The call's place; -1 = none is free.
   int Begin(TimePoint now);
   void End(int call);
 
-  void NoteAnswer() {
-    failed_since_ns_.store(0, std::memory_order_relaxed);
+  // True if it failed until now, for one caller only: log it then.
+  bool NoteAnswer() {
     locked_.store(0, std::memory_order_relaxed);
+    return Fails() && failed_since_ns_.exchange(0, std::memory_order_relaxed) != 0;
   }
   // A session's lock was not to be had, which is that session's matter. But some handlers say so as well where nothing
   // answers: two sessions in a row, with no answer in between, are a failure. As NoteFailure().
@@ -93,10 +95,11 @@ class RememberedSessions {
 
 // What is known of one old handler with its save_path.
 struct OldHandlerView {
-  std::atomic<uint64_t> key;  // of its address; 0 = free
+  std::atomic<uint64_t> key;  // of its address, and of who asks it; 0 = free
   OldHandlerHealth health;
   std::atomic<int64_t> began_at_ns;          // when the server first asked it
   std::atomic<int64_t> last_migrated_at_ns;  // 0 = no session came from it
+  std::atomic<uint32_t> unmirrored;          // writes and ends that did not reach it since it began to fail
 };
 
 struct SharedMigration {
@@ -104,11 +107,13 @@ struct SharedMigration {
   static constexpr Duration kMissRemembered = std::chrono::minutes(1);
   static constexpr Duration kUnmirroredRemembered = std::chrono::hours(24);
 
-  OldHandlerView* ViewOf(const OldHandlerAddress& address, TimePoint now);
+  // Pools with another `prefix` may have other settings of it: another password, another prefix there.
+  OldHandlerView* ViewOf(const OldHandlerAddress& address, std::string_view prefix, TimePoint now);
 
   OldHandlerView views[kViews];
   RememberedSessions misses;      // which the old handler did not have
   RememberedSessions unmirrored;  // whose last write did not reach it
+  UntoldEnds untold;              // by the keys of views
 };
 
 }  // namespace clustered_session

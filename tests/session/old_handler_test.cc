@@ -20,10 +20,12 @@ constexpr Duration kInterval = seconds(2);
 struct OldHandler {
   FakeClock clock;
   std::unique_ptr<SharedMigration> shared = std::make_unique<SharedMigration>();
-  OldHandlerHealth& health = shared->ViewOf({"files", "/tmp"}, clock.Now())->health;
+  OldHandlerHealth& health = shared->ViewOf({"files", "/tmp"}, "cs:", clock.Now())->health;
 
-  OldHandlerDecision Decide() { return health.Decide(clock.Now(), kInterval); }
+  OldHandlerDecision Decide() { return health.Decide(clock.Now(), kInterval, &begins); }
   bool Fail() { return health.NoteFailure(clock.Now()); }
+
+  bool begins = false;
 };
 
 }  // namespace
@@ -64,7 +66,8 @@ TEST_CASE_METHOD(OldHandler, "After a failure one worker per interval asks, and 
   clock.Advance(minutes(1) - kInterval);
   CHECK(Decide() == OldHandlerDecision::kAsk);
   CHECK(Decide() == OldHandlerDecision::kGone);
-  health.NoteAnswer();
+  CHECK(health.NoteAnswer());
+  CHECK_FALSE(health.NoteAnswer());
   CHECK(Decide() == OldHandlerDecision::kAsk);
   CHECK(Decide() == OldHandlerDecision::kAsk);
 }
@@ -78,8 +81,14 @@ TEST_CASE_METHOD(OldHandler, "Calls that hang keep others from it before they en
   }
   CHECK(health.Begin(clock.Now()) == -1);
   CHECK(Decide() == OldHandlerDecision::kAsk);
-  clock.Advance(OldHandlerHealth::kHangs);
+  clock.Advance(OldHandlerHealth::kHangs - milliseconds(1));
+  CHECK(Decide() == OldHandlerDecision::kAsk);
+  CHECK_FALSE(begins);
+  clock.Advance(milliseconds(1));
   CHECK(Decide() == OldHandlerDecision::kLeaveAlone);
+  CHECK(begins);
+  CHECK(Decide() == OldHandlerDecision::kLeaveAlone);
+  CHECK_FALSE(begins);
   for (const int call : calls) health.End(call);
   health.NoteAnswer();
   CHECK(Decide() == OldHandlerDecision::kAsk);
@@ -108,12 +117,14 @@ TEST_CASE_METHOD(OldHandler, "A session that stays locked is no failure, two in 
   CHECK(Decide() == OldHandlerDecision::kLeaveAlone);
 }
 
-TEST_CASE_METHOD(OldHandler, "A failure of one old handler is none of another", "[migration]") {
-  OldHandlerView* other = shared->ViewOf({"files", "/other"}, clock.Now());
+TEST_CASE_METHOD(OldHandler, "A failure of one old handler is none of another, nor of the same in another pool",
+                 "[migration]") {
+  OldHandlerView* other = shared->ViewOf({"files", "/other"}, "cs:", clock.Now());
   CHECK(Fail());
-  CHECK(other->health.Decide(clock.Now(), kInterval) == OldHandlerDecision::kAsk);
-  CHECK(shared->ViewOf({"files", "/tmp"}, clock.Now())->health.Fails());
-  for (int i = 0; i < 20; ++i) CHECK(shared->ViewOf({"redis", std::to_string(i)}, clock.Now()) != nullptr);
+  CHECK(other->health.Decide(clock.Now(), kInterval, &begins) == OldHandlerDecision::kAsk);
+  CHECK_FALSE(shared->ViewOf({"files", "/tmp"}, "other:", clock.Now())->health.Fails());
+  CHECK(shared->ViewOf({"files", "/tmp"}, "cs:", clock.Now())->health.Fails());
+  for (int i = 0; i < 20; ++i) CHECK(shared->ViewOf({"redis", std::to_string(i)}, "cs:", clock.Now()) != nullptr);
 }
 
 TEST_CASE_METHOD(OldHandler, "An ID that it does not know is remembered for a minute, and no other one with it",
