@@ -83,6 +83,11 @@ $before = count(glob("$folder/sess_*"));
 changed('', '', ['clustered_session.migrate_to' => "files:$folder"]);
 echo 'empty sessions that are new are mirrored: ', count(glob("$folder/sess_*")) - $before, "\n";
 
+foreach (['0', '1'] as $strict) {
+  file_put_contents("$folder/sess_abc.server1", 'n|i:1;');
+  echo "an ID that is none here, strict mode $strict: ", changed('abc.server1', '$_SESSION["n"] = 8', ['session.use_strict_mode' => $strict]);
+}
+
 echo "-- settings\n";
 foreach (['files', 'clustered:x', 'user:x', 'nothing:secret'] as $value) {
   $said = run_php('ob_end_clean(); session_id("abcdefghijklmnopqrstuvwxyz"); var_dump(session_start());', [],
@@ -122,6 +127,8 @@ in a folder of the folder, 1441 s old: [] kept migrated 0, missed 0, errors 0
 0 files
 {"n":7} kept migrated 0, missed 1, errors 0
 empty sessions that are new are mirrored: 0
+an ID that is none here, strict mode 0: {"n":8} new migrated 0, missed 0, errors 0
+an ID that is none here, strict mode 1: {"n":8} new migrated 0, missed 0, errors 0
 -- settings
 files: bool(true)
 clustered:x: bool(true)

@@ -45,6 +45,10 @@ ask($id, $new, MORE);
 ask($id, $new, 'session_destroy()');
 echo ask($id, $old), ' ', in_old($id), ' ', ask($id, $new), "\n";
 
+echo "-- emptied, then filled anew\n";
+$id = begin();
+foreach ([$new, $old] as $on) echo ask($id, $new, '$_SESSION = []'), ' ', ask($id, $new), ' ', ask($id, $on, '$_SESSION["n"] = 3'), ' ', ask($id, $new), "\n";
+
 echo "-- one waits for the other\n";
 $hold = 'session_id($argv[1]); session_start(); ob_end_clean(); echo "has it\n"; flush();
   while (!file_exists($argv[2])) usleep(1000); $_SESSION["n"]++; session_write_close(); echo "closed\n";';
@@ -93,6 +97,9 @@ new {"n":7}
 -- logged out on the old handler, then on clustered
 [] false []
 [] false []
+-- emptied, then filled anew
+{"n":1} [] [] {"n":3}
+{"n":3} [] [] {"n":3}
 -- one waits for the other
 has it, closed, the second sees 2
 has it, closed, the second sees 2

@@ -62,6 +62,11 @@ bool Reopens(void** mod_data) {
   return true;
 }
 
+// The old handler may have taken IDs that are none here: who has such a one gets another, and is not refused for ever.
+bool RefusesId(std::string_view id) {
+  return CSG(open)->session.RefusesId(id) || (CSG(settings)->Migrates() && !clustered_session::ValidSessionId(id));
+}
+
 bool Open(void** mod_data, const char* save_path, bool* id_refused) {
   bool opened = false;
   Guarded([&] {
@@ -86,7 +91,7 @@ bool Open(void** mod_data, const char* save_path, bool* id_refused) {
     CSG(open) = new HandlerState(std::move(*context), ++CSG(opens));
     *mod_data = CSG(open);
     if (CalledWithin("session_regenerate_id")) CSG(open)->session.Replace(std::move(replaced));
-    *id_refused = PS(id) != nullptr && ZSTR_LEN(PS(id)) != 0 && CSG(open)->session.RefusesId(View(PS(id)));
+    *id_refused = PS(id) != nullptr && ZSTR_LEN(PS(id)) != 0 && RefusesId(View(PS(id)));
     opened = true;
   });
   return opened;

@@ -34,6 +34,15 @@ bool FollowMove(HandlerState* state, std::string_view id) {
   return true;
 }
 
+// Another server may have moved the session, and ended it in the old handler, since the nodes were asked: what neither
+// knew is looked for once more. Whether PHP may go on with the ID. A first phase.
+bool MovedMeanwhile(HandlerState* state, std::string_view id) {
+  const Result<bool> valid = state->session.Validate(id, SessionLifetime(PS(gc_maxlifetime)), /*keeps_unknown=*/true);
+  if (!valid.ok() || *valid) return true;
+  if (!FollowMove(state, id)) state->session.GiveUpUnknown();
+  return false;
+}
+
 // A first phase. True: one was taken over that is new here.
 bool TakeInSame(HandlerState* state, std::string_view id, std::string_view payload) {
   const bool known = state->session.Exists(id);
@@ -92,8 +101,9 @@ Takeover TakeOver(HandlerState* state, zend_string* id, zend_long lifetime_s, bo
   }
   clustered_session::Counters& counters = php_clustered_session_store()->counters();
   if (answer == OldAnswer::kNone) counters.migration_misses.Add();
-  // Shared, all sessions are in both: this one was destroyed by another server, or is over there.
-  if (answer == OldAnswer::kNone && state->session.Exists(View(id))) {
+  // Shared, all sessions are in both: this one was destroyed by another server, or is over there. An old handler does
+  // not tell one that was emptied from one that it does not have.
+  if (answer == OldAnswer::kNone && state->session.Exists(View(id)) && !state->session.payload().empty()) {
     const auto destroy = [&](Session& session) { return session.Destroy(View(id), SessionLifetime(lifetime_s)); };
     return RunOn(state, destroy) ? Takeover::kDone : Takeover::kUnknown;
   }
@@ -157,7 +167,9 @@ bool php_clustered_session_knows_id(HandlerState* state, zend_string* id) {
       if (!answered) state->old_failure = CSG(message);
       if (takeover == Takeover::kMoved) return;
       state->old_asked_id = View(id);
-      if (!exists) state->session.GiveUpUnknown();
+      if (exists) return;
+      state->session.GiveUpUnknown();
+      if (CSG(settings)->GivesNewIds()) exists = MovedMeanwhile(state, View(id));
     });
   }
   php_clustered_session_keep_notices(&state->session);
