@@ -20,8 +20,9 @@ std::string_view TextOf(const std::array<uint8_t, 16>& bytes) {
 
 }  // namespace
 
-MovedSession MoveOf(std::string_view id, std::string_view payload, int64_t now_s) {
-  return {Hash128({}, id, payload).bytes, now_s - now_s % kRoundedTo};
+MovedSession MoveOf(std::string_view id, std::string_view payload, std::string_view secret, int64_t now_s) {
+  const SessionKey key = Hash128({}, "move", secret);
+  return {Hash128(TextOf(key.bytes), id, payload).bytes, now_s - now_s % kRoundedTo};
 }
 
 std::string FormatMoved(const MovedSession& moved) {

@@ -1,8 +1,8 @@
 // What stays under the ID of a session that has got another one: when that was, and what its new ID was made from.
 // Layer: session. Pure; any thread.
 //
-// The old handler's ID is good for another minute, for requests that were under way. Neither it nor a node's memory
-// gives the new ID away: that is made from both.
+// The old handler's ID is good for another minute, for requests that were under way. Neither it, with all that is in
+// the session, nor a node's memory gives the new ID away: that is made from both.
 #ifndef CLUSTERED_SESSION_SESSION_MOVED_SESSION_H_
 #define CLUSTERED_SESSION_SESSION_MOVED_SESSION_H_
 
@@ -32,8 +32,9 @@ struct MovedSession {
   bool Good(int64_t now_s) const { return now_s - moved_at_s < kGood.count(); }
 };
 
-// A move of the session with `payload` at `now_s`. Each server that moves it comes to the same salt.
-MovedSession MoveOf(std::string_view id, std::string_view payload, int64_t now_s);
+// A move of the session with `payload` at `now_s`. Each server that moves it comes to the same salt, which nobody can
+// guess who does not know `secret`.
+MovedSession MoveOf(std::string_view id, std::string_view payload, std::string_view secret, int64_t now_s);
 
 // As a session's payload, which no serialize handler makes, and back.
 std::string FormatMoved(const MovedSession& moved);

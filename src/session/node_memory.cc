@@ -123,4 +123,13 @@ bool NodesAreAsSeen(const SessionContext& context) {
   return all;
 }
 
+std::string SharedSecret(const SessionContext& context, const std::vector<uint32_t>& nodes) {
+  std::vector<NodeReply> reads = ReadSentinels(context);
+  PutSentinels(context, &reads);
+  for (const uint32_t node : nodes) {
+    if (reads[node].status == NodeStatus::kHit) return reads[node].value;
+  }
+  return {};
+}
+
 }  // namespace clustered_session

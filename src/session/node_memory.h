@@ -1,10 +1,11 @@
 // What each node's memory is and since when: nodes are asked for their sentinels. A node that has another one than
 // before has lost what it held, whether it was restarted or flushed.
-// Layer: session. For the thread that repairs, and for the status.
+// Layer: session. For the thread that repairs, for the status, and for a session that gets a new ID.
 #ifndef CLUSTERED_SESSION_SESSION_NODE_MEMORY_H_
 #define CLUSTERED_SESSION_SESSION_NODE_MEMORY_H_
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -31,6 +32,10 @@ uint64_t MemoryName(std::string_view sentinel);
 // Whether all nodes answer, with the memories that the last look has found. One wait; changes nothing.
 // REQUIRES: context.shared
 bool NodesAreAsSeen(const SessionContext& context);
+
+// What all servers share, and nobody knows who does not reach the nodes: the sentinel of the first of `nodes` that has
+// one. Empty: none of them says. One wait.
+std::string SharedSecret(const SessionContext& context, const std::vector<uint32_t>& nodes);
 
 }  // namespace clustered_session
 

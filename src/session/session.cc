@@ -7,6 +7,7 @@
 #include "src/cluster/node_code.h"
 #include "src/cluster/placement.h"
 #include "src/session/destroy_path.h"
+#include "src/session/node_memory.h"
 #include "src/session/read_path.h"
 #include "src/session/setup_watch.h"
 #include "src/session/signed_id.h"
@@ -121,9 +122,15 @@ std::optional<std::string> Session::MovedTo(std::string_view id, IdForm form) co
   return moved.Good(open_.context.clock->UnixSeconds()) ? SuccessorOf(id, moved, form) : std::string();
 }
 
+// Without nodes there is one server; else what the nodes of the old ID know.
+std::string Session::SecretOfMove() {
+  if (!open_.SingleServer()) return SharedSecret(open_.context, loaded_->items().placement);
+  return std::to_string(open_.context.store->instance());
+}
+
 // Writes first under the new ID, then that the old one has moved: whoever dies in between leaves the session to both.
 Result<Session::Move> Session::TakeInAsOther(std::string_view id, std::string_view payload, IdForm form) {
-  const MovedSession moved = MoveOf(id, payload, open_.context.clock->UnixSeconds());
+  const MovedSession moved = MoveOf(id, payload, SecretOfMove(), open_.context.clock->UnixSeconds());
   Move move{SuccessorOf(id, moved, form), false};
   const std::string old_id(id);
   bool on_no_node = false;

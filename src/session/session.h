@@ -146,6 +146,7 @@ class Session {
   std::optional<uint32_t> ChooseHome(uint64_t random) const;
   std::string MakeId(std::string_view random_part, uint32_t bits, std::optional<uint32_t> home) const;
   std::string SuccessorOf(std::string_view id, const MovedSession& moved, IdForm form) const;
+  std::string SecretOfMove();
   bool IsMoved() const { return loaded_->exists() && ParseMoved(loaded_->image.payload()).has_value(); }
   Status TakeInBeside(std::string_view payload, uint32_t lifetime_s, Move* move, bool* on_no_node);
   Status Load(std::string_view id, uint32_t lifetime_s);

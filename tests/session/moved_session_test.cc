@@ -165,18 +165,33 @@ TEST_CASE_METHOD(Moving, "While only this server has it, a moved session stays w
   CHECK(session.MayBeInOldHandler(kOldId));
 }
 
+TEST_CASE_METHOD(Moving, "Who knows the old ID and all that is in the session cannot tell the new one", "[migration]") {
+  const bool with_nodes = GENERATE(true, false);
+  const std::vector<FakeMemcached*> none;
+  const auto moved_to = [&](std::string_view name) {
+    WebServer server{std::string(name), with_nodes ? nodes : none, &clock};
+    server.context().settings.migrate_from = {"files", "/tmp"};
+    return Move(&server).to;
+  };
+  const std::string first = moved_to("c");
+  for (FakeMemcached* node : nodes) node->items().clear();
+  CHECK(moved_to("d") != first);
+}
+
 TEST_CASE_METHOD(Moving, "A new ID follows from the old one and the session, not from one of them alone",
                  "[migration]") {
   const int64_t now_s = 1'700'000'000;
-  const MovedSession move = MoveOf(kOldId, kHeld, now_s);
+  const MovedSession move = MoveOf(kOldId, kHeld, "secret", now_s);
   CHECK(ParseMoved(FormatMoved(move)) == move);
   CHECK(ParseMoved(FormatMoved(move).substr(1)) == std::nullopt);
   CHECK(ParseMoved(kHeld) == std::nullopt);
-  CHECK(MoveOf(kOldId, kHeld, now_s + 3) == move);  // of servers that move it at once
-  CHECK(MoveOf(kOldId, kHeld, now_s + 60).salt == move.salt);
-  CHECK(MoveOf(kOldId, "n|i:2;", now_s).salt != move.salt);
+  CHECK(MoveOf(kOldId, kHeld, "secret", now_s + 3) == move);  // of servers that move it at once
+  CHECK(MoveOf(kOldId, kHeld, "secret", now_s + 60).salt == move.salt);
+  CHECK(MoveOf(kOldId, "n|i:2;", "secret", now_s).salt != move.salt);
+  CHECK(MoveOf(kOldId, kHeld, "another", now_s).salt != move.salt);
+  CHECK(MoveOf("f" + kOldId.substr(1), kHeld, "secret", now_s).salt != move.salt);
   const std::string part = RandomPartOf(kOldId, move, {32, 4});
-  CHECK(RandomPartOf(kOldId, MoveOf(kOldId, "n|i:2;", now_s), {32, 4}) != part);
+  CHECK(RandomPartOf(kOldId, MoveOf(kOldId, "n|i:2;", "secret", now_s), {32, 4}) != part);
   CHECK(RandomPartOf("f" + kOldId.substr(1), move, {32, 4}) != part);
   for (const uint32_t bits : {4u, 5u, 6u}) {
     const std::string long_part = RandomPartOf(kOldId, move, {200, bits});
