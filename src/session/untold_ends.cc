@@ -7,7 +7,7 @@
 namespace clustered_session {
 
 bool UntoldEnds::Add(uint64_t handler, std::string_view id) {
-  if (id.empty() || id.size() > kSessionIdLengthMax) return false;
+  if (id.empty() || id.size() > kIdMax) return false;
   for (size_t i = 0; i < kPlaces; ++i) {
     uint8_t state = kFree;
     if (!states_[i].compare_exchange_strong(state, kBusy)) continue;

@@ -11,13 +11,12 @@
 #include <string>
 #include <string_view>
 
-#include "src/base/session_id.h"
-
 namespace clustered_session {
 
 class UntoldEnds {
  public:
-  static constexpr size_t kPlaces = 512;
+  static constexpr size_t kPlaces = 256;
+  static constexpr size_t kIdMax = 64;  // bytes; longer IDs are not kept
 
   // `handler` is an old handler's number. False: there is no room, and it is not kept.
   bool Add(uint64_t handler, std::string_view id);
@@ -31,7 +30,7 @@ class UntoldEnds {
   struct Place {
     uint64_t handler;
     uint32_t size;
-    char id[kSessionIdLengthMax];
+    char id[kIdMax];
   };
 
   // Of a place that this caller has made busy.

@@ -13,7 +13,7 @@ using namespace clustered_session;
 TEST_CASE("An untold end is kept until it is taken, for its handler only", "[migration]") {
   auto ends = std::make_unique<UntoldEnds>();
   CHECK(ends->Take(1).empty());
-  const std::string longest(kSessionIdLengthMax, 'x');
+  const std::string longest(UntoldEnds::kIdMax, 'x');
   CHECK(ends->Add(1, "abc"));
   CHECK(ends->Add(2, longest));
   CHECK_FALSE(ends->Add(1, longest + "x"));
@@ -45,7 +45,7 @@ TEST_CASE("Untold ends that have no room are refused, and there is room again wh
 TEST_CASE("Threads that add and take untold ends lose none and take none twice", "[migration][threads]") {
   auto ends = std::make_unique<UntoldEnds>();
   constexpr int kThreads = 3;
-  constexpr int kEach = 100;
+  constexpr int kEach = 80;
   std::vector<std::vector<std::string>> taken(kThreads);
   std::vector<std::thread> threads;
   for (int t = 0; t < kThreads; ++t) {
