@@ -100,7 +100,7 @@ function shop(User $user): void
 }
 
 $users = array_map(fn ($i) => new User("user$i", $sticky ? $urls[$i % count($urls)] : null), range(1, $count));
-for ($round = 1; is_dir(dirname($stop)) && !file_exists($stop); $round++) {  // or its run was broken off
+for ($round = 1; is_dir(dirname($stop) . '/app') && !file_exists($stop); $round++) {  // or its run was broken off
     foreach ($users as $user) {
         shop($user);
     }

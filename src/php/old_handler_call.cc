@@ -125,6 +125,7 @@ void CloseOpen() {
 bool OpenFor(const OldHandlerCall& call, const ps_module* module) {
   if (CSG(old_module) == module && CSG(old_address) == call.address) return true;
   CloseOpen();
+  ForgetRead();  // of an open that a fatal error has ended
   CSG(old_mod_data) = nullptr;
   CSG(old_module) = module;
   CSG(old_address) = call.address;

@@ -164,7 +164,7 @@ bool php_clustered_session_knows_id(HandlerState* state, zend_string* id) {
     Guarded([&] {
       const bool answered = takeover != Takeover::kUnknown;
       exists = !answered || (takeover == Takeover::kDone && state->session.Exists(View(id)));
-      if (!answered) state->old_failure = CSG(message);
+      state->old_failure = answered ? "" : CSG(message);
       if (takeover == Takeover::kMoved) return;
       state->old_asked_id = View(id);
       if (exists) return;

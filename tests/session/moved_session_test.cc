@@ -174,7 +174,7 @@ TEST_CASE_METHOD(Moving, "Who knows the old ID and all that is in the session ca
     return Move(&server).to;
   };
   const std::string first = moved_to("c");
-  for (FakeMemcached* node : nodes) node->items().clear();
+  for (FakeMemcached* node : nodes) node->RestartEmpty();
   CHECK(moved_to("d") != first);
 }
 
