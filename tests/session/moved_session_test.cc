@@ -74,6 +74,14 @@ TEST_CASE_METHOD(Moving, "The old ID leads to the session for a minute, and is u
   CHECK(ReadOn(&b, move.to) == kHeld);
 }
 
+TEST_CASE_METHOD(Moving, "A moved session lives for its lifetime", "[migration]") {
+  const Session::Move move = Move(&a);
+  clock.Advance(std::chrono::seconds(kLifetime - 1));
+  CHECK(ReadOn(&b, move.to) == kHeld);
+  clock.Advance(std::chrono::seconds(2 * kLifetime));
+  CHECK(ReadOn(&b, move.to).empty());
+}
+
 TEST_CASE_METHOD(Moving, "A server without a migration knows a moved ID no more, nor one that shares it",
                  "[migration]") {
   Move(&a);
@@ -185,6 +193,7 @@ TEST_CASE_METHOD(Moving, "A new ID follows from the old one and the session, not
   CHECK(ParseMoved(FormatMoved(move)) == move);
   CHECK(ParseMoved(FormatMoved(move).substr(1)) == std::nullopt);
   CHECK(ParseMoved(kHeld) == std::nullopt);
+  CHECK(ParseMoved(std::string(FormatMoved(move).size(), 'x')) == std::nullopt);
   CHECK(MoveOf(kOldId, kHeld, "secret", now_s + 3) == move);  // of servers that move it at once
   CHECK(MoveOf(kOldId, kHeld, "secret", now_s + 60).salt == move.salt);
   CHECK(MoveOf(kOldId, "n|i:2;", "secret", now_s).salt != move.salt);

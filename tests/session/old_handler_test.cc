@@ -89,6 +89,9 @@ TEST_CASE_METHOD(OldHandler, "Calls that hang keep others from it before they en
   CHECK(begins);
   CHECK(Decide() == OldHandlerDecision::kLeaveAlone);
   CHECK_FALSE(begins);
+  clock.Advance(kInterval);
+  CHECK(Decide() == OldHandlerDecision::kAsk);  // one tries it, although the others still hang
+  CHECK(Decide() == OldHandlerDecision::kLeaveAlone);
   for (const int call : calls) health.End(call);
   health.NoteAnswer();
   CHECK(Decide() == OldHandlerDecision::kAsk);
@@ -125,6 +128,9 @@ TEST_CASE_METHOD(OldHandler, "A failure of one old handler is none of another, n
   CHECK_FALSE(shared->ViewOf({"files", "/tmp"}, "other:", clock.Now())->health.Fails());
   CHECK(shared->ViewOf({"files", "/tmp"}, "cs:", clock.Now())->health.Fails());
   for (int i = 0; i < 20; ++i) CHECK(shared->ViewOf({"redis", std::to_string(i)}, "cs:", clock.Now()) != nullptr);
+  shared->ViewOf({"redis", "19"}, "cs:", clock.Now())->health.NoteFailure(clock.Now());
+  CHECK_FALSE(other->health.Fails());
+  CHECK(other->began_at_ns == ToNanos(clock.Now()));
 }
 
 TEST_CASE_METHOD(OldHandler, "An ID that it does not know is remembered for a minute, and no other one with it",
@@ -139,7 +145,7 @@ TEST_CASE_METHOD(OldHandler, "An ID that it does not know is remembered for a mi
   CHECK_FALSE(has(of_same_place));
   clock.Advance(seconds(59));
   CHECK(has(session));
-  clock.Advance(seconds(2));
+  clock.Advance(seconds(1));
   CHECK_FALSE(has(session));
   misses.Add(session, clock.Now());
   misses.Remove(of_same_place, clock.Now());
