@@ -85,9 +85,10 @@ serves() {
 # prepare_wiki: DokuWiki below /wiki/ of the web servers, with the users ada and bob and two pages. Fails where its packages
 # cannot be had.
 prepare_wiki() {
-  local wiki data
-  unpack_packages dokuwiki libjs-jquery libjs-jquery-cookie libjs-jquery-ui libphp-simplepie php-geshi php-phpseclib ||
-    return
+  local wiki data parts
+  # Each Debian has other libraries for it.
+  mapfile -t parts < <(apt-cache depends dokuwiki | sed -nE 's/^ *\|?Depends: ((libjs|libphp|php)-.*)/\1/p')
+  unpack_packages dokuwiki "${parts[@]}" || return
   wiki=$debian/usr/share/dokuwiki
   data=$debian/var/lib/dokuwiki
   sed -i "s#\\\$vendorDir \. '$debian#'$debian#" "$wiki"/vendor/composer/autoload_*.php
