@@ -23,7 +23,7 @@ foreach (['', 'a b', str_repeat('n', 33)] as $name) {
 
 $node = new Node();
 $path = save_path($node);
-$file = tempnam(sys_get_temp_dir(), 'clustered_session_keys');
+$file = tempnam(sys_get_temp_dir(), 'keys');  // short, as messages cut long paths
 register_shutdown_function(static fn() => @unlink($file));
 // What a server with this key file says, at its start in its log and to a script.
 function started(string $file): string {

@@ -92,7 +92,8 @@ echo 'a handler in PHP code around: ', json_decode(run_php('session_set_save_han
   session_id($argv[1]); session_start(); $seen = json_encode($_SESSION); $id = session_id(); session_write_close()' . REPORT,
   [old()], $ini), true)[1], "\n";
 foreach ([[22, 6], [64, 5]] as [$length, $bits]) {
-  $form = ask(old(), '', ['session.sid_length' => "$length", 'session.sid_bits_per_character' => "$bits"]);
+  $form = ask(old(), '', ['session.sid_length' => "$length", 'session.sid_bits_per_character' => "$bits",
+    'error_reporting' => (string) (E_ALL & ~E_DEPRECATED)]);
   echo "$length characters of $bits bits: ", strlen($form[0]), " $form[1]\n";
 }
 file_put_contents("$folder/sess_" . ($old = bin2hex(random_bytes(16))), 'no session');
