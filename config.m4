@@ -287,6 +287,7 @@ struct Value {
     src/php/old_handler_call.cc
     src/php/renewal.cc
     src/php/save_handler.cc
+    src/php/setting_parsers.cc
     src/php/status.cc
     src/php/store.cc
     src/php/takeover.cc
