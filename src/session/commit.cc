@@ -84,7 +84,7 @@ void Committer::TakeIn(const Entry& current, Image image, std::string_view* payl
   const Entry before = std::exchange(loaded_.entry, current);
   if (before.epoch > current.epoch) {  // what is here now is of before this request's takeover
     loaded_.entry.epoch = before.epoch;
-    loaded_.entry.grace_until_ns = before.grace_until_ns;
+    loaded_.entry.grace_until_ns = std::max(before.grace_until_ns, current.grace_until_ns);
     loaded_.entry.flags |= before.flags & kEntryTakeoverPending;
   }
   loaded_.entry.version = std::max(current.version, before.version);
