@@ -17,6 +17,9 @@ foreach (['well', 'throw', 'open_throw', 'close_throw', 'warn', 'fail', 'output'
 odd('settings', SHOW . '$seen = json_encode(array_map("ini_get", ["session.save_path", "session.name", "session.gc_maxlifetime"])); echo "  $seen\n";');
 odd('exit', SHOW . 'echo "not reached";');
 odd('fatal', SHOW . 'echo "not reached";');
+echo "-- in strict mode\n";
+odd('fail', '@start($argv[1]); ' . SHOW, ['session.use_strict_mode' => '1', 'clustered_session.retry_interval' => '1h']);
+odd('well', '@start($argv[1]); $_SESSION["n"] = 2; session_reset(); echo "  ", json_encode($_SESSION), "\n"; ' . SHOW, ['session.use_strict_mode' => '1']);
 echo "-- garbage stays where it is\n";
 odd('garbage', '@start($argv[1]); session_write_close(); ' . SHOW);
 echo "-- left alone after a failure\n";
@@ -72,6 +75,16 @@ fatal:
 Fatal error: session_start(): odd gives up in %s on line %d
   [PHP Request Shutdown: session not written: it was not read to its end, and what is stored stays [CS-NOT-READ]]
   [PHP Request Shutdown: Failed to write session data (clustered). Please verify that the current setting of session.save_path is correct ()]
+-- in strict mode
+fail:
+  [the save handler "odd" failed; clustered_session.migrate_from: this session may be there, and no empty one was started in its place [CS-MIGRATE-FROM]]
+  [Failed to read session data: clustered (path: )]
+  [the save handler "odd" fails and is left alone for now; clustered_session.migrate_from: this session may be there, and no empty one was started in its place [CS-MIGRATE-FROM]]
+  [Failed to read session data: clustered (path: )]
+  [false,[],null]
+well:
+  {"n":1}
+  [true,{"n":1},null]
 -- garbage stays where it is
 garbage:
   [session kept in the handler of clustered_session.migrate_from: it cannot be decoded; is session.serialize_handler the one it was written with? [CS-MIGRATE-KEPT]]

@@ -103,7 +103,31 @@ TEST_CASE_METHOD(Migration, "A session that was destroyed, or made here, is not 
     CHECK_FALSE(Open(&session, "n|i:1;"));
     CHECK(Read(&session).empty());
     CHECK_FALSE(session.MayBeInOldHandler(browser.session_id));
+    REQUIRE(session.Write(browser.session_id, "", kLifetime, /*empty=*/true).ok());
+    session.Close();
+    Session next(a.context());
+    CHECK_FALSE(Open(&next, "n|i:1;"));
+    CHECK(Read(&next).empty());
   }
+}
+
+TEST_CASE_METHOD(Migration, "An ID that was empty here is on nodes when the old handler has its session",
+                 "[migration]") {
+  {
+    Session session(a.context());
+    REQUIRE(Open(&session, ""));
+    REQUIRE(Read(&session).empty());
+    REQUIRE(session.Write(browser.session_id, "", kLifetime, /*empty=*/true).ok());
+  }
+  CHECK(Holders() == 0);
+  {
+    Session session(a.context());
+    (void)session.Validate(browser.session_id, kLifetime, /*keeps_unknown=*/true);
+    REQUIRE(session.MayBeInOldHandler(browser.session_id));
+    session.TakeIn("n|i:1;");
+  }
+  CHECK(Holders() == 2);
+  View(&b, "n|i:1;");
 }
 
 TEST_CASE_METHOD(Migration, "A login ends the session of the old handler once its successor is written",

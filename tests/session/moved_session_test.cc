@@ -74,6 +74,30 @@ TEST_CASE_METHOD(Moving, "The old ID leads to the session for a minute, and is u
   CHECK(ReadOn(&b, move.to) == kHeld);
 }
 
+TEST_CASE_METHOD(Moving, "A server that knows a node to fail comes to the same new ID", "[migration]") {
+  const Session::Move move = Move(&a);
+  const std::string named(NodeNamedBy(a.context().nodes->addresses(), move.to));
+  REQUIRE_FALSE(named.empty());
+  for (FakeMemcached* node : nodes) node->set_down(node->name() == named);
+  for (int i = 0; i < 3; ++i) {
+    Session session(b.context());
+    (void)session.Read("fedcba9876543210fedcba987654321" + std::to_string(i), kLifetime);
+  }
+  CHECK(Led(&b) == move.to);
+}
+
+TEST_CASE_METHOD(Moving, "What is larger than nodes take is not moved, and nothing is tried twice", "[migration]") {
+  for (FakeMemcached* node : nodes) node->set_item_size_max(1024);
+  Session session(a.context());
+  REQUIRE_FALSE(Known(&session));
+  const Result<Session::Move> move = session.TakeInAsOther(kOldId, std::string(4096, 'x'), {});
+  REQUIRE_FALSE(move.ok());
+  CHECK(move.error().code() == ErrorCode::kTooLarge);
+  CHECK(session.TakeNotices().empty());
+  CHECK(session.TakeEnded().empty());
+  CHECK(session.MayBeInOldHandler(kOldId));
+}
+
 TEST_CASE_METHOD(Moving, "A moved session lives for its lifetime", "[migration]") {
   const Session::Move move = Move(&a);
   clock.Advance(std::chrono::seconds(kLifetime - 1));

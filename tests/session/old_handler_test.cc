@@ -130,6 +130,9 @@ TEST_CASE_METHOD(OldHandler, "A failure of one old handler is none of another, n
   for (int i = 0; i < 20; ++i) CHECK(shared->ViewOf({"redis", std::to_string(i)}, "cs:", clock.Now()) != nullptr);
   shared->ViewOf({"redis", "19"}, "cs:", clock.Now())->health.NoteFailure(clock.Now());
   CHECK_FALSE(other->health.Fails());
+  CHECK(health.NoteAnswer());  // the first view is none of theirs
+  shared->ViewOf({"redis", "18"}, "cs:", clock.Now())->health.NoteFailure(clock.Now());
+  CHECK_FALSE(health.Fails());
   CHECK(other->began_at_ns == ToNanos(clock.Now()));
 }
 
