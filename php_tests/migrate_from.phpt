@@ -85,7 +85,7 @@ echo 'empty sessions that are new are mirrored: ', count(glob("$folder/sess_*"))
 
 foreach (['0', '1'] as $strict) {
   file_put_contents("$folder/sess_abc.server1", 'n|i:1;');
-  echo "an ID that is none here, strict mode $strict: ", changed('abc.server1', '$_SESSION["n"] = 8', ['session.use_strict_mode' => $strict]);
+  echo "an ID that is none here, strict mode $strict: ", changed('abc.server1', '$_SESSION["active"] = session_status() === PHP_SESSION_ACTIVE', ['session.use_strict_mode' => $strict]);
 }
 
 echo "-- settings\n";
@@ -127,8 +127,8 @@ in a folder of the folder, 1441 s old: [] kept migrated 0, missed 0, errors 0
 0 files
 {"n":7} kept migrated 0, missed 1, errors 0
 empty sessions that are new are mirrored: 0
-an ID that is none here, strict mode 0: {"n":8} new migrated 0, missed 0, errors 0
-an ID that is none here, strict mode 1: {"n":8} new migrated 0, missed 0, errors 0
+an ID that is none here, strict mode 0: {"active":true} new migrated 0, missed 0, errors 0
+an ID that is none here, strict mode 1: {"active":true} new migrated 0, missed 0, errors 0
 -- settings
 files: bool(true)
 clustered:x: bool(true)

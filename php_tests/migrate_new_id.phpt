@@ -88,9 +88,12 @@ echo 'unknown: ', ask(bin2hex(random_bytes(16)))[1], "\n";
 echo 'shared: ', ask(old(), '', ['clustered_session.migrate_shared' => 'on'])[1], "\n";
 echo 'moved before, now shared: ', ask($old, '', ['clustered_session.migrate_shared' => 'on'])[1], "\n";
 echo 'migration is over: ', ask($old, '', ['clustered_session.migrate_from' => '', 'clustered_session.migrate_to' => ''])[1], "\n";
-echo 'a handler in PHP code around: ', json_decode(run_php('session_set_save_handler(new SessionHandler());
-  session_id($argv[1]); session_start(); $seen = json_encode($_SESSION); $id = session_id(); session_write_close()' . REPORT,
-  [old()], $ini), true)[1], "\n";
+foreach (['1', '0'] as $strict) {
+  echo "a handler in PHP code around, strict mode $strict: ", json_decode(run_php('session_set_save_handler(new class extends SessionHandler {
+      function create_sid(): string { return bin2hex(random_bytes(16)); } });
+    session_id($argv[1]); session_start(); $seen = json_encode($_SESSION); $id = session_id(); session_write_close()' . REPORT,
+    [old()], ['session.use_strict_mode' => $strict] + $ini), true)[1], "\n";
+}
 foreach ([[22, 6], [64, 5]] as [$length, $bits]) {
   $form = ask(old(), '', ['session.sid_length' => "$length", 'session.sid_bits_per_character' => "$bits",
     'error_reporting' => (string) (E_ALL & ~E_DEPRECATED)]);
@@ -126,7 +129,8 @@ unknown: [] new, migrated 0, missed 1, errors 0
 shared: {"n":1} kept, migrated 1, missed 0, errors 0
 moved before, now shared: {"n":1} new, migrated 0, missed 0, errors 0
 migration is over: {"n":1} new, migrated 0, missed 0, errors 0
-a handler in PHP code around: {"n":1} kept, migrated 1, missed 0, errors 0
+a handler in PHP code around, strict mode 1: {"n":1} kept, migrated 1, missed 0, errors 0
+a handler in PHP code around, strict mode 0: {"n":1} kept, migrated 1, missed 0, errors 0
 22 characters of 6 bits: 22 {"n":1} new, migrated 1, missed 0, errors 0
 64 characters of 5 bits: 64 {"n":1} new, migrated 1, missed 0, errors 0
 garbage stays there: "no session"

@@ -19,7 +19,7 @@ odd('exit', SHOW . 'echo "not reached";');
 odd('fatal', SHOW . 'echo "not reached";');
 echo "-- in strict mode\n";
 odd('fail', '@start($argv[1]); ' . SHOW, ['session.use_strict_mode' => '1', 'clustered_session.retry_interval' => '1h']);
-odd('well', '@start($argv[1]); $_SESSION["n"] = 2; session_reset(); echo "  ", json_encode($_SESSION), "\n"; ' . SHOW, ['session.use_strict_mode' => '1']);
+odd('well', '@start($argv[1]); $_SESSION["n"] = 2; session_reset(); echo "  ", json_encode($_SESSION), "\n"; session_write_close(); ' . SHOW, ['session.use_strict_mode' => '1']);
 echo "-- garbage stays where it is\n";
 odd('garbage', '@start($argv[1]); session_write_close(); ' . SHOW);
 echo "-- left alone after a failure\n";

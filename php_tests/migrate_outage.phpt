@@ -24,10 +24,16 @@ const SWITCHED = '$down = getenv("ODD_FOLDER") . "/down";
 
 echo "-- writes: who fails first says so, who fails later or does not try says nothing\n";
 foreach (['1ms', '1h'] as $interval) {
-  odd('switch', SWITCHED . 'change($argv[1]); touch($down); for ($i = 0; $i < 3; ++$i) change($argv[1]); show();
+  odd('switch', SWITCHED . 'change($argv[1]); touch($down); for ($i = 0; $i < 3; ++$i) { usleep(2000); change($argv[1]); } show();
+    echo "  asked ", count(preg_grep("/^read/", file(getenv("ODD_FOLDER") . "/calls"))), "\n";
     if ($argc > 2) comes_back($argv[1]); else unlink($down);', $to + ['clustered_session.retry_interval' => $interval], $interval === '1ms');
   echo logged();
+  @unlink("$folder/calls");
 }
+echo "-- what is mirrored again is believed again\n";
+odd('switch', SWITCHED . 'change($argv[1]); touch($down); change($argv[1]); comes_back($argv[1]); start($argv[1]); echo "  ", json_encode($_SESSION), "\n";',
+  $to + ['clustered_session.migrate_shared' => 'on']);
+logged();
 
 echo "-- ends: told by a request that comes when the handler answers again, once\n";
 foreach (['session_destroy();', 'session_regenerate_id(true); session_write_close();'] as $end) {
@@ -60,18 +66,35 @@ odd('hang', '$folder = getenv("ODD_FOLDER"); @unlink("$folder/calls"); $pids = [
   for ($i = 0; $i < 4; ++$i) echo "  ", file_get_contents("$folder/seen.$i"), "\n";
   start($argv[1]); echo "  ", json_encode($_SESSION), "\n";');
 echo logged();
+
+echo "-- four that ended in it by a fatal error keep nobody from it\n";
+odd('fatal', 'set_error_handler(fn() => true); $pids = [];
+  for ($i = 0; $i < 4; ++$i) {
+    if (($pids[] = pcntl_fork()) === 0) { ob_end_clean(); start($i . $argv[1]); }
+  }
+  foreach ($pids as $pid) pcntl_waitpid($pid, $status);
+  $ended = hrtime(true);
+  while (hrtime(true) - $ended < 600e6) usleep(10000);  // longer than a call may last
+  register_shutdown_function(function () { echo "  ", error_get_last()["message"], "\n"; });
+  start($argv[1]);', ['display_errors' => '0', 'log_errors' => '0']);
+echo logged();
 ?>
 --EXPECTF--
 -- writes: who fails first says so, who fails later or does not try says nothing
 switch:
   [the save handler "odd" failed; clustered_session.migrate_to: this session's changes are not there [CS-MIGRATE-TO]]
   mirrored 1, errors 3
+  asked 5
 clustered_session: the save handler "odd" failed; it is left alone for clustered_session.retry_interval each time [CS-MIGRATION]
 clustered_session: the save handler "odd" answers again; writes and ends that did not reach it from this server: %d [CS-MIGRATION-UP]
 switch:
   [the save handler "odd" failed; clustered_session.migrate_to: this session's changes are not there [CS-MIGRATE-TO]]
   mirrored 1, errors 3
+  asked 3
 clustered_session: the save handler "odd" failed; it is left alone for clustered_session.retry_interval each time [CS-MIGRATION]
+-- what is mirrored again is believed again
+switch:
+  {"n":1}
 -- ends: told by a request that comes when the handler answers again, once
 switch:
   [the save handler "odd" failed; the session that was destroyed may still be there [CS-MIGRATE-END]]
@@ -105,3 +128,6 @@ hang:
   {"n":1}
 clustered_session: the save handler "odd" hangs: 4 requests wait in it; it is left alone for clustered_session.retry_interval each time [CS-MIGRATION]
 clustered_session: the save handler "odd" answers again; writes and ends that did not reach it from this server: 0 [CS-MIGRATION-UP]
+-- four that ended in it by a fatal error keep nobody from it
+fatal:
+  session_start(): odd gives up

@@ -11,8 +11,9 @@ namespace {
 
 IdForm FormHere() { return {static_cast<size_t>(PS(sid_length)), static_cast<uint32_t>(PS(sid_bits_per_character))}; }
 
-// A handler in PHP code around this one may make its new IDs itself, so its sessions keep theirs.
-bool MayReplaceId() { return !PS(mod_user_implemented); }
+// A handler in PHP code around this one may make its new IDs itself, so its sessions keep theirs. Until the first open
+// has returned, only PS(mod) says that there is one.
+bool MayReplaceId() { return !PS(mod_user_implemented) && PS(mod) == &ps_mod_clustered; }
 
 // PHP is to go on with `to`, which is loaded in place of what was. A first phase.
 void GoOnWith(HandlerState* state, std::string to) {
