@@ -37,6 +37,7 @@ const DOC_NUMBERS = [
 
     // deployment.md and CHANGELOG.md
     ['CHANGELOG.md', '/Record format (\d+)\./', 'record:kFormat'],
+    ['CHANGELOG.md', '/is written for up to (\d+) sessions at once/', 'node:kBatchPartsMax'],
     ['docs/deployment.md', '/\+ (\d+) bytes of history/', 'image:kFixedSize'],
     ['docs/deployment.md', '/history \+ (\d+) for a life and a writer/', LIVES . ':kLifeBytes + ' . CONTEXT . ':kIntervalBytes'],
     ['docs/deployment.md', '/the session, a header of (\d+)/', 'record:kRecordHeaderMin'],
