@@ -203,7 +203,7 @@ TEST_CASE("while a shard cannot be looked at, every pool counts as in use", "[lo
 
 TEST_CASE("The usage is told in time while a stopped worker holds a part, and says what it lacks", "[local]") {
   StoreFixture fixture;
-  for (uint64_t i = 0; i < 20; ++i) REQUIRE(fixture.Put(i, 300));
+  for (uint64_t i = 0; i < 300; ++i) REQUIRE(fixture.Put(i, 300));  // some in each part
   const LocalStore::Usage whole = fixture.store->GetUsage();
   CHECK(whole.busy_parts == 0);
   Shared<std::atomic<int>> holds;
