@@ -69,6 +69,8 @@ const DOC_NUMBERS = [
     ['docs/protocol.md', '/unreplicated entries, (\d+) at a time/', 'node:kBatchPartsMax'],
     ['docs/protocol.md', '/goes out first of up to (\d+) sessions/', 'node:kBatchPartsMax'],
     ['docs/protocol.md', '/sessions, or (\d+) KB of them, is sent/', 'flush_path:kBytesMax / 1024'],
+    ['docs/protocol.md', '/\*\*Up to (\d+) sessions are asked for/', 'repair_batch:kEntriesMax'],
+    ['docs/protocol.md', '/\*\*Up to (\d+) sessions at a time/', 'refill_batch:kKeysMax'],
     ['docs/protocol.md', '/as up to (\d+) intervals/', CONTEXT . ':kIntervalsMax'],
     ['docs/protocol.md', '/context has (\d+) intervals/', CONTEXT . ':kIntervalsMax'],
     ['docs/protocol.md', '/from a context \((\d+) intervals\)/', CONTEXT . ':kIntervalsMax'],

@@ -21,7 +21,7 @@ namespace clustered_session {
 
 class RefillBatch {
  public:
-  static constexpr size_t kKeysMax = 64;
+  static constexpr size_t kKeysMax = 16;          // see RepairBatch::kEntriesMax
   static constexpr size_t kBytesMax = 512 << 10;  // of all items, but for the last one
 
   struct Outcome {

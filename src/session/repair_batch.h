@@ -24,7 +24,7 @@ namespace clustered_session {
 
 class RepairBatch {
  public:
-  static constexpr size_t kEntriesMax = 64;
+  static constexpr size_t kEntriesMax = 16;       // more at once delay the requests beside it
   static constexpr size_t kBytesMax = 512 << 10;  // of all payloads, but for the last one
 
   struct Outcome {
