@@ -199,7 +199,7 @@ void Witness::NoteHolders(const std::string& session, Account* account, const Ca
   const std::vector<int> placed = world_.PlacedBy(0, session);
   for (auto& [name, key] : account->keys) {
     const int64_t holders = HoldersOf(*account, placed, name);
-    if (holders >= static_cast<int64_t>(plan_.copies())) {
+    if (holders >= plan_.copies()) {
       key.doubled = true;
     } else if (holders < key.holders && !cause.all_lost) {
       key.doubled = false;
@@ -222,10 +222,9 @@ void Witness::JudgeHeldByNone(const std::string& session, const Account& account
     if (world_.node(node).lists() != KeyListing::State::kWhole || held.later) return;
     present += held.present ? 1 : 0;
   }
-  const auto copies = static_cast<int64_t>(plan_.copies());
   for (const auto& [name, key] : account.keys) {
     const int64_t holders = HoldersOf(account, placed, name);
-    if (!key.doubled || holders == 0 || holders >= copies || present >= copies) continue;
+    if (!key.doubled || holders == 0 || holders >= plan_.copies() || present >= plan_.copies()) continue;
     if (!Current(account, key) || MayLose(key)) continue;
     Violated("R1: all is whole, and " + std::to_string(holders) + " nodes hold " + name + ", which no server has");
   }
