@@ -96,7 +96,9 @@ bool OldHandlerHealth::Hangs(TimePoint now) const {
 }
 
 OldHandlerView* SharedMigration::ViewOf(const OldHandlerAddress& address, std::string_view prefix, TimePoint now) {
-  const uint64_t key = Hash128({}, std::string(prefix) + '\n' + address.handler, address.save_path).Hash64() | 1;
+  // Without memory of its own: so there is a view also where memory has ended.
+  const uint64_t site = Hash128({}, "prefix", prefix).Hash64();
+  const uint64_t key = (Hash128({}, address.handler, address.save_path).Hash64() ^ site) | 1;
   for (OldHandlerView& view : views) {
     uint64_t seen = view.key.load(std::memory_order_relaxed);
     if (seen == 0 && view.key.compare_exchange_strong(seen, key)) {
