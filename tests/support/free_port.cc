@@ -7,8 +7,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstring>
 #include <stdexcept>
+#include <string>
 
 namespace clustered_session {
 namespace {
@@ -50,6 +52,29 @@ int Connect(int family, const sockaddr* address, socklen_t length) {
   return -1;
 }
 
+// The window of this process. It has it for as long as it lives, by a name that only one socket can have. Such names
+// belong to a network, as ports do: processes of another container or chroot see each other's.
+int OwnWindow() {
+  static pid_t owner = 0;
+  static int window = 0;
+  if (owner == getpid()) return window;  // not of a process that was forked since
+  for (int tries = 0; tries < kWindows; ++tries) {
+    window = (getpid() + tries) % kWindows;
+    const std::string name = "clustered_session_test_ports_" + std::to_string(window);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path + 1, name.data(), name.size());  // after a zero: no file
+    const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+    const int descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (descriptor >= 0 && bind(descriptor, reinterpret_cast<sockaddr*>(&address), length) == 0) {
+      owner = getpid();
+      return window;  // the descriptor is left open
+    }
+    if (descriptor >= 0) close(descriptor);
+  }
+  throw std::runtime_error("no window of ports is free");
+}
+
 }  // namespace
 
 int ListenOnLoopback(uint16_t* port, bool v6, int backlog) {
@@ -70,7 +95,7 @@ int ListenOnLoopback(uint16_t* port, bool v6, int backlog) {
 uint16_t FreePort() {
   static int used = 0;
   for (int tries = 0; tries < kWindow; ++tries) {
-    const auto port = static_cast<uint16_t>(kFirstPort + getpid() % kWindows * kWindow + used++ % kWindow);
+    const auto port = static_cast<uint16_t>(kFirstPort + OwnWindow() * kWindow + used++ % kWindow);
     const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_storage storage;
     const socklen_t length = Fill(&storage, port, false);
