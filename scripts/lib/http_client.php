@@ -32,13 +32,14 @@ final class HttpClient
         }
         $context = stream_context_create(['http' => $options + ['header' => $headers]]);
         $begin = hrtime(true);
-        $body = @file_get_contents($url, false, $context);
+        $stream = @fopen($url, 'r', false, $context);
+        $body = $stream ? @stream_get_contents($stream) : false;
         $ms = (hrtime(true) - $begin) / 1e6;
         if ($body === false) {
             $error = preg_replace('/^.*?: /', '', error_get_last()['message'] ?? 'no answer');
             return ['http' => 0, 'error' => $error, 'ms' => $ms, 'set_cookies' => []];
         }
-        return $this->read($http_response_header, $body) + ['ms' => $ms];
+        return $this->read(stream_get_meta_data($stream)['wrapper_data'], $body) + ['ms' => $ms];
     }
 
     /**
