@@ -6,11 +6,11 @@
      open_throw, close_throw                 in open and close
      switch                                  all fails while $ODD_FOLDER/down is there
    Everything else gives back a session with n = 1. Calls are noted in $ODD_FOLDER/calls, if there is such a folder. */
+#include "php.h"
+// After php.h, which says what the system's headers have, and which the others need.
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "php.h"
-// After php.h, which these need.
 #include "ext/session/php_session.h"
 #include "zend_exceptions.h"
 
