@@ -3,6 +3,7 @@ Session keys with a key file: a dump of nodes tells nothing of IDs, keys rotate,
 --INI--
 session.save_handler=clustered
 session.use_cookies=0
+session.use_strict_mode=0
 session.sid_length=48
 error_reporting=E_ALL & ~E_DEPRECATED
 clustered_session.local_trust=0

@@ -2,6 +2,7 @@
 Nodes with TLS: sessions, passwords and locks through it, and what is said where it fails
 --INI--
 session.save_handler=clustered
+session.use_strict_mode=0
 clustered_session.connect_timeout=5s
 clustered_session.operation_timeout=5s
 --SKIPIF--
