@@ -6,7 +6,9 @@
 #include <string>
 #include <utility>
 
+#include "src/base/protocol_fault.h"
 #include "src/session/commit.h"
+#include "src/session/lifetime.h"
 #include "src/session/tombstone.h"
 
 namespace clustered_session {
@@ -28,8 +30,7 @@ class Flush {
  public:
   explicit Flush(const std::shared_ptr<const SessionContext>& context) : open_(context) {}
 
-  // What goes out first of it, if there is something to send; else it is done. A tombstone, and what is too large for a
-  // batch, is written at once.
+  // What goes out first of it; null: it is done. A tombstone is written at once.
   const Replicator::Flight* Begin(const SessionKey& local_key, uint8_t pool) {
     if (!open_.locks.TryLocal(local_key)) return End(FlushOutcome::kBusy);
     const TimePoint now = open_.Now();
@@ -51,11 +52,41 @@ class Flush {
     Result<Replicator::Flight> flight = committer_->Begin(loaded_->image.payload());
     if (!flight.ok()) return End(Refused(flight.error()));
     flight_ = std::move(*flight);
-    if (flight_.targets.empty() || flight_.bytes.size() > kBatchValueMax) {
-      Conclude({});
-      return nullptr;
-    }
     return &flight_;
+  }
+
+  bool under_way() const { return loaded_.has_value(); }
+  const Replicator::Flight& flight() const { return flight_; }
+  const NodeItems& items() { return loaded_->items(); }
+  // By an operation of its own.
+  bool Alone() const { return flight_.targets.empty() || flight_.bytes.size() > kBatchValueMax; }
+
+  // The nodes that the flight does not go to, and that may know of the session's end.
+  std::vector<uint32_t> Beside() {
+    std::vector<uint32_t> beside;
+    for (const uint32_t node : items().placement) {
+      const auto is_target = [node](const NodeSet::WriteTarget& target) { return target.node == node; };
+      const bool sent = std::any_of(flight_.targets.begin(), flight_.targets.end(), is_target);
+      if (!sent && open_.context.nodes->WorthAsking(node)) beside.push_back(node);
+    }
+    return beside;
+  }
+
+  // What such a node has. If it says that the session has ended, the flush is over, and the end goes where the session
+  // was to go.
+  void TakeBeside(NodeReply reply) {
+    if (!loaded_ || reply.status != NodeStatus::kHit) return;
+    const std::string sealed = reply.value;
+    const Result<Record> end = open_.context.codec.Decode(&reply.value, items().key);
+    const bool ends = end.ok() && end->ancestry.ended.Meets(loaded_->Known().lives);
+    if (!ends || HasFault(ProtocolFault::kLivesIgnored)) return;
+    if (end->tombstone()) {
+      open_.context.nodes->WriteAll(
+          flight_.targets, items().key, sealed, TombstoneTimeToLive(end->ancestry.lifetime_max_s),
+          NodeDeadline(open_.context, open_.Now()), open_.context.codec.MarkOf(end->ancestry.fingerprint));
+    }
+    open_.context.store->Erase(loaded_->address().local_key());
+    End(FlushOutcome::kGone);
   }
 
   // `replies`: to what Begin() has returned.
@@ -107,35 +138,80 @@ class Flush {
   FlushOutcome outcome_ = FlushOutcome::kNoNode;
 };
 
-// A flight of one of them.
-struct Sent {
-  Flush* flush;
-  const Replicator::Flight* flight;
-  std::string key;
-  std::vector<NodeReply> replies;
+// A part of a batch, and whose it is.
+struct Part {
+  uint32_t node = 0;
+  BatchPart part;
+  Flush* flush = nullptr;
 };
 
-// One wait.
-void Send(const SessionContext& context, std::vector<Sent>* all) {
+// One wait. The replies are in the order of the parts.
+std::vector<NodeReply> Fly(const SessionContext& context, std::vector<Part> parts) {
   std::vector<NodeSet::Batch> batches(context.nodes->size());
-  std::vector<std::vector<NodeReply*>> whose(batches.size());
+  std::vector<std::vector<size_t>> whose(batches.size());
   for (uint32_t node = 0; node < batches.size(); ++node) batches[node].node = node;
-  for (Sent& sent : *all) {
-    const Replicator::Flight& flight = *sent.flight;
-    sent.replies.resize(flight.targets.size());
-    for (size_t i = 0; i < flight.targets.size(); ++i) {
-      const auto [node, expected] = flight.targets[i];
-      batches[node].parts.push_back(
-          {BatchPart::Kind::kStore, sent.key, flight.bytes, flight.ttl, expected, flight.mark});
-      whose[node].push_back(&sent.replies[i]);
-    }
+  for (size_t i = 0; i < parts.size(); ++i) {
+    batches[parts[i].node].parts.push_back(std::move(parts[i].part));
+    whose[parts[i].node].push_back(i);
   }
+  std::vector<NodeReply> all(parts.size());
   std::vector<NodeReply> replies = context.nodes->RunBatches(batches, NodeDeadline(context, context.clock->Now()));
   for (uint32_t node = 0; node < batches.size(); ++node) {
     const bool answered = replies[node].status == NodeStatus::kHit;
     for (size_t i = 0; i < whose[node].size(); ++i) {
-      *whose[node][i] = answered ? std::move(replies[node].batch[i]) : replies[node];
+      all[whose[node][i]] = answered ? std::move(replies[node].batch[i]) : replies[node];
     }
+  }
+  return all;
+}
+
+// A node that has lost its memory has forgotten that the session has ended elsewhere, and would take it. So all others
+// of its nodes are asked first, in one wait for all flushes; only where something is found, for its bytes as well.
+void LookBeside(const SessionContext& context, const std::vector<Flush*>& flushes) {
+  std::vector<Part> looks;
+  std::vector<Part> reads;
+  for (Flush* flush : flushes) {
+    for (const uint32_t node : flush->Beside()) {
+      looks.push_back({node, {BatchPart::Kind::kLook, flush->items().key, {}, {}, {}, 0}, flush});
+      reads.push_back({node, {BatchPart::Kind::kRead, flush->items().key, {}, {}, {}, 0}, flush});
+    }
+  }
+  if (looks.empty()) return;
+  const std::vector<NodeReply> seen = Fly(context, std::move(looks));
+  std::vector<Part> found;
+  for (size_t i = 0; i < seen.size(); ++i) {
+    if (seen[i].status == NodeStatus::kHit) found.push_back(std::move(reads[i]));
+  }
+  if (found.empty()) return;
+  std::vector<NodeReply> held = Fly(context, found);
+  for (size_t i = 0; i < held.size(); ++i) found[i].flush->TakeBeside(std::move(held[i]));
+}
+
+// One wait for those that are sent together; what is too large for that goes alone.
+void Send(const SessionContext& context, const std::vector<Flush*>& flushes) {
+  std::vector<Part> parts;
+  std::vector<Flush*> sent;
+  for (Flush* flush : flushes) {
+    if (!flush->under_way()) continue;
+    if (flush->Alone()) {
+      flush->Conclude({});
+      continue;
+    }
+    const Replicator::Flight& flight = flush->flight();
+    for (const auto& [node, expected] : flight.targets) {
+      parts.push_back({node,
+                       {BatchPart::Kind::kStore, flush->items().key, flight.bytes, flight.ttl, expected, flight.mark},
+                       flush});
+    }
+    sent.push_back(flush);
+  }
+  if (sent.empty()) return;
+  std::vector<NodeReply> replies = Fly(context, std::move(parts));
+  auto next = replies.begin();
+  for (Flush* flush : sent) {
+    const auto end = next + static_cast<ptrdiff_t>(flush->flight().targets.size());
+    flush->Conclude({std::make_move_iterator(next), std::make_move_iterator(end)});
+    next = end;
   }
 }
 
@@ -147,23 +223,23 @@ std::vector<FlushOutcome> FlushEntries(const std::shared_ptr<const SessionContex
   std::vector<FlushOutcome> outcomes(local_keys.size(), FlushOutcome::kNoNode);
   if (!AnyNodeWorthAsking(*context->nodes)) return outcomes;
   std::vector<std::unique_ptr<Flush>> flushes;
-  std::vector<Sent> sent;
+  std::vector<Flush*> begun;
   size_t bytes = 0;
   const auto send = [&] {
-    if (!sent.empty()) Send(*context, &sent);
-    for (Sent& each : sent) each.flush->Conclude(std::move(each.replies));
-    sent.clear();
+    LookBeside(*context, begun);
+    Send(*context, begun);
+    begun.clear();
     bytes = 0;
   };
   for (const SessionKey& key : local_keys) {
     flushes.push_back(std::make_unique<Flush>(context));
     const Replicator::Flight* flight = flushes.back()->Begin(key, pool);
     if (flight == nullptr) continue;
-    sent.push_back({flushes.back().get(), flight, StorageKey(context->settings.prefix, context->InSpace(key)), {}});
+    begun.push_back(flushes.back().get());
     bytes += flight->bytes.size();
     if (bytes >= kBytesMax) send();
   }
-  send();
+  if (!begun.empty()) send();
   for (size_t i = 0; i < flushes.size(); ++i) {
     outcomes[i] = flushes[i]->outcome();
     for (Notice& notice : flushes[i]->TakeNotices()) notices->push_back(std::move(notice));
