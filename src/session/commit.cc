@@ -131,6 +131,7 @@ Status Committer::Conclude(Replicator::Flight flight, std::vector<NodeReply> rep
     loaded_.NoteDestroyedMeanwhile();
     return Status::Ok();
   }
+  if (outcome.acks == 0 && outcome.unsure && (outcome.too_large || outcome.unreadable)) ForgetWrite();
   if (outcome.acks == 0 && outcome.too_large) return RefuseForSize(outcome, payload_.size());
   if (outcome.acks == 0 && outcome.unreadable) {
     loaded_.must_write = false;
@@ -147,6 +148,14 @@ Status Committer::Conclude(Replicator::Flight flight, std::vector<NodeReply> rep
 bool Committer::IsNews() const {
   const bool first = loaded_.version() == 0 && !open_.created.Has(loaded_.address().id());
   return first || loaded_.Is(kEntryTakeoverPending) || loaded_.Is(kEntryTombstone) || loaded_.Is(kEntryNewsDue);
+}
+
+// A node may hold a write that was refused, and what it has merged. The entry knows nothing of that, so what is written
+// next must not claim to: the node's record is a branch then. A reader asks first.
+void Committer::ForgetWrite() {
+  loaded_.image.SetSince(SinceNow(context_));
+  loaded_.entry.confirmed_at_ns = 0;
+  if (loaded_.version() != 0) (void)PutEntry(context_, &loaded_, open_.Now()).ok();
 }
 
 Status Committer::RefuseForSize(const WriteOutcome& outcome, size_t payload_size) {

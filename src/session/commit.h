@@ -39,6 +39,7 @@ class Committer {
   bool MayWriteBehind(std::string_view payload) const;
   bool CommitBehind(std::string_view payload);
   Status CommitHere(std::string_view payload);
+  void ForgetWrite();
   Status RefuseForSize(const WriteOutcome& outcome, size_t payload_size);
   void LeaveToOwner(TimePoint now);
   bool IsNews() const;

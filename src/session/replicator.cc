@@ -155,6 +155,7 @@ void Replicator::HandleReply(uint32_t node, NodeReply reply) {
     case NodeStatus::kMiss:
     case NodeStatus::kError:
     case NodeStatus::kSkipped:
+      outcome_.unsure |= reply.status == NodeStatus::kError;
       states_[node] = HasFault(ProtocolFault::kUnansweredCounts) ? NodeState::kHolds : NodeState::kFailed;
       return;
   }

@@ -38,6 +38,7 @@ struct WriteOutcome {
   bool superseded = false;        // a tombstone has met a session that was started since: nothing to destroy any more
   bool destroyed = false;         // the session was destroyed meanwhile: nothing of this write stands
   bool too_large = false;         // refused for its size, by `size_max_node`
+  bool unsure = false;            // a node that has not answered may hold it
   std::optional<ErrorCode> unreadable;  // a node holds a record that only other servers can read; why
   bool ownership_lost = false;          // another server took the session over since it was read
   uint64_t version = 0;                 // of the final record

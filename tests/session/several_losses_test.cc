@@ -169,3 +169,32 @@ TEST_CASE_METHOD(ClusterFixture, "A server that knows a session as empty asks ea
   clock.Advance(std::chrono::seconds(11));
   View(&b, large);
 }
+
+TEST_CASE_METHOD(
+    ClusterFixture,
+    "A write that was refused for its size, and of which a node's answer was lost, overwrites nothing later",
+    "[session]") {
+  for (WebServer* server : {&a, &b}) server->context().settings.takeover_grace = Duration::zero();
+  Serve(&a, "", "n|i:1;");
+  View(&b, "n|i:1;");
+  const Browser on_b = browser;
+  Request large(&b, &browser);
+  REQUIRE(large.Start().value() == "n|i:1;");
+  browser.affinity.reset();
+  const std::vector<FakeMemcached*> placed = Placed(on_b.session_id);
+  placed[1]->set_item_size_max(1000);
+  placed[2]->set_down(true);
+  placed[0]->BeforeWrite([&] {
+    Serve(&a, "n|i:1;", "a|i:1;n|i:1;");
+    placed[0]->LoseAnswer(1);  // that of the second attempt
+  });
+  const Status status = large.Finish("l|s:3000:\"" + std::string(3000, 'x') + "\";n|i:1;");
+  CHECK(status.error().code() == ErrorCode::kTooLarge);
+  browser = on_b;
+  placed[1]->RestartEmpty();
+  clock.Advance(std::chrono::seconds(3));
+  Request next(&b, &browser);
+  const std::string shown = next.Start().value();
+  CHECK(next.Finish(shown + "b|i:1;").ok());
+  CHECK(HeldBy(placed[0], on_b.session_id).find("a|i:1;") != std::string::npos);
+}
