@@ -15,6 +15,13 @@ void SaveTokens(const SessionContext& context, LoadedSession* loaded) {
   if (const NodeItems* items = loaded->items_if_used()) items->SaveTokens(*context.nodes, &loaded->entry);
 }
 
+void NoteForRepair(const SessionContext& context, const Entry& entry) {
+  const bool watched = context.settings.repair_rate != 0 && context.shared != nullptr && !context.nodes->empty();
+  if (!watched || entry.version == 0) return;
+  const bool lacking = (entry.flags & (kEntryUnderReplicated | kEntryStandsIn)) != 0;
+  context.shared->NoteStored(entry.pool, context.pool_hash, lacking);
+}
+
 }  // namespace
 
 Status PutEntry(const SessionContext& context, LoadedSession* loaded, TimePoint now) {
@@ -24,11 +31,7 @@ Status PutEntry(const SessionContext& context, LoadedSession* loaded, TimePoint 
   entry.pool = context.pool;
   entry.home_node = loaded->address().HomeNode();
   Status stored = context.store->Put(key, entry, loaded->image.bytes(), now);
-  const bool watched = context.settings.repair_rate != 0 && context.shared != nullptr && !context.nodes->empty();
-  if (stored.ok() && watched && entry.version != 0) {
-    const bool lacking = (entry.flags & (kEntryUnderReplicated | kEntryStandsIn)) != 0;
-    context.shared->NoteStored(entry.pool, context.pool_hash, lacking);
-  }
+  if (stored.ok()) NoteForRepair(context, entry);
   if (stored.ok() && entry.version != 0) NoteNewsUse(context, now);
   if (!stored.ok() || !loaded->Is(kEntryUnreplicated)) return stored;
   for (int i = 0; i < kNumberTries && !PoolIsKept(context, entry.pool); ++i) {
@@ -75,6 +78,15 @@ void ConfirmEntry(const SessionContext& context, LoadedSession* loaded) {
   loaded->entry.confirmed_at_ns = loaded->read_at_ns;
   SaveTokens(context, loaded);
   context.store->Update(loaded->address().local_key(), before, loaded->image.dot_bytes(), loaded->entry);
+}
+
+void MarkLacking(const SessionContext& context, LoadedSession* loaded) {
+  if (loaded->Is(kEntryUnreplicated) || loaded->Is(kEntryUnderReplicated)) return;
+  const Entry before = loaded->entry;
+  loaded->entry.flags |= kEntryUnderReplicated;
+  const bool kept =
+      context.store->Update(loaded->address().local_key(), before, loaded->image.dot_bytes(), loaded->entry);
+  if (kept) NoteForRepair(context, loaded->entry);
 }
 
 void BeginGrace(const SessionContext& context, TimePoint now, Entry* entry) {

@@ -21,6 +21,9 @@ bool ExtendEntry(const SessionContext& context, LoadedSession* loaded, TimePoint
 // A node has vouched for the entry, as of when this request began to read it.
 void ConfirmEntry(const SessionContext& context, LoadedSession* loaded);
 
+// Nodes that should hold what the entry has do not, for the background to see to.
+void MarkLacking(const SessionContext& context, LoadedSession* loaded);
+
 // From now on another server may still be writing: whoever reads the entry asks the nodes first.
 void BeginGrace(const SessionContext& context, TimePoint now, Entry* entry);
 

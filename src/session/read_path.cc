@@ -150,10 +150,17 @@ Result<ReadPath::Outcome> ReadPath::ValidateEntry(TimePoint now) {
   open_.counters().validations.Add();
   if (loaded_.exists() && !survey.FoundAny()) open_.counters().lost_sessions.Add();
   Reconcile(&open_, &loaded_, survey, /*have_entry=*/true, now);
-  loaded_.must_write |= known_to_nodes && survey.HasLaggard(NodesToHold(), loaded_.Known());
+  if (known_to_nodes) NoteLaggards(survey);
   survey.RemoveLeftovers(loaded_.Known());
   ConfirmEntry(context_, &loaded_);
   return Outcome::kLoaded;
+}
+
+// This request writes it, and if it does not, the background sees to it.
+void ReadPath::NoteLaggards(const Survey& survey) {
+  if (!survey.HasLaggard(NodesToHold(), loaded_.Known())) return;
+  loaded_.must_write = true;
+  MarkLacking(context_, &loaded_);
 }
 
 // An end belongs on all nodes of the session, as each of them may have what has ended.
@@ -175,7 +182,7 @@ Result<ReadPath::Outcome> ReadPath::LoadFromNodes(TimePoint now) {
   now = open_.Now();
   if (EndedHere(survey, now)) return Outcome::kLoaded;
   if (Reconcile(&open_, &loaded_, survey, /*have_entry=*/false, now)) {
-    loaded_.must_write |= survey.HasLaggard(NodesToHold(), loaded_.Known());
+    NoteLaggards(survey);
     survey.RemoveLeftovers(loaded_.Known());
     return Outcome::kLoaded;
   }

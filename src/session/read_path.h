@@ -33,6 +33,7 @@ class ReadPath {
   Result<Outcome> ValidateEntry(TimePoint now);
   Result<Outcome> LoadFromNodes(TimePoint now);
   std::vector<uint32_t> NodesToHold();
+  void NoteLaggards(const Survey& survey);
   Outcome ClaimOutcome();
   bool EndedHere(const Survey& survey, TimePoint now);
   Error UnreadableHere(const Survey::Unreadable& unreadable) const;

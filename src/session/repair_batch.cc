@@ -146,13 +146,14 @@ void RepairBatch::TakeAnswer(Item* item, size_t place, NodeReply reply) {
   const bool same_token = !marked && reply.token.known() && reply.token == item->nodes.tokens[node];
   const uint64_t fingerprint = item->known.fingerprint;
   const bool same_mark = reply.value_left_out && fingerprint != 0 && context_.codec.IsMark(reply.mark, fingerprint);
-  if (looked && reply.value.empty() && !same_token && !same_mark) {
-    item->nodes.Forget(node);  // until it is known what its token is of
+  const bool same = same_token || same_mark;
+  if (looked && reply.value.empty() && (!same || item->record.empty())) {
+    if (!same) item->nodes.Forget(node);  // until it is known what its token is of
     item->need_value[place] = true;
     return;
   }
   item->nodes.tokens[node] = reply.token;
-  if ((same_token || same_mark) && looked && !item->record.empty()) {
+  if (same && looked && !item->record.empty()) {
     item->nodes.has_session[node] = !tombstone(*item);
     item->held[place] = Held::kSame;
     return;

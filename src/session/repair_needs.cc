@@ -29,7 +29,7 @@ bool Holds(const Entry& entry, uint32_t node_hash, const NodeView& node) {
 }  // namespace
 
 bool IsForRepair(const Entry& entry, TimePoint now) {
-  constexpr uint32_t kNotNow = kEntryUnreplicated | kEntryLocalOnly | kEntryTakeoverPending;
+  constexpr uint32_t kNotNow = kEntryUnreplicated | kEntryLocalOnly;
   if ((entry.flags & kEntryTombstone) != 0 && HasFault(ProtocolFault::kTombstonesLeft)) return false;
   const bool known_to_nodes = entry.version != 0 && entry.pool != 0;
   return known_to_nodes && (entry.flags & kNotNow) == 0 && entry.expires_at_ns > ToNanos(now);

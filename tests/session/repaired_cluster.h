@@ -1,4 +1,5 @@
-// RepairedCluster: users of a cluster whose sessions a background thread brings back. Layer: tests.
+// RepairThread: the thread of one server, step by step. RepairedCluster: users of a cluster whose sessions a background
+// thread brings back. Layer: tests.
 #ifndef CLUSTERED_SESSION_TESTS_SESSION_REPAIRED_CLUSTER_H_
 #define CLUSTERED_SESSION_TESTS_SESSION_REPAIRED_CLUSTER_H_
 
@@ -6,9 +7,24 @@
 #include <string_view>
 #include <vector>
 
+#include "src/session/repairer.h"
 #include "tests/session/cluster_fixture.h"
 
 namespace clustered_session {
+
+// The thread of a server.
+struct RepairThread {
+  RepairThread(WebServer* web_server, uint32_t rate_ = 2000)
+      : server(web_server),
+        rate(rate_),
+        repairer(
+            &server->store(), server->context().clock, [this](uint8_t) { return Borrow(server->context()); },
+            [] { return std::vector<uint8_t>{1}; }, rate) {}
+
+  WebServer* server;
+  uint32_t rate;
+  Repairer repairer;
+};
 
 struct RepairedCluster : ClusterFixture {
   std::vector<Browser> Login(WebServer* server, size_t count, std::string_view payload = "n|i:1;") {

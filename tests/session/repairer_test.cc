@@ -13,20 +13,6 @@ using namespace clustered_session;
 
 namespace {
 
-// The thread of a server.
-struct RepairThread {
-  RepairThread(WebServer* web_server, uint32_t rate_ = 2000)
-      : server(web_server),
-        rate(rate_),
-        repairer(
-            &server->store(), server->context().clock, [this](uint8_t) { return Borrow(server->context()); },
-            [] { return std::vector<uint8_t>{1}; }, rate) {}
-
-  WebServer* server;
-  uint32_t rate;
-  Repairer repairer;
-};
-
 struct RepairerFixture : RepairedCluster {
   RepairThread thread{&a};
   RepairThread other{&b};
@@ -62,6 +48,32 @@ TEST_CASE_METHOD(RepairerFixture, "A logout that a hung node has missed is told 
   CHECK(AllOn(users, 3, "destroyed"));
   CHECK(IsWhole(a.context()));
   CHECK(a.context().shared->repair.ViewOf(1, 0)->tombstones.load() == 10);
+}
+
+TEST_CASE_METHOD(RepairerFixture, "What requests have read and not written yet is brought to the node that had lost it",
+                 "[repair]") {
+  for (WebServer* server : {&a, &b}) server->context().settings.lock = LockMode::kNone;
+  for (FakeMemcached* node : nodes) node->set_lists(KeyListing::State::kNone);
+  std::vector<Browser> users = Login(&a, 10);
+  Login(&b, 1);  // which has its thread look at the nodes
+  Run(&thread);
+  Run(&other);
+  WebServer* server = GENERATE_COPY(&a, &b);
+  RepairThread* its = server == &a ? &thread : &other;
+  for (const Browser& user : users) a.store().Erase(a.context().InSpace(Hash128({}, "cs:", user.session_id)));
+  m1.RestartEmpty();
+  Run(its);
+  CHECK(IsWhole(server->context()));  // as far as it knows
+  std::vector<std::unique_ptr<Request>> requests;
+  for (Browser& user : users) {
+    requests.push_back(std::make_unique<Request>(server, &user));
+    REQUIRE(requests.back()->Start().ok());
+  }
+  CHECK_FALSE(AllOn(users, 2, "n|i:1;"));
+  CHECK_FALSE(IsWhole(server->context()));
+  Run(its);
+  CHECK(AllOn(users, 2, "n|i:1;"));
+  CHECK(IsWhole(server->context()));
 }
 
 TEST_CASE_METHOD(RepairerFixture,
