@@ -33,6 +33,7 @@ enum class ProtocolFault : uint8_t {
   kNoTurns,                // with lock=none, commits of one server do not start from what the one before has left
   kNeverRefreshed,         // unchanged sessions are never written again
   kLeftoversStay,          // what stand-ins hold stays there when the proper nodes work again
+  kNothingRefilled,        // what no server holds is not brought to a node that has lost it
   kRepairUnconditional,    // what repair brings replaces whatever is there
   // Destroying.
   kNoTombstone,        // the records are erased, and nothing is put in their place

@@ -163,6 +163,7 @@ void RefillBatch::Judge(Item* item) const {
   if (item->over) return;
   item->over = !Place(item) || item->record.ttl < kWorthBringing;
   item->over = item->over || (item->record.ancestry.tombstone && HasFault(ProtocolFault::kTombstonesLeft));
+  item->over = item->over || HasFault(ProtocolFault::kNothingRefilled);
   if (!item->holds) return;
   if (HasFault(ProtocolFault::kRepairUnconditional)) return;
   const Ancestry& ours = item->record.ancestry;

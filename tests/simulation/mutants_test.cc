@@ -115,6 +115,7 @@ TEST_CASE("A fault that needs several sessions or more kinds of loss is caught b
   static constexpr Mutant kMutants[] = {
       {"leftovers kept", ProtocolFault::kLeftoversStay},
       {"tombstones not repaired", ProtocolFault::kTombstonesLeft},
+      {"what no server holds left lost", ProtocolFault::kNothingRefilled},
       {"repair unconditional", ProtocolFault::kRepairUnconditional},
       {"replaced sessions ended before their successor is written", ProtocolFault::kReplacedTooEarly},
   };

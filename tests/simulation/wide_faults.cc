@@ -10,7 +10,7 @@ namespace clustered_session {
 using std::chrono::seconds;
 
 void WideHistory::Fault() {
-  const int choice = random_.Below(24);
+  const int choice = random_.Below(27);
   const int server = random_.Below(plan_.servers);
   if (choice < 3) {
     const std::vector<std::string> sessions = witness_.Sessions();
@@ -35,6 +35,7 @@ void WideHistory::Fault() {
   if (choice < 16) return NodeLosesAnItem();
   if (choice == 16) return NodeLeaps();
   if (choice < 19) return Kill(server);
+  if (choice >= 24) return LoseWhatNobodyHas();
   if (!plan_.wide_many()) return;
   if (choice < 21) return CutOrMend();
   if (choice < 23) return LoseOrDelay();
@@ -84,8 +85,24 @@ void WideHistory::NodeLosesAll() {
     witness_.Failed("node " + node.name() + " comes back with old items", index);
     return;
   }
-  node.RestartEmpty();
-  witness_.Failed("node " + node.name() + " restarts empty", index, true);
+  RestartEmpty(index);
+}
+
+void WideHistory::RestartEmpty(int node) {
+  world_.node(node).RestartEmpty();
+  witness_.Failed("node " + world_.node(node).name() + " restarts empty", node, true);
+}
+
+// Every server forgets what it has, a node restarts empty, and the servers have the time to find out what was on it.
+void WideHistory::LoseWhatNobodyHas() {
+  const int node = random_.Below(world_.nodes());
+  if (!plan_.breadth.repair || !plan_.breadth.entry_evictions || !MayBreak(node)) return;
+  RepairUntilWhole();
+  for (const std::string& session : witness_.Sessions()) {
+    for (int server = 0; server < plan_.servers; ++server) ForgetEntry(server, session);
+  }
+  RestartEmpty(node);
+  RepairUntilWhole();
 }
 
 // As a node does that is full: records, tombstones, or what tells its incarnation.

@@ -69,6 +69,9 @@ class WideHistory {
   void DestroyUnread();
   void Flush(int server);
   void Repair(int server);
+  void RepairAll();
+  void RepairUntilWhole();
+  bool JudgeIfWhole();
   uint32_t DrawLifetime();
   std::string NameOf(const Client& client) const;
 
@@ -76,6 +79,8 @@ class WideHistory {
   void Fault();
   void NodeStopsOrReturns();
   void NodeLosesAll();
+  void RestartEmpty(int node);
+  void LoseWhatNobodyHas();
   void NodeLosesAnItem();
   void NodeLeaps();
   void CutOrMend();

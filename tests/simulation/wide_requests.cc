@@ -248,20 +248,42 @@ void WideHistory::Flush(int server) {
 // The thread has a while; in between it is late, or was stopped. Now and then all have the time they need, and then all
 // servers may say that everything is whole.
 void WideHistory::Repair(int server) {
-  const bool all = random_.OneIn(3);
-  Say((all ? "every server" : world_.NameOf(server)) + " repairs");
-  for (int each = 0; each < plan_.servers; ++each) {
-    if (!all && each != server) continue;
-    world_.Repair(each, seconds(all ? 40 : 1 + random_.Below(5)));
-    witness_.ThreadRan(each, "a repair");
+  if (random_.OneIn(3)) {
+    RepairAll();
+  } else {
+    Say(world_.NameOf(server) + " repairs");
+    world_.Repair(server, seconds(1 + random_.Below(5)));
+    witness_.ThreadRan(server, "a repair");
   }
-  if (!witness_.violation().empty() || ListsDiffer() || !previous_list_.empty()) return;
-  for (int each = 0; each < plan_.servers; ++each) {
-    if (!world_.SaysWhole(each)) return;
+  JudgeIfWhole();
+}
+
+void WideHistory::RepairAll() {
+  Say("every server repairs");
+  for (int server = 0; server < plan_.servers; ++server) {
+    world_.Repair(server, seconds(40));
+    witness_.ThreadRan(server, "a repair");
+  }
+}
+
+// If all servers say so, it is judged. False: they do not, or it is not so.
+bool WideHistory::JudgeIfWhole() {
+  if (!witness_.violation().empty() || ListsDiffer() || !previous_list_.empty()) return false;
+  for (int server = 0; server < plan_.servers; ++server) {
+    if (!world_.SaysWhole(server)) return false;
   }
   Say("  and all is whole");
   ++tally_.whole;
   witness_.JudgeWhole();
+  return witness_.violation().empty();
+}
+
+// As long as may help.
+void WideHistory::RepairUntilWhole() {
+  for (int round = 0; round < 3 && witness_.violation().empty(); ++round) {
+    RepairAll();
+    if (JudgeIfWhole()) return;
+  }
 }
 
 // As eviction does it, which takes nothing that is nowhere else.

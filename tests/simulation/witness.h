@@ -109,7 +109,8 @@ class Witness {
     int local_to = -1;           // the process that was all that had it
     std::set<int> forgotten_by;  // nodes that held it and lost all memory since
     int64_t holders = 0;         // of the session's nodes
-    bool doubled = false;        // they were enough, and fewer since by restarts alone
+    bool doubled = false;        // the proper ones held it, and have lost it since by restarts alone, if at all
+    bool evicted = false;        // a node has lost it and not all that it held, which it tells nobody
   };
   struct Held {  // by one node
     bool present = false;

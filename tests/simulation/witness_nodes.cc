@@ -197,12 +197,19 @@ int64_t Witness::HoldersOf(const Account& account, const std::vector<int>& place
 
 void Witness::NoteHolders(const std::string& session, Account* account, const Cause& cause) {
   const std::vector<int> placed = world_.PlacedBy(0, session);
+  const std::vector<int> proper(placed.begin(),
+                                placed.begin() + std::min<ptrdiff_t>(plan_.copies(), std::ssize(placed)));
   for (auto& [name, key] : account->keys) {
     const int64_t holders = HoldersOf(*account, placed, name);
-    if (holders >= plan_.copies()) {
+    if (HoldersOf(*account, proper, name) == std::ssize(proper)) {
       key.doubled = true;
-    } else if (holders < key.holders && !cause.all_lost) {
+    } else if (holders != key.holders && !cause.all_lost) {
       key.doubled = false;
+    }
+    if (holders >= plan_.copies()) {
+      key.evicted = false;
+    } else if (holders < key.holders && !cause.all_lost) {
+      key.evicted |= cause.lossy_node >= 0;
     }
     key.holders = holders;
   }
@@ -230,7 +237,8 @@ void Witness::JudgeHeldByNone(const std::string& session, const Account& account
   }
 }
 
-// R1: each key that this server has, and each end that it knows, is on nodes enough.
+// R1: each key that this server has, and each end that it knows, is on nodes enough. What a node has evicted is found
+// out by the session's next request that asks.
 void Witness::JudgeHeld(int server, const std::string& session, const Account& account) {
   const std::optional<World::Copy> copy = world_.CopyOn(server, session);
   if (!copy || OverAt(account, server) || MayRefuse(account, ErrorCode::kUnavailable)) return;
@@ -241,7 +249,7 @@ void Witness::JudgeHeld(int server, const std::string& session, const Account& a
       Violated("R1: all is whole, " + world_.NameOf(server) + " knows of an end, and a node holds " + name);
     } else if (copy->keys.count(name) > 0 && Current(account, key) && !MayLose(key)) {
       const int64_t holders = HoldersOf(account, placed, name);
-      if (holders >= plan_.copies() || plan_.breadth.too_large) continue;
+      if (holders >= plan_.copies() || plan_.breadth.too_large || key.evicted) continue;
       Violated("R1: all is whole, and " + std::to_string(holders) + " nodes hold " + name + ", which " +
                world_.NameOf(server) + " has");
     }

@@ -272,8 +272,9 @@ void Witness::JudgeKept(const Turn& turn, const Account& account) {
 }
 
 // G1: what is older stays on no node that has answered: else it is what is shown once the proper holders have lost the
-// newer.
+// newer. A node whose record only later releases can read has others stand in for it.
 void Witness::JudgeLeftovers(const Turn& turn, const Account& account) {
+  if (MayRefuse(account, ErrorCode::kUnavailable)) return;
   std::set<int> answered = AnsweredSince(turn.server, turn.answers);
   answered.insert(turn.answered.begin(), turn.answered.end());
   for (const int node : answered) {
@@ -326,6 +327,7 @@ void Witness::DestroyedUnread(int server, const std::string& session, const std:
   Cause cause;
   cause.what = "a destruction on " + world_.NameOf(server);
   cause.ended = session;
+  if (!answered.empty()) account.serving[world_.ProcessOf(server)].answered = world_.NowOf(server);
   End(&account, cause, true, OfPlaced(server, session, answered));
 }
 
