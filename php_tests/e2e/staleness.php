@@ -1,7 +1,8 @@
 <?php
 // How long old cookies are good for on a server, once their sessions were logged out or changed on another one. Prints
 // shell assignments.
-//   php staleness.php logout|takeover <count> <url of the server with copies> <url of the one that acts>
+//   php staleness.php logout|takeover <count> <url of the server with copies> <url of the one that acts> [file]
+// Appends how long each was good for to the file, in milliseconds.
 declare(strict_types=1);
 
 require __DIR__ . '/../../scripts/lib/http_client.php';
@@ -43,6 +44,9 @@ for ($i = 0; $i < (int) $count; $i++) {
         usleep(5_000);
     } while ($is_stale && hrtime(true) - $begin < 5e9);
     $stale[] = ($last_stale - $begin) / 1e6;
+}
+if (isset($argv[5])) {
+    file_put_contents($argv[5], implode("\n", $stale) . "\n", FILE_APPEND);
 }
 sort($stale);
 printf("stale_median=%d stale_longest=%d stale_trusted=%d\n", $stale[intdiv(count($stale), 2)], end($stale), $trusted);
