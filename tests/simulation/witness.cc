@@ -33,6 +33,12 @@ bool Witness::Current(const Account& account, const Key& key) const {
   return key.told && key.stored && !key.removed && !key.undecided && key.generation == account.generation;
 }
 
+uint64_t Witness::FinishedByOthers(const Account& account, int process) {
+  uint64_t sum = 0;
+  for (const auto& [other, count] : account.finished) sum += other == process ? 0 : count;
+  return sum;
+}
+
 // Whether this server takes the session for one that nobody has used for its lifetime; a little early, as what is
 // shorter than a second is not written for.
 bool Witness::OverAt(const Account& account, int server) const {

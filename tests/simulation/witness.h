@@ -38,6 +38,7 @@ struct Turn {
   bool may_ask = false;           // not every node had just failed
   int overs = 0;                  // Account::overs at its start
   bool unsure = false;            // it was shown nothing, and no node that has answered knows of the last end
+  uint64_t by_others = 0;         // Account::finished of other processes at its start
   TimePoint began;                // by its server's clock
   TimePoint looked_at;            // the true time
 };
@@ -130,7 +131,8 @@ class Witness {
     std::string storage_key;
     std::map<std::string, Key> keys;
     std::vector<Held> nodes;
-    std::map<int, Serving> serving;  // by process
+    std::map<int, Serving> serving;    // by process
+    std::map<int, uint64_t> finished;  // requests, by process
     int generation = 0;
     std::set<int> forgotten_ends;           // generations whose end no node knows any more
     int overs = 0;                          // times that a server took it for over, as nobody had used it
@@ -145,6 +147,7 @@ class Witness {
   bool Current(const Account& account, const Key& key) const;
   bool MayLose(const Key& key) const { return !plan_.merges() && world_.Conflicts() > key.conflicts; }
   bool OverAt(const Account& account, int server) const;
+  static uint64_t FinishedByOthers(const Account& account, int process);
 
   // witness_nodes.cc
   void Observe(const Cause& cause);

@@ -20,6 +20,7 @@ void Witness::Started(Turn* turn, const Result<std::string>& read) {
   turn->looked_at = world_.now();
   turn->answered = AnsweredSince(turn->server, turn->answers);
   Account& account = AccountOf(turn->session);
+  turn->by_others = FinishedByOthers(account, turn->process);
   Cause cause;
   cause.what = "a start on " + world_.NameOf(turn->server);
   if (!read.ok()) {
@@ -212,8 +213,10 @@ void Witness::Finished(const Turn& turn, const Deed& deed, const Status& status,
   }
   const bool whole = world_.WholeForLong() && !plan_.behind();
   const TimePoint until = world_.now() + seconds(turn.lifetime_s) - seconds(2);
-  // With affinity=balancer a server may not know that another one has written the session with a shorter lifetime.
-  const bool current = turn.asked || plan_.settings.affinity == AffinityMode::kCookie;
+  // Another server may have written the session with a shorter lifetime since this one has seen it.
+  const bool current = (turn.asked || plan_.settings.affinity == AffinityMode::kCookie) &&
+                       FinishedByOthers(account, turn.process) == turn.by_others;
+  ++account.finished[turn.process];
   if (MayRefuse(account, ErrorCode::kUnavailable)) {
     account.kept_until.reset();
   } else if (whole && lives && current && deed.is_use && !turn.shown.empty() && status.ok()) {
