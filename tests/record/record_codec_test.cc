@@ -2,6 +2,9 @@
 // session. Layer: tests.
 #include "src/record/record_codec.h"
 
+#include <sys/mman.h>
+
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <string>
 
@@ -271,6 +274,29 @@ std::string CompressedBytes(std::string_view payload) {
   return SealedBytes(Compressing(RecordCodec()), SealedSample(payload));
 }
 
+// What zstd makes of `size` equal bytes, as its format has it (RFC 8878): blocks of one byte and a count.
+std::string FrameOf(char byte, uint32_t size) {
+  constexpr uint32_t kBlockMax = 128u << 10;
+  const auto append = [](uint32_t number, int bytes, std::string* to) {
+    for (int i = 0; i < bytes; ++i) to->push_back(static_cast<char>(number >> (8 * i)));
+  };
+  std::string frame("\x28\xb5\x2f\xfd\xa0");
+  append(size, 4, &frame);
+  for (uint32_t left = size; left > 0;) {
+    const uint32_t block = std::min(left, kBlockMax);
+    left -= block;
+    append((block << 3) | (1u << 1) | (left == 0 ? 1 : 0), 3, &frame);
+    frame.push_back(byte);
+  }
+  return frame;
+}
+
+// With zeros behind it, until it is believed for its size.
+std::string Believable(std::string frame, uint32_t size) {
+  frame.resize(size / kCompressionRatioMax + 1, '\0');
+  return frame;
+}
+
 }  // namespace
 
 TEST_CASE("A compressed record is read as it was written, encrypted or not", "[record][keys]") {
@@ -309,8 +335,8 @@ TEST_CASE("A record is so many times larger than its compressed bytes at most, w
   CHECK(ours.size() >= zeros.size() / kCompressionRatioMax);
   CHECK(ours.size() < zeros.size() / kCompressionRatioMax + 200);
   CHECK(WhyNotBelieved(RecordCodec(), ours).empty());
-  // The same frame without the zeros that make it believable: a bomb.
-  const std::string bomb = ours.substr(0, ours.find_last_not_of('\0') + 1);
+  // A frame of the same without the zeros that make it believable: a bomb.
+  const std::string bomb = ours.substr(0, 8) + FrameOf('\0', zeros.size());
   CHECK(bomb.size() < 2000);
   CHECK(WhyNotBelieved(RecordCodec(), bomb) == "cannot be decompressed");
   // One that promises to be small, and one that promises nothing.
@@ -324,6 +350,20 @@ TEST_CASE("A record is so many times larger than its compressed bytes at most, w
       if (other != liar) CHECK_FALSE(WhyNotBelieved(RecordCodec(), other).empty());
     }
   }
+}
+
+TEST_CASE("Compressed bytes are read up to 32 times their size, and up to 128 MB, and no more is compressed",
+          "[record][keys]") {
+  constexpr uint32_t kSome = 1u << 20;
+  CHECK(Decompress(Believable(FrameOf('z', kSome), kSome)) == std::string(kSome, 'z'));
+  CHECK_FALSE(Decompress(FrameOf('z', kSome)));
+  constexpr uint32_t kTooMuch = kDecompressedMax + 1;
+  CHECK_FALSE(Decompress(Believable(FrameOf('z', kTooMuch), kTooMuch)));
+  // Nobody reads these bytes, so they take no memory.
+  void* const bytes = mmap(nullptr, kTooMuch, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  REQUIRE(bytes != MAP_FAILED);
+  CHECK_FALSE(Compress({static_cast<const char*>(bytes), kTooMuch}, 1));
+  munmap(bytes, kTooMuch);
 }
 
 TEST_CASE("A compressed record with any bit changed, cut short or longer is not believed as another one",
