@@ -144,6 +144,22 @@ TEST_CASE("the name of the settings is asked for and checked in place of the hos
   CheckTlsError(by_part.Read("k"), "not for \"odes.example\"");
 }
 
+TEST_CASE("a star in a certificate stands for a whole part of a name") {
+  TlsAuthority authority;
+  MemcachedProcess memcached;
+  const bool whole = GENERATE(true, false);
+  const std::string names = whole ? "DNS:*.site.example" : "DNS:n*.site.example";
+  TlsServer server({authority.Issue("node", {names, seconds(-60), seconds(3600)}), memcached.port()});
+  NodeTls tls = Trusting(authority);
+  tls.server_name = "nodes.site.example";
+  TestNode client(TlsAddress(server.port()), tls);
+  if (whole) {
+    CHECK_STORED(client.Write("k", "v"));
+    return;
+  }
+  CheckTlsError(client.Read("k"), "not for \"nodes.site.example\"");
+}
+
 TEST_CASE("the host of save_path is asked for by its name") {
   TlsAuthority authority;
   MemcachedProcess memcached;
