@@ -266,7 +266,7 @@ bool MetaConnection::TakeListed() {
   const size_t whole = text.rfind('\n') + 1;  // 0: none
   replies_[0].value.append(text.substr(0, whole));
   const size_t last = whole == 0 ? 0 : text.substr(0, whole - 1).rfind('\n') + 1;
-  const bool over = whole != 0 && !BeginsListedKey(text.substr(last, whole - last));
+  const bool over = whole != 0 && !ListGoesOn(text.substr(last, whole - last));
   std::copy(text.begin() + static_cast<ptrdiff_t>(whole), text.end(), input_.begin());
   size_ = text.size() - whole;
   offset_ = 0;

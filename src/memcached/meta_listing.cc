@@ -72,7 +72,7 @@ bool MetaListing::Drain(const Take& take) {
     const ListedKey listed = ScanListed(line);
     if (listed.line == ListedKey::Line::kKey) {
       take(listed.key, listed.size);
-    } else if (end_ != ListedKey::Line::kGarbage) {
+    } else if (listed.line != ListedKey::Line::kBegin && end_ != ListedKey::Line::kGarbage) {
       end_ = listed.line;
     }
   }
@@ -97,6 +97,7 @@ KeyListing::State MetaListing::TakeEnd(TimePoint now) {
       return State::kUnderWay;
     case ListedKey::Line::kNone:
       return State::kNone;
+    case ListedKey::Line::kBegin:
     case ListedKey::Line::kKey:
     case ListedKey::Line::kGarbage:
       break;

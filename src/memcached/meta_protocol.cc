@@ -308,7 +308,9 @@ MetaReplyScan ScanReply(std::string_view bytes, const MetaCommand& command, uint
 // "key=<key> exp=<time> la=<time> cas=<number> fetch=<yes or no> cls=<class> size=<bytes>"
 ListedKey ScanListed(std::string_view line) {
   ListedKey listed;
-  if (BeginsListedKey(line)) {
+  if (line == "OK") {
+    listed.line = ListedKey::Line::kBegin;
+  } else if (ListGoesOn(line)) {
     std::string_view rest = line.substr(std::string_view("key=").size());
     bool good = DecodeListedKey(TakeWord(&rest), &listed.key);
     while (good && !rest.empty()) {

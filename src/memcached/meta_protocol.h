@@ -88,20 +88,24 @@ MetaReplyScan ScanReply(std::string_view bytes, const MetaCommand& command, uint
 // A line of the answer to kList, without its end.
 struct ListedKey {
   enum class Line : uint8_t {
+    kBegin,  // keys follow: so says memcached 1.6.45, but not 1.6.38
     kKey,
     kEnd,
     kBusy,
     kNone,
-    kNotThis,
+    kNotThis,  // the node lists in another way
     kGarbage
-  };  // kNotThis: the node lists in another way
+  };
   Line line = Line::kGarbage;
   std::string key{};
   size_t size = 0;  // bytes of the item
 };
 
 ListedKey ScanListed(std::string_view line);
-inline bool BeginsListedKey(std::string_view line) { return line.starts_with("key="); }
+// Whether more lines follow this one, which may have its end.
+inline bool ListGoesOn(std::string_view line) {
+  return line.starts_with("key=") || line == "OK" || line == "OK\r\n" || line == "OK\n";
+}
 
 // What is asked on a new connection to find out whether the node knows "mg" as it is used here. REQUIRES: an item of
 // this key has been added before on the connection

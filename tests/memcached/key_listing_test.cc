@@ -117,6 +117,9 @@ TEST_CASE("a node that makes no lists, or has no time for one, says so", "[listi
   };
   const std::string key = "key=cs%3Aa exp=1 la=1 cas=1 fetch=no cls=1 size=74\n";
   CHECK(answers(key + "END\r\n") == State::kWhole);
+  CHECK(answers("OK\r\n" + key + "END\r\n") == State::kWhole);
+  CHECK(answers("OK\r\nEND\r\n") == State::kWhole);
+  CHECK(answers("OK\r\n", /*closes=*/true) == State::kFailed);
   CHECK(answers("BUSY currently processing crawler request\r\n") == State::kBusy);
   CHECK(answers("CLIENT_ERROR lru crawler disabled\r\n") == State::kNone);
   CHECK(answers("ERROR\r\n") == State::kNone);
@@ -169,7 +172,8 @@ TEST_CASE("lines of a list are read as memcached writes them", "[listing]") {
   CHECK(key.line == ListedKey::Line::kKey);
   CHECK(key.key == "a/b%");
   CHECK(key.size == 63);
-  for (const char* garbage : {"key=", "key= size=1", "key=a%2 size=1", "key=a%2g size=1", "key=a size=x", "", "key"}) {
+  for (const char* garbage :
+       {"key=", "key= size=1", "key=a%2 size=1", "key=a%2g size=1", "key=a size=x", "", "key", "OKAY"}) {
     CHECK(ScanListed(garbage).line == ListedKey::Line::kGarbage);
   }
 }
