@@ -2,6 +2,7 @@
 A handler to migrate from that throws, fails, hangs, writes output or changes $_SESSION: one warning, and no harm
 --INI--
 session.save_handler=clustered
+session.use_strict_mode=0
 session.save_path=
 --SKIPIF--
 <?php

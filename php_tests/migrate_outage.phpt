@@ -2,6 +2,7 @@
 While the handler of migrate_to fails, the log says so once, and once that it answers again; ends are told then
 --INI--
 session.save_handler=clustered
+session.use_strict_mode=0
 session.save_path=
 clustered_session.retry_interval=1ms
 --SKIPIF--
