@@ -10,7 +10,6 @@ using namespace clustered_session;
 
 namespace {
 
-constexpr uint32_t kLifetime = Request::kLifetime;
 constexpr char kHeld[] = "n|i:1;";
 
 struct Moving : ClusterFixture {
@@ -18,7 +17,7 @@ struct Moving : ClusterFixture {
     for (WebServer* server : {&a, &b}) server->context().settings.migrate_from = {"files", "/tmp"};
   }
 
-  bool Known(Session* session) { return session->Validate(kOldId, kLifetime, /*keeps_unknown=*/true).value(); }
+  bool Known(Session* session) { return session->Validate(kOldId, Request::kLifetime, /*keeps_unknown=*/true).value(); }
 
   // Where a request on this server with the old ID is led to.
   std::optional<std::string> Led(WebServer* server) {
@@ -38,7 +37,7 @@ struct Moving : ClusterFixture {
 
   std::string ReadOn(WebServer* server, std::string_view id) {
     Session session(server->context());
-    return std::string(session.Read(id, kLifetime).value());
+    return std::string(session.Read(id, Request::kLifetime).value());
   }
 
   const std::string kOldId = "0123456789abcdef0123456789abcdef";
@@ -81,7 +80,7 @@ TEST_CASE_METHOD(Moving, "A server that knows a node to fail comes to the same n
   for (FakeMemcached* node : nodes) node->set_down(node->name() == named);
   for (int i = 0; i < 3; ++i) {
     Session session(b.context());
-    (void)session.Read("fedcba9876543210fedcba987654321" + std::to_string(i), kLifetime);
+    (void)session.Read("fedcba9876543210fedcba987654321" + std::to_string(i), Request::kLifetime);
   }
   CHECK(Led(&b) == move.to);
 }
@@ -100,9 +99,9 @@ TEST_CASE_METHOD(Moving, "What is larger than nodes take is not moved, and nothi
 
 TEST_CASE_METHOD(Moving, "A moved session lives for its lifetime", "[migration]") {
   const Session::Move move = Move(&a);
-  clock.Advance(std::chrono::seconds(kLifetime - 1));
+  clock.Advance(std::chrono::seconds(Request::kLifetime - 1));
   CHECK(ReadOn(&b, move.to) == kHeld);
-  clock.Advance(std::chrono::seconds(2 * kLifetime));
+  clock.Advance(std::chrono::seconds(2 * Request::kLifetime));
   CHECK(ReadOn(&b, move.to).empty());
 }
 
@@ -132,8 +131,8 @@ TEST_CASE_METHOD(Moving, "Servers that move a session at once come to the same I
   // In between, a request with the new ID changes the session.
   {
     Session session(a.context());
-    REQUIRE(session.Read(first.to, kLifetime).value() == kHeld);
-    REQUIRE(session.Write(first.to, "n|i:2;", kLifetime).ok());
+    REQUIRE(session.Read(first.to, Request::kLifetime).value() == kHeld);
+    REQUIRE(session.Write(first.to, "n|i:2;", Request::kLifetime).ok());
   }
   const Session::Move second = two.TakeInAsOther(kOldId, kHeld, {}).value();
   CHECK(first.taken);
@@ -147,13 +146,13 @@ TEST_CASE_METHOD(Moving, "What was destroyed under its new ID does not come back
   const Session::Move move = Move(&a);
   {
     Session session(b.context());
-    REQUIRE(session.Destroy(move.to, kLifetime).ok());
+    REQUIRE(session.Destroy(move.to, Request::kLifetime).ok());
   }
   SECTION("for who is led there") {
     Session session(a.context());
     REQUIRE_FALSE(Known(&session));
     session.GiveUpUnknown();
-    CHECK_FALSE(session.Validate(move.to, kLifetime, true).value());
+    CHECK_FALSE(session.Validate(move.to, Request::kLifetime, true).value());
   }
   SECTION("for who has not heard of the move") {
     const std::string key = StorageKey("cs:", Hash128({}, "cs:", kOldId));
