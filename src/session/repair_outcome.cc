@@ -19,10 +19,10 @@ bool IsSameEntry(const Entry& a, const Entry& b) {
 }  // namespace
 
 void RepairBatch::Finish(Item* item) {
+  if (item->over) return TellEnd(item);
   // The next request of the session here asks the nodes, and takes in what they have.
   const bool taking_over = (item->entry.flags & kEntryTakeoverPending) != 0;
-  if (taking_over && (item->over || item->branch)) return CountAll(*item);
-  if (item->over) return TellEnd(item);
+  if (item->branch && taking_over) return CountAll(*item);
   if (item->branch && !item->too_new) return Merge(item);
   Count(*item);
   if (item->too_new || item->record.empty()) return;  // left to the session's next request
