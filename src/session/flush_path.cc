@@ -146,12 +146,12 @@ struct Part {
 };
 
 // One wait. The replies are in the order of the parts.
-std::vector<NodeReply> Fly(const SessionContext& context, std::vector<Part> parts) {
+std::vector<NodeReply> Fly(const SessionContext& context, const std::vector<Part>& parts) {
   std::vector<NodeSet::Batch> batches(context.nodes->size());
   std::vector<std::vector<size_t>> whose(batches.size());
   for (uint32_t node = 0; node < batches.size(); ++node) batches[node].node = node;
   for (size_t i = 0; i < parts.size(); ++i) {
-    batches[parts[i].node].parts.push_back(std::move(parts[i].part));
+    batches[parts[i].node].parts.push_back(parts[i].part);
     whose[parts[i].node].push_back(i);
   }
   std::vector<NodeReply> all(parts.size());
@@ -177,10 +177,10 @@ void LookBeside(const SessionContext& context, const std::vector<Flush*>& flushe
     }
   }
   if (looks.empty()) return;
-  const std::vector<NodeReply> seen = Fly(context, std::move(looks));
+  const std::vector<NodeReply> seen = Fly(context, looks);
   std::vector<Part> found;
   for (size_t i = 0; i < seen.size(); ++i) {
-    if (seen[i].status == NodeStatus::kHit) found.push_back(std::move(reads[i]));
+    if (seen[i].status == NodeStatus::kHit) found.push_back(reads[i]);
   }
   if (found.empty()) return;
   std::vector<NodeReply> held = Fly(context, found);
@@ -206,7 +206,7 @@ void Send(const SessionContext& context, const std::vector<Flush*>& flushes) {
     sent.push_back(flush);
   }
   if (sent.empty()) return;
-  std::vector<NodeReply> replies = Fly(context, std::move(parts));
+  std::vector<NodeReply> replies = Fly(context, parts);
   auto next = replies.begin();
   for (Flush* flush : sent) {
     const auto end = next + static_cast<ptrdiff_t>(flush->flight().targets.size());
