@@ -201,6 +201,8 @@ void RepairBatch::Compare(Item* item, size_t place, std::string value) {
     case Lineage::kBranch:
       item->held[place] = Held::kOther;
       item->branch = true;
+      item->of_other_life |=
+          !tombstone(*item) && !theirs->tombstone() && !theirs->ancestry.lives.Meets(item->known.lives);
       return;
   }
 }

@@ -72,6 +72,7 @@ class RepairBatch {
     std::string other;              // of what a node has that ends the entry or follows on it: opened
     bool over = false;              // the entry is past
     bool branch = false;            // a node has what neither was made from the other
+    bool of_other_life = false;     // and that is of another life of the ID
     bool too_new = false;           // a node has the record of a later version
   };
 
