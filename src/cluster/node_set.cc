@@ -209,6 +209,23 @@ std::vector<NodeReply> NodeSet::RunBatches(const std::vector<Batch>& batches, Ti
   return replies;
 }
 
+void NodeSet::RunParts(const std::vector<NodePart>& parts, TimePoint deadline, const TakePart& take) {
+  std::vector<Batch> batches(members_.size());
+  std::vector<std::vector<size_t>> whose(members_.size());
+  for (uint32_t node = 0; node < batches.size(); ++node) batches[node].node = node;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    batches[parts[i].node].parts.push_back(parts[i].part);
+    whose[parts[i].node].push_back(i);
+  }
+  std::vector<NodeReply> replies = RunBatches(batches, deadline);
+  for (uint32_t node = 0; node < batches.size(); ++node) {
+    const bool answered = replies[node].status == NodeStatus::kHit;
+    for (size_t i = 0; i < whose[node].size(); ++i) {
+      take(whose[node][i], answered ? std::move(replies[node].batch[i]) : replies[node], answered);
+    }
+  }
+}
+
 std::vector<NodeReply> NodeSet::ReadStats(const std::vector<bool>& wanted, TimePoint deadline) {
   std::vector<NodeReply> replies(members_.size());
   std::vector<bool> asked(members_.size(), false);

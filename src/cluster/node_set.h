@@ -4,6 +4,7 @@
 #define CLUSTERED_SESSION_CLUSTER_NODE_SET_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -105,6 +106,15 @@ class NodeSet {
     std::vector<BatchPart> parts;
   };
   std::vector<NodeReply> RunBatches(const std::vector<Batch>& batches, TimePoint deadline);
+
+  // The same for parts of any nodes. `take` is told what became of each, node by node: `part` is an index, and of a
+  // node that has not `answered` each part has the reply that the whole batch has.
+  struct NodePart {
+    uint32_t node = 0;
+    BatchPart part;
+  };
+  using TakePart = std::function<void(size_t part, NodeReply reply, bool answered)>;
+  void RunParts(const std::vector<NodePart>& parts, TimePoint deadline, const TakePart& take);
 
   // The figures of all nodes that have a connection open, by node, see Node; one wait, which is no request's. What
   // becomes of it is no sign of a node's health: many services refuse it.

@@ -85,26 +85,21 @@ class Examiner {
   }
 
   void Fly(BatchPart::Kind kind, std::vector<std::vector<bool>>* open) {
-    std::vector<NodeSet::Batch> batches(context_.nodes->size());
-    std::vector<std::vector<std::pair<size_t, size_t>>> whose(batches.size());  // item and place, by node
-    for (uint32_t node = 0; node < batches.size(); ++node) batches[node].node = node;
+    std::vector<NodeSet::NodePart> parts;
+    std::vector<std::pair<size_t, size_t>> whose;  // item and place
     for (size_t i = 0; i < items_.size(); ++i) {
       for (size_t place = 0; place < items_[i].targets; ++place) {
         if (!(*open)[i][place]) continue;
-        const uint32_t node = items_[i].nodes.placement[place];
-        batches[node].parts.push_back({kind, items_[i].nodes.key, {}, {}, {}});
-        whose[node].emplace_back(i, place);
+        parts.push_back({items_[i].nodes.placement[place], {kind, items_[i].nodes.key, {}, {}, {}}});
+        whose.emplace_back(i, place);
       }
     }
-    std::vector<NodeReply> replies = context_.nodes->RunBatches(batches, NodeDeadline(context_, context_.clock->Now()));
-    for (uint32_t node = 0; node < batches.size(); ++node) {
-      const bool answered = replies[node].status == NodeStatus::kHit;
-      for (size_t i = 0; i < whose[node].size(); ++i) {
-        const auto [item, place] = whose[node][i];
-        const bool settled = Take(&items_[item], node, answered ? &replies[node].batch[i] : nullptr, kind);
-        if (settled) (*open)[item][place] = false;
-      }
-    }
+    const TimePoint deadline = NodeDeadline(context_, context_.clock->Now());
+    context_.nodes->RunParts(parts, deadline, [&](size_t part, NodeReply reply, bool answered) {
+      const auto [item, place] = whose[part];
+      const bool settled = Take(&items_[item], parts[part].node, answered ? &reply : nullptr, kind);
+      if (settled) (*open)[item][place] = false;
+    });
   }
 
   // What a node has shown; null: nothing. False: it is to be read.

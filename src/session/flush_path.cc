@@ -30,8 +30,8 @@ class Flush {
  public:
   explicit Flush(const std::shared_ptr<const SessionContext>& context) : open_(context) {}
 
-  // What goes out first of it; null: it is done. A tombstone is written at once.
-  const Replicator::Flight* Begin(const SessionKey& local_key, uint8_t pool) {
+  // Makes what goes out first of it. A tombstone is written at once.
+  void Begin(const SessionKey& local_key, uint8_t pool) {
     if (!open_.locks.TryLocal(local_key)) return End(FlushOutcome::kBusy);
     const TimePoint now = open_.Now();
     Entry entry;
@@ -52,10 +52,9 @@ class Flush {
     Result<Replicator::Flight> flight = committer_->Begin(loaded_->image.payload());
     if (!flight.ok()) return End(Refused(flight.error()));
     flight_ = std::move(*flight);
-    return &flight_;
   }
 
-  bool under_way() const { return loaded_.has_value(); }
+  bool under_way() const { return loaded_.has_value(); }  // else it is done
   const Replicator::Flight& flight() const { return flight_; }
   const NodeItems& items() { return loaded_->items(); }
   // By an operation of its own.
@@ -89,7 +88,7 @@ class Flush {
     End(FlushOutcome::kGone);
   }
 
-  // `replies`: to what Begin() has returned.
+  // `replies`: to flight(); none: it has not been sent.
   void Conclude(std::vector<NodeReply> replies) {
     const Status status = committer_->Conclude(std::move(flight_), std::move(replies));
     FlushOutcome outcome = status.ok() ? Told(FlushOutcome::kWritten) : Refused(status.error());
@@ -121,13 +120,12 @@ class Flush {
   }
 
   // For others the lock is free from here on.
-  const Replicator::Flight* End(FlushOutcome outcome) {
+  void End(FlushOutcome outcome) {
     outcome_ = outcome;
     if (outcome == FlushOutcome::kWritten) open_.counters().flushed.Add();
     open_.locks.Release();
     committer_.reset();
     loaded_.reset();
-    return nullptr;
   }
 
   OpenScope open_;
@@ -138,58 +136,33 @@ class Flush {
   FlushOutcome outcome_ = FlushOutcome::kNoNode;
 };
 
-// A part of a batch, and whose it is.
-struct Part {
-  uint32_t node = 0;
-  BatchPart part;
-  Flush* flush = nullptr;
-};
-
-// One wait. The replies are in the order of the parts.
-std::vector<NodeReply> Fly(const SessionContext& context, const std::vector<Part>& parts) {
-  std::vector<NodeSet::Batch> batches(context.nodes->size());
-  std::vector<std::vector<size_t>> whose(batches.size());
-  for (uint32_t node = 0; node < batches.size(); ++node) batches[node].node = node;
-  for (size_t i = 0; i < parts.size(); ++i) {
-    batches[parts[i].node].parts.push_back(parts[i].part);
-    whose[parts[i].node].push_back(i);
-  }
-  std::vector<NodeReply> all(parts.size());
-  std::vector<NodeReply> replies = context.nodes->RunBatches(batches, NodeDeadline(context, context.clock->Now()));
-  for (uint32_t node = 0; node < batches.size(); ++node) {
-    const bool answered = replies[node].status == NodeStatus::kHit;
-    for (size_t i = 0; i < whose[node].size(); ++i) {
-      all[whose[node][i]] = answered ? std::move(replies[node].batch[i]) : replies[node];
-    }
-  }
-  return all;
-}
-
 // A node that has lost its memory has forgotten that the session has ended elsewhere, and would take it. So all others
 // of its nodes are asked first, in one wait for all flushes; only where something is found, for its bytes as well.
 void LookBeside(const SessionContext& context, const std::vector<Flush*>& flushes) {
-  std::vector<Part> looks;
-  std::vector<Part> reads;
+  std::vector<NodeSet::NodePart> looks;
+  std::vector<Flush*> looking;
   for (Flush* flush : flushes) {
     for (const uint32_t node : flush->Beside()) {
-      looks.push_back({node, {BatchPart::Kind::kLook, flush->items().key, {}, {}, {}, 0}, flush});
-      reads.push_back({node, {BatchPart::Kind::kRead, flush->items().key, {}, {}, {}, 0}, flush});
+      looks.push_back({node, {BatchPart::Kind::kLook, flush->items().key, {}, {}, {}, 0}});
+      looking.push_back(flush);
     }
   }
-  if (looks.empty()) return;
-  const std::vector<NodeReply> seen = Fly(context, looks);
-  std::vector<Part> found;
-  for (size_t i = 0; i < seen.size(); ++i) {
-    if (seen[i].status == NodeStatus::kHit) found.push_back(reads[i]);
-  }
-  if (found.empty()) return;
-  std::vector<NodeReply> held = Fly(context, found);
-  for (size_t i = 0; i < held.size(); ++i) found[i].flush->TakeBeside(std::move(held[i]));
+  std::vector<NodeSet::NodePart> reads;
+  std::vector<Flush*> reading;
+  context.nodes->RunParts(looks, NodeDeadline(context, context.clock->Now()),
+                          [&](size_t part, const NodeReply& reply, bool) {
+                            if (reply.status != NodeStatus::kHit) return;
+                            reads.push_back(looks[part]);
+                            reads.back().part.kind = BatchPart::Kind::kRead;
+                            reading.push_back(looking[part]);
+                          });
+  context.nodes->RunParts(reads, NodeDeadline(context, context.clock->Now()),
+                          [&](size_t part, NodeReply reply, bool) { reading[part]->TakeBeside(std::move(reply)); });
 }
 
 // One wait for those that are sent together; what is too large for that goes alone.
 void Send(const SessionContext& context, const std::vector<Flush*>& flushes) {
-  std::vector<Part> parts;
+  std::vector<NodeSet::NodePart> parts;
   std::vector<Flush*> sent;
   for (Flush* flush : flushes) {
     if (!flush->under_way()) continue;
@@ -199,14 +172,14 @@ void Send(const SessionContext& context, const std::vector<Flush*>& flushes) {
     }
     const Replicator::Flight& flight = flush->flight();
     for (const auto& [node, expected] : flight.targets) {
-      parts.push_back({node,
-                       {BatchPart::Kind::kStore, flush->items().key, flight.bytes, flight.ttl, expected, flight.mark},
-                       flush});
+      parts.push_back(
+          {node, {BatchPart::Kind::kStore, flush->items().key, flight.bytes, flight.ttl, expected, flight.mark}});
     }
     sent.push_back(flush);
   }
-  if (sent.empty()) return;
-  std::vector<NodeReply> replies = Fly(context, parts);
+  std::vector<NodeReply> replies(parts.size());
+  context.nodes->RunParts(parts, NodeDeadline(context, context.clock->Now()),
+                          [&](size_t part, NodeReply reply, bool) { replies[part] = std::move(reply); });
   auto next = replies.begin();
   for (Flush* flush : sent) {
     const auto end = next + static_cast<ptrdiff_t>(flush->flight().targets.size());
@@ -233,10 +206,11 @@ std::vector<FlushOutcome> FlushEntries(const std::shared_ptr<const SessionContex
   };
   for (const SessionKey& key : local_keys) {
     flushes.push_back(std::make_unique<Flush>(context));
-    const Replicator::Flight* flight = flushes.back()->Begin(key, pool);
-    if (flight == nullptr) continue;
-    begun.push_back(flushes.back().get());
-    bytes += flight->bytes.size();
+    Flush* flush = flushes.back().get();
+    flush->Begin(key, pool);
+    if (!flush->under_way()) continue;
+    begun.push_back(flush);
+    bytes += flush->flight().bytes.size();
     if (bytes >= kBytesMax) send();
   }
   if (!begun.empty()) send();

@@ -33,32 +33,26 @@ RefillBatch::Outcome RefillBatch::Run(const std::vector<SessionKey>& keys) {
 
 // One wait: what `nodes_of` names of each item that is not over, and what has become of it.
 void RefillBatch::Fly(BatchPart::Kind kind, const NodesOf& nodes_of, const Take& take) {
-  std::vector<NodeSet::Batch> batches(context_.nodes->size());
-  std::vector<std::vector<size_t>> whose(batches.size());  // item, by node
-  for (uint32_t node = 0; node < batches.size(); ++node) batches[node].node = node;
-  for (size_t i = 0; i < items_.size(); ++i) {
-    Item& item = items_[i];
+  std::vector<NodeSet::NodePart> parts;
+  std::vector<Item*> whose;
+  for (Item& item : items_) {
     if (item.over) continue;
     for (const uint32_t node : nodes_of(item)) {
       BatchPart part{kind, item.key, {}, {}, {}, 0};
       if (kind == BatchPart::Kind::kStore) {
         part = {kind, item.key, item.record.bytes, item.record.ttl, item.at_target, MarkOf(item)};
       }
-      batches[node].parts.push_back(part);
-      whose[node].push_back(i);
+      parts.push_back({node, part});
+      whose.push_back(&item);
     }
   }
   const TimePoint deadline = NodeDeadline(context_, context_.clock->Now());
-  std::vector<NodeReply> replies = context_.nodes->RunBatches(batches, deadline);
-  for (uint32_t node = 0; node < batches.size(); ++node) {
-    const bool answered = replies[node].status == NodeStatus::kHit;
-    const bool failed = !whose[node].empty() && !answered;
-    outcome_.source_failed |= failed && node == source_;
-    outcome_.target_failed |= failed && node == target_;
-    for (size_t i = 0; i < whose[node].size(); ++i) {
-      take(&items_[whose[node][i]], node, answered ? &replies[node].batch[i] : &replies[node]);
-    }
-  }
+  context_.nodes->RunParts(parts, deadline, [&](size_t part, NodeReply reply, bool answered) {
+    const uint32_t node = parts[part].node;
+    outcome_.source_failed |= !answered && node == source_;
+    outcome_.target_failed |= !answered && node == target_;
+    take(whose[part], node, &reply);
+  });
 }
 
 // Most often both hold the same already: a server has brought it there for an entry.

@@ -96,24 +96,17 @@ RepairBatch::Outcome RepairBatch::Run() {
 void RepairBatch::Fly(const std::function<std::vector<size_t>(const Item&)>& places_of,
                       const std::function<BatchPart(const Item&, size_t place)>& part_of,
                       const std::function<void(Item*, size_t place, NodeReply reply)>& take) {
-  std::vector<NodeSet::Batch> batches(context_.nodes->size());
-  std::vector<std::vector<std::pair<size_t, size_t>>> whose(batches.size());  // item and place, by node
-  for (uint32_t node = 0; node < batches.size(); ++node) batches[node].node = node;
-  for (size_t i = 0; i < items_.size(); ++i) {
-    for (const size_t place : places_of(items_[i])) {
-      const uint32_t node = items_[i].nodes.placement[place];
-      batches[node].parts.push_back(part_of(items_[i], place));
-      whose[node].emplace_back(i, place);
+  std::vector<NodeSet::NodePart> parts;
+  std::vector<std::pair<Item*, size_t>> whose;  // and place
+  for (Item& item : items_) {
+    for (const size_t place : places_of(item)) {
+      parts.push_back({item.nodes.placement[place], part_of(item, place)});
+      whose.emplace_back(&item, place);
     }
   }
-  std::vector<NodeReply> replies = context_.nodes->RunBatches(batches, Deadline());
-  for (uint32_t node = 0; node < batches.size(); ++node) {
-    const bool answered = replies[node].status == NodeStatus::kHit;
-    for (size_t i = 0; i < whose[node].size(); ++i) {
-      const auto [index, place] = whose[node][i];
-      take(&items_[index], place, answered ? std::move(replies[node].batch[i]) : replies[node]);
-    }
-  }
+  context_.nodes->RunParts(parts, Deadline(), [&](size_t part, NodeReply reply, bool) {
+    take(whose[part].first, whose[part].second, std::move(reply));
+  });
 }
 
 void RepairBatch::Ask(BatchPart::Kind kind) {
