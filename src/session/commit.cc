@@ -123,9 +123,9 @@ Result<Replicator::Flight> Committer::Begin(std::string_view payload) {
 }
 
 Status Committer::Conclude(Replicator::Flight flight, std::vector<NodeReply> replies) {
-  const TimePoint from = replies.empty() ? sent_at_ : open_.Now();  // a batch has had a time of its own
-  const WriteOutcome outcome = replicator_->Continue(std::move(flight), std::move(replies), loaded_.items().copies,
-                                                     NodeDeadline(context_, from));
+  const TimePoint deadline = NodeDeadline(context_, open_.Now());  // other nodes may have been asked since Begin()
+  const WriteOutcome outcome =
+      replicator_->Continue(std::move(flight), std::move(replies), loaded_.items().copies, deadline);
   if (outcome.destroyed) {  // by another request: this one must not bring it back
     context_.store->Erase(loaded_.address().local_key());
     loaded_.NoteDestroyedMeanwhile();
