@@ -310,8 +310,8 @@ ListedKey ScanListed(std::string_view line) {
   ListedKey listed;
   if (line == "OK") {
     listed.line = ListedKey::Line::kBegin;
-  } else if (ListGoesOn(line)) {
-    std::string_view rest = line.substr(std::string_view("key=").size());
+  } else if (line.starts_with(kListedKey)) {
+    std::string_view rest = line.substr(kListedKey.size());
     bool good = DecodeListedKey(TakeWord(&rest), &listed.key);
     while (good && !rest.empty()) {
       const std::string_view word = TakeWord(&rest);

@@ -101,10 +101,11 @@ struct ListedKey {
   size_t size = 0;  // bytes of the item
 };
 
+inline constexpr std::string_view kListedKey = "key=";  // how the line of one begins
 ListedKey ScanListed(std::string_view line);
 // Whether more lines follow this one, which may have its end.
 inline bool ListGoesOn(std::string_view line) {
-  return line.starts_with("key=") || line == "OK" || line == "OK\r\n" || line == "OK\n";
+  return line.starts_with(kListedKey) || line == "OK" || line == "OK\r\n" || line == "OK\n";
 }
 
 // What is asked on a new connection to find out whether the node knows "mg" as it is used here. REQUIRES: an item of
