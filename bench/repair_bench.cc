@@ -4,8 +4,6 @@
 //   repair_bench [<sessions> [<bytes> [<flushed> [<rounds>]]]]     10000, 4096, 10000, 1
 // `rounds`: how often the time of requests is measured: alone, beside a repair, and beside a bare client that stores as
 // much as the repair.
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,6 +22,7 @@
 #include "src/session/session.h"
 #include "src/session/worker.h"
 #include "tests/support/fault_proxy.h"
+#include "tests/support/free_port.h"
 #include "tests/support/memcached_process.h"
 
 using namespace clustered_session;
@@ -134,7 +133,8 @@ class BareStores {
  public:
   BareStores(uint16_t port, size_t bytes, uint32_t rate)
       : thread_([this, port, bytes, rate] {
-          const int descriptor = Connect(port);
+          const int descriptor = ConnectToLoopback(port);
+          if (descriptor < 0) Die("a node does not answer");
           for (size_t batch = 0; !stop_; ++batch) {
             const Time begin = Now();
             Store(descriptor, batch, bytes);
@@ -150,15 +150,6 @@ class BareStores {
  private:
   static constexpr size_t kBatch = RepairBatch::kEntriesMax;
 
-  static int Connect(uint16_t port) {
-    const int descriptor = socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (connect(descriptor, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) Die("a node does not answer");
-    return descriptor;
-  }
   static void Store(int descriptor, size_t batch, size_t bytes) {
     std::string sent;
     for (size_t i = 0; i < kBatch; ++i) {
